@@ -1,0 +1,1 @@
+//! One conversation in, one [`crate::store::suggestion::Suggestion`] out, with its trace.

@@ -1,0 +1,13 @@
+//! `ponto config`.
+
+use std::process::ExitCode;
+
+use super::{Global, Printer};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {}
+
+pub(super) async fn run(_global: &Global, _args: Args, _printer: &Printer) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("`ponto config` is not built yet")
+}

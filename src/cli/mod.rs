@@ -1,0 +1,93 @@
+//! The command line: one file a command, each an async function that writes through a [`Printer`].
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod ask;
+mod calibrate;
+mod config;
+mod demo;
+mod doctor;
+mod eval;
+mod ingest;
+mod keys;
+mod models;
+mod printer;
+mod serve;
+
+use printer::Printer;
+
+/// Ponto: grounded drafts, calibrated decisions and honest handoffs for customer conversations.
+#[derive(Debug, Parser)]
+#[command(name = "ponto", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, clap::Args)]
+struct Global {
+    /// Configuration file [default: ./ponto.toml if it exists]
+    #[arg(long, global = true, env = "PONTO_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of the database and the embedded index; overrides `server.data_dir`
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Machine-readable output
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Pull the models, load the demo knowledge base and serve it
+    Demo(demo::Args),
+    /// Serve the API and the console
+    Serve(serve::Args),
+    /// Load documents into the knowledge base
+    Ingest(ingest::Args),
+    /// Ask one question on the command line
+    Ask(ask::Args),
+    /// Run offline evaluations
+    Eval(eval::Args),
+    /// Fit a calibration and certify the auto-reply threshold
+    Calibrate(calibrate::Args),
+    /// List, fetch and verify models
+    Models(models::Args),
+    /// Create, list and revoke API keys
+    Keys(keys::Args),
+    /// Show the configuration in force, or its schema
+    Config(config::Args),
+    /// Check configuration, models, index, store, disk and ports
+    Doctor(doctor::Args),
+}
+
+/// Parses the arguments and runs the command.
+pub async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let printer = Printer::new(cli.global.json);
+    let result = match cli.command {
+        Command::Demo(args) => demo::run(&cli.global, args, &printer).await,
+        Command::Serve(args) => serve::run(&cli.global, args, &printer).await,
+        Command::Ingest(args) => ingest::run(&cli.global, args, &printer).await,
+        Command::Ask(args) => ask::run(&cli.global, args, &printer).await,
+        Command::Eval(args) => eval::run(&cli.global, args, &printer).await,
+        Command::Calibrate(args) => calibrate::run(&cli.global, args, &printer).await,
+        Command::Models(args) => models::run(&cli.global, args, &printer).await,
+        Command::Keys(args) => keys::run(&cli.global, args, &printer).await,
+        Command::Config(args) => config::run(&cli.global, args, &printer).await,
+        Command::Doctor(args) => doctor::run(&cli.global, args, &printer).await,
+    };
+    match result {
+        Ok(status) => status,
+        Err(error) => {
+            printer.error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The configuration: sections owned by their modules, composed here, loaded from `ponto.toml` and from
+//! `PONTO__SECTION__KEY` environment variables over documented defaults, and validated as a whole.
+
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::inference::InferenceConfig;
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Address, folders and limits of the process.
+    pub server: ServerConfig,
+    /// Logs.
+    pub log: LogConfig,
+    /// Which models answer, in which order.
+    pub inference: InferenceConfig,
+}
+
+/// `[server]`: address, folders and limits of the process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Address to listen on.
+    pub listen: String,
+    /// Folder of the database and the embedded index.
+    pub data_dir: PathBuf,
+    /// Largest request body in bytes.
+    pub body_limit: usize,
+    /// Seconds that running requests get after SIGTERM.
+    pub shutdown_s: u64,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8080".into(), data_dir: "data".into(), body_limit: 1 << 20, shutdown_s: 30 }
+    }
+}
+
+/// `[log]`: logs on stderr, which never hold message text, keys or personal data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// `text` or `json`.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,ponto=debug`.
+    pub level: String,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".into() }
+    }
+}
+
+/// Form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Something wrong with the configuration: where, what, and the remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The setting (`section.key`).
+    pub setting: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem at `setting`.
+    pub fn new(setting: &str, message: impl Into<String>) -> Self {
+        Self { setting: setting.into(), message: message.into() }
+    }
+}
+
+/// The configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file or a variable does not parse.
+    #[error("{0}")]
+    Unreadable(String),
+    /// Some settings make no sense.
+    #[error("the configuration has {} problem(s):{}", .0.len(), list(.0))]
+    Invalid(Vec<Problem>),
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| format!("\n  {}: {}", problem.setting, problem.message)).collect()
+}
+
+impl Config {
+    /// Loads defaults, then the file, then the environment, and validates.
+    ///
+    /// `file` must exist when given; without it `./ponto.toml` is read where it exists.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        match file {
+            Some(path) if !path.is_file() => {
+                return Err(ConfigError::Unreadable(format!(
+                    "there is no configuration file {}; leave --config out to use the defaults",
+                    path.display()
+                )));
+            }
+            Some(path) => figment = figment.merge(Toml::file_exact(path)),
+            None => figment = figment.merge(Toml::file_exact("ponto.toml")),
+        }
+        let config: Self = figment
+            .merge(Env::prefixed("PONTO__").split("__"))
+            .extract()
+            .map_err(|error| ConfigError::Unreadable(describe(&error)))?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Checks every section.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let mut problems = Vec::new();
+        if self.server.listen.parse::<std::net::SocketAddr>().is_err() {
+            problems
+                .push(Problem::new("server.listen", "write an address and a port, such as 127.0.0.1:8080"));
+        }
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(problems)) }
+    }
+}
+
+fn describe(error: &figment::Error) -> String {
+    error
+        .clone()
+        .into_iter()
+        .map(|error| {
+            let place = error.metadata.as_ref().map_or_else(String::new, |metadata| {
+                let source =
+                    metadata.source.as_ref().map_or_else(|| metadata.name.to_string(), ToString::to_string);
+                format!(" (in {source})")
+            });
+            let path =
+                if error.path.is_empty() { String::new() } else { format!("{}: ", error.path.join(".")) };
+            format!("{path}{}{place}; `ponto config schema` lists every setting", error.kind)
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}

@@ -1,0 +1,188 @@
+//! The vocabulary every other module speaks: conversations, messages, languages, ids, and time.
+//! A leaf: it imports nothing else of the crate.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub mod language;
+
+/// The tenant. It comes from the credential alone and travels with every index and store call.
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema, JsonSchema,
+)]
+#[serde(transparent)]
+pub struct WorkspaceId(pub String);
+
+impl std::fmt::Display for WorkspaceId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A conversation as the hub knows it, oldest message first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Conversation {
+    /// The hub's id of the conversation.
+    pub id: String,
+    /// Where the customer writes.
+    pub channel: Channel,
+    /// The hub's guess of the customer's locale, as BCP 47 (`pt-BR`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// Who writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<Customer>,
+    /// At least one message.
+    pub messages: Vec<Message>,
+}
+
+impl Conversation {
+    /// The run of customer messages at the end, joined: what the reply has to answer.
+    /// Empty when the last word was not the customer's.
+    pub fn pending_question(&self) -> String {
+        let run: Vec<&str> = self
+            .messages
+            .iter()
+            .rev()
+            .filter(|message| message.role != Role::System)
+            .take_while(|message| message.role == Role::Customer)
+            .map(|message| message.text.trim())
+            .collect();
+        run.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
+    /// The newest message of the customer.
+    pub fn last_customer_message(&self) -> Option<&Message> {
+        self.messages.iter().rev().find(|message| message.role == Role::Customer)
+    }
+}
+
+/// The customer, as far as the hub tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Customer {
+    /// The hub's opaque id.
+    pub id: String,
+    /// A name to greet with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// One message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Message {
+    /// The hub's id of the message.
+    pub id: String,
+    /// Who wrote it.
+    pub role: Role,
+    /// Plain text.
+    pub text: String,
+    /// When it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// Who wrote a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The customer.
+    Customer,
+    /// A person of the company.
+    Agent,
+    /// An automatic reply.
+    Bot,
+    /// A note of the hub; never shown to the customer and never answered.
+    System,
+}
+
+/// Where a conversation takes place.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// `WhatsApp` Business.
+    Whatsapp,
+    /// A chat window on the company's site.
+    WebChat,
+    /// E-mail.
+    Email,
+    /// Instagram direct messages.
+    Instagram,
+    /// Anything else that calls the API.
+    Api,
+}
+
+impl Channel {
+    /// The name used on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Whatsapp => "whatsapp",
+            Self::WebChat => "web_chat",
+            Self::Email => "email",
+            Self::Instagram => "instagram",
+            Self::Api => "api",
+        }
+    }
+}
+
+/// The languages Ponto answers in; every other one goes to a person.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// Portuguese.
+    Pt,
+    /// Italian.
+    It,
+    /// Spanish.
+    Es,
+    /// English.
+    En,
+}
+
+impl Language {
+    /// Every supported language.
+    pub const ALL: [Self; 4] = [Self::Pt, Self::It, Self::Es, Self::En];
+
+    /// ISO 639-1 code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Pt => "pt",
+            Self::It => "it",
+            Self::Es => "es",
+            Self::En => "en",
+        }
+    }
+
+    /// English name, for prompts and reports.
+    pub fn english_name(self) -> &'static str {
+        match self {
+            Self::Pt => "Portuguese",
+            Self::It => "Italian",
+            Self::Es => "Spanish",
+            Self::En => "English",
+        }
+    }
+
+    /// From a BCP 47 tag (`pt-BR`) or an ISO 639-1 code; `None` when not supported.
+    pub fn from_locale(locale: &str) -> Option<Self> {
+        let primary = locale.split(['-', '_']).next()?.to_ascii_lowercase();
+        Self::ALL.into_iter().find(|language| language.code() == primary)
+    }
+}
+
+/// Time as a parameter. `now()` is called in `app` and `cli` alone.
+pub trait Clock: Send + Sync {
+    /// The current instant, UTC.
+    fn now(&self) -> DateTime<Utc>;
+}
+
+/// Identifiers as a parameter.
+pub trait Ids: Send + Sync {
+    /// A new identifier, sortable by creation, with the given prefix (`sug_…`).
+    fn id(&self, prefix: &str) -> String;
+}

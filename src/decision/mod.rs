@@ -1,0 +1,110 @@
+//! What happens with a draft. [`Decision`] is a pure function of what was measured: from a stored trace it comes out
+//! the same again, and nothing that a model writes chooses an action.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub mod policy;
+
+/// What is done with a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// The reply may be sent by itself.
+    AutoReply,
+    /// An agent accepts, edits or rejects.
+    Draft,
+    /// A person takes over.
+    Escalate,
+}
+
+/// How far Ponto may go in a call; it caps the action.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Automatic replies where they are certified.
+    Auto,
+    /// Drafts at most.
+    #[default]
+    Draft,
+    /// Drafts at most, for measurement only: nothing is shown to agents.
+    Shadow,
+}
+
+/// The outcome of the rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Decision {
+    /// What is done.
+    pub action: Action,
+    /// Why; never empty unless the action is `auto_reply`.
+    pub reasons: Vec<Reason>,
+}
+
+/// Why an action was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reason {
+    /// Stable code, documented in the README.
+    pub code: ReasonCode,
+    /// One sentence for a person.
+    pub detail: String,
+}
+
+/// Stable codes of reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasonCode {
+    /// The mode of the call allows no more.
+    ModeCap,
+    /// No certified calibration for this model, prompt and embedder.
+    NotCertified,
+    /// Confidence under the certified threshold.
+    BelowThreshold,
+    /// The customer asks for a person.
+    AsksForHuman,
+    /// No passage of the knowledge base is about the question.
+    NothingRelevant,
+    /// The sources do not hold the answer, as far as the draft goes.
+    NoAnswerInSources,
+    /// The message is in a language Ponto does not answer in.
+    UnsupportedLanguage,
+    /// The message tries to steer the assistant.
+    Injection,
+    /// The draft holds personal data the customer did not give here.
+    PersonalData,
+    /// The channel's reply window is closed.
+    ReplyWindowClosed,
+    /// The draft is too long for the channel.
+    TooLong,
+    /// The draft states something no source holds.
+    Ungrounded,
+    /// The draft is in another language than the customer's.
+    LanguageMismatch,
+    /// The last message is not the customer's, or is empty.
+    NothingToAnswer,
+    /// No model and no index answered within its budget.
+    Unavailable,
+}
+
+/// One policy's finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PolicyCheck {
+    /// Name of the check; the code of the reason it gives.
+    pub check: ReasonCode,
+    /// What it found.
+    pub verdict: Verdict,
+    /// The evidence, where it did not pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// What a policy found, from lenient to strict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// No objection.
+    Pass,
+    /// A person has to look at the draft.
+    Draft,
+    /// A person has to take over.
+    Escalate,
+}

@@ -1,0 +1,1 @@
+//! Policies in first form: fixed checks, each with a stable name.

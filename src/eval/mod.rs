@@ -1,0 +1,1 @@
+//! Offline evaluation against the very pipeline that serves.

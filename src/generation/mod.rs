@@ -1,0 +1,55 @@
+//! From a conversation and passages to a [`Draft`] with citations.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::conversation::Language;
+use crate::inference::{FinishReason, ModelInfo, TokenUsage};
+
+/// A reply nobody has sent yet.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Draft {
+    /// Plain text.
+    pub text: String,
+    /// Its language.
+    pub language: Language,
+    /// Always true: kept with every stored reply.
+    pub ai_generated: bool,
+    /// Which passages support it, in order of first use.
+    pub citations: Vec<Citation>,
+    /// How it was made; not part of the public answer.
+    #[serde(skip)]
+    pub production: Production,
+}
+
+/// How a draft was made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Production {
+    /// Which model wrote it.
+    pub model: ModelInfo,
+    /// Tokens spent.
+    pub usage: TokenUsage,
+    /// Why it ended.
+    pub finish: FinishReason,
+    /// Log-probabilities of its tokens, where known.
+    pub logprobs: Option<Vec<f32>>,
+    /// Hash of the prompt template.
+    pub prompt_version: String,
+    /// The model itself said that the sources do not hold the answer.
+    pub refused: bool,
+}
+
+/// A passage that supports a draft.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Citation {
+    /// The passage.
+    pub passage_id: String,
+    /// Its document.
+    pub document_id: String,
+    /// Title and headings.
+    pub title: String,
+    /// Where a person can read it.
+    pub url: Option<String>,
+    /// The words of the passage that support the draft, verbatim.
+    pub quote: String,
+}

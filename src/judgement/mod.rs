@@ -1,0 +1,39 @@
+//! How sure a draft may be: groundedness sentence by sentence, signals, one calibrated probability.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What is known about a draft before anything is decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Judgement {
+    /// Every sentence against the cited passages.
+    pub sentences: Vec<SentenceGrounding>,
+    /// One probability that the reply is acceptable.
+    pub confidence: Confidence,
+}
+
+/// One sentence of a draft.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SentenceGrounding {
+    /// The sentence.
+    pub text: String,
+    /// Support by the best passage, 0 to 1.
+    pub support: f64,
+    /// The passage that supports it best.
+    pub passage_id: Option<String>,
+    /// Numbers, dates, links and names in it that no source holds.
+    pub unsupported: Vec<String>,
+}
+
+/// A probability with where it comes from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Confidence {
+    /// Probability that the reply is acceptable, 0 to 1; without a calibration a plain mean of the signals.
+    pub value: f64,
+    /// Whether a calibration fitted for exactly this model, prompt and embedder made it.
+    pub calibrated: bool,
+    /// Signals by name, each 0 to 1, higher is better.
+    pub signals: BTreeMap<String, f64>,
+}

@@ -1,0 +1,1 @@
+//! Documents in, passages out: loading, chunking, and sync into store and index.

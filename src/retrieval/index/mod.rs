@@ -1,0 +1,73 @@
+//! The index of passages: derived from the SQL store, and rebuilt from it whenever in doubt.
+
+use async_trait::async_trait;
+
+use crate::conversation::{Language, WorkspaceId};
+use crate::retrieval::Passage;
+
+/// Dense and sparse search over passages, by tenant.
+#[async_trait]
+pub trait PassageIndex: Send + Sync {
+    /// Adds or replaces passages by id. They are on disk when this returns.
+    async fn upsert(&self, points: Vec<IndexPoint>) -> Result<(), IndexError>;
+
+    /// Removes passages by id. Unknown ids are ignored. The removal is on disk when this returns.
+    async fn delete(&self, workspace: &WorkspaceId, passage_ids: Vec<String>) -> Result<(), IndexError>;
+
+    /// The best passages by dense vector and, apart, by BM25. Each list is best first.
+    async fn search(&self, workspace: &WorkspaceId, query: IndexQuery) -> Result<IndexHits, IndexError>;
+
+    /// Ids of every passage of every workspace, to compare with the store.
+    async fn passage_ids(&self) -> Result<Vec<String>, IndexError>;
+
+    /// Leaves the index as fast as it can be after many upserts. May take long; searches go on meanwhile.
+    async fn optimize(&self) -> Result<(), IndexError>;
+
+    /// Whether the index answers.
+    async fn health(&self) -> Result<(), IndexError>;
+}
+
+/// A passage with its dense vector; the sparse one is made by the index from the text and its language.
+#[derive(Debug, Clone)]
+pub struct IndexPoint {
+    /// The passage; stored whole as payload.
+    pub passage: Passage,
+    /// Vector of [`Passage::indexed_text`].
+    pub dense: Vec<f32>,
+}
+
+/// One query.
+#[derive(Debug, Clone)]
+pub struct IndexQuery {
+    /// The question's words, for BM25.
+    pub text: String,
+    /// Chooses stop words and stemmer; `None` uses none.
+    pub language: Option<Language>,
+    /// Vector of the question.
+    pub dense: Vec<f32>,
+    /// Length of each list.
+    pub limit: usize,
+}
+
+/// Both lists of one query.
+#[derive(Debug, Clone, Default)]
+pub struct IndexHits {
+    /// By cosine, best first.
+    pub dense: Vec<(Passage, f32)>,
+    /// By BM25, best first.
+    pub sparse: Vec<(Passage, f32)>,
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// The index cannot be reached now.
+    #[error("the passage index does not answer: {0}")]
+    Unavailable(String),
+    /// The index does not fit the embedder or the configuration.
+    #[error("the passage index is not usable: {0}")]
+    Incompatible(String),
+    /// The index failed.
+    #[error("the passage index failed: {0}")]
+    Internal(String),
+}

@@ -1,0 +1,75 @@
+//! From a question to the passages that may answer it.
+//!
+//! Dense and sparse candidates come from a [`index::PassageIndex`], are fused by rank, and keep their raw scores:
+//! a fused score is a rank, not a confidence.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::conversation::{Language, WorkspaceId};
+
+pub mod index;
+
+/// A chunk of a document: what is indexed, retrieved and cited.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Passage {
+    /// UUID, derived from workspace, document, position and content.
+    pub id: String,
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// The document it belongs to.
+    pub document_id: String,
+    /// Title of the document.
+    pub title: String,
+    /// Headings from the outermost to the one above the passage, without the title.
+    pub heading_path: Vec<String>,
+    /// The text itself, without headings.
+    pub text: String,
+    /// Its language; `None` when it is none of the supported ones.
+    pub language: Option<Language>,
+    /// Where a person can read it.
+    pub url: Option<String>,
+    /// Character offsets (start, end) into the document's text.
+    pub span: (usize, usize),
+    /// Position within the document, from 0.
+    pub ordinal: u32,
+}
+
+impl Passage {
+    /// Title and headings joined, for prompts and screens.
+    pub fn heading(&self) -> String {
+        std::iter::once(self.title.as_str())
+            .chain(self.heading_path.iter().map(String::as_str))
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(" › ")
+    }
+
+    /// What is embedded and indexed: headings travel with the text.
+    pub fn indexed_text(&self) -> String {
+        let heading = self.heading();
+        if heading.is_empty() { self.text.clone() } else { format!("{heading}\n{}", self.text) }
+    }
+}
+
+/// A passage with the scores that found it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Retrieved {
+    /// The passage.
+    pub passage: Passage,
+    /// What each search said of it.
+    pub scores: Scores,
+}
+
+/// Scores of one passage for one query.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Scores {
+    /// Cosine of the dense vectors, −1 to 1.
+    pub dense: Option<f32>,
+    /// BM25 score, 0 and up.
+    pub sparse: Option<f32>,
+    /// Share of the query's content words that the passage holds, 0 to 1.
+    pub coverage: f32,
+    /// Reciprocal rank fusion; only its order means anything.
+    pub fused: f32,
+}

@@ -1,0 +1,239 @@
+//! The SQL store: the truth about documents, suggestions, keys and events. Every call carries the workspace.
+//!
+//! One trait a kind of thing; lookups return `Result<Option<T>>`; a row struct a backend converts into the domain type.
+//! What a call has acknowledged is on disk. To add a method: the trait here, then each implementation, then the
+//! conformance suite in `tests/it/store.rs`.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::conversation::{Language, WorkspaceId};
+use crate::retrieval::Passage;
+
+pub mod suggestion;
+
+use suggestion::{Feedback, Suggestion, SuggestionSummary};
+
+/// A document of a workspace's knowledge base.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Document {
+    /// Derived from workspace and source.
+    pub id: String,
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// Where it came from: a path, a URL, or the id a caller gave.
+    pub source: String,
+    /// Title.
+    pub title: String,
+    /// Where a person can read it.
+    pub url: Option<String>,
+    /// Its main language.
+    pub language: Option<Language>,
+    /// Hash of content and metadata; an unchanged document costs nothing.
+    pub content_hash: String,
+    /// Plain text or Markdown, as loaded.
+    pub text: String,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Documents and their passages.
+#[async_trait]
+pub trait Documents: Send + Sync {
+    /// Adds or replaces a document and its passages in one transaction. The passages are marked as not indexed.
+    async fn put(&self, document: &Document, passages: &[Passage]) -> Result<(), StoreError>;
+    /// Marks passages as indexed for the embedder with this fingerprint.
+    async fn mark_indexed(&self, passage_ids: &[String], embedder: &str) -> Result<(), StoreError>;
+    /// Passages (of any workspace) that the index lacks for this embedder, at most `limit`.
+    async fn not_indexed(&self, embedder: &str, limit: usize) -> Result<Vec<Passage>, StoreError>;
+    /// Marks every passage as not indexed, before a rebuild.
+    async fn forget_index(&self) -> Result<(), StoreError>;
+    /// Ids of every passage of every workspace.
+    async fn passage_ids(&self) -> Result<Vec<String>, StoreError>;
+    /// One document.
+    async fn get(&self, workspace: &WorkspaceId, id: &str) -> Result<Option<Document>, StoreError>;
+    /// A document by where it came from.
+    async fn by_source(&self, workspace: &WorkspaceId, source: &str) -> Result<Option<Document>, StoreError>;
+    /// Passages of a document, in order.
+    async fn passages(&self, workspace: &WorkspaceId, document_id: &str) -> Result<Vec<Passage>, StoreError>;
+    /// Documents by source, from after the cursor.
+    async fn list(&self, workspace: &WorkspaceId, page: Page) -> Result<Listed<Document>, StoreError>;
+    /// Removes a document and its passages; returns the ids of the removed passages, `None` when there is no such document.
+    async fn delete(&self, workspace: &WorkspaceId, id: &str) -> Result<Option<Vec<String>>, StoreError>;
+}
+
+/// Suggestions with their traces, feedback and events.
+#[async_trait]
+pub trait Suggestions: Send + Sync {
+    /// Stores suggestion, trace and outgoing event in one transaction.
+    async fn insert(&self, suggestion: &Suggestion) -> Result<(), StoreError>;
+    /// One suggestion, with its trace.
+    async fn get(&self, workspace: &WorkspaceId, id: &str) -> Result<Option<Suggestion>, StoreError>;
+    /// Newest first; `open` keeps those without feedback.
+    async fn list(
+        &self,
+        workspace: &WorkspaceId,
+        open: Option<bool>,
+        page: Page,
+    ) -> Result<Listed<SuggestionSummary>, StoreError>;
+    /// Stores an agent's verdict and its event in one transaction; `false` when there is no such suggestion.
+    async fn feedback(
+        &self,
+        workspace: &WorkspaceId,
+        id: &str,
+        feedback: &Feedback,
+    ) -> Result<bool, StoreError>;
+    /// An automatic reply to this customer message was stored before.
+    async fn auto_replied(
+        &self,
+        workspace: &WorkspaceId,
+        conversation_id: &str,
+        message_id: &str,
+    ) -> Result<bool, StoreError>;
+    /// Events after a sequence number, oldest first.
+    async fn events(
+        &self,
+        workspace: &WorkspaceId,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Event>, StoreError>;
+}
+
+/// API keys, stored as hashes.
+#[async_trait]
+pub trait Keys: Send + Sync {
+    /// Stores a key.
+    async fn insert(&self, key: &KeyRecord, hash: &[u8]) -> Result<(), StoreError>;
+    /// The key with this hash, unless revoked.
+    async fn find(&self, hash: &[u8]) -> Result<Option<KeyRecord>, StoreError>;
+    /// Keys of a workspace, or of all.
+    async fn list(&self, workspace: Option<&WorkspaceId>) -> Result<Vec<KeyRecord>, StoreError>;
+    /// Revokes a key; `false` when there is no such key.
+    async fn revoke(&self, id: &str, at: DateTime<Utc>) -> Result<bool, StoreError>;
+}
+
+/// First answers by `Idempotency-Key`.
+#[async_trait]
+pub trait Idempotency: Send + Sync {
+    /// Claims a key for a request; says what is known of it.
+    async fn begin(
+        &self,
+        workspace: &WorkspaceId,
+        key: &str,
+        request_hash: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Claim, StoreError>;
+    /// Stores the answer.
+    async fn complete(
+        &self,
+        workspace: &WorkspaceId,
+        key: &str,
+        status: u16,
+        body: &str,
+    ) -> Result<(), StoreError>;
+    /// Gives the claim back after a failure.
+    async fn abandon(&self, workspace: &WorkspaceId, key: &str) -> Result<(), StoreError>;
+}
+
+/// Everything together; what `app` hands around.
+pub trait Store: Documents + Suggestions + Keys + Idempotency {}
+impl<T: Documents + Suggestions + Keys + Idempotency> Store for T {}
+
+/// What is known of an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// Nothing: the caller does the work.
+    New,
+    /// Another call is doing it.
+    InFlight,
+    /// The key was used with another request.
+    Mismatch,
+    /// The first answer.
+    Done {
+        /// HTTP status.
+        status: u16,
+        /// Body as it was sent.
+        body: String,
+    },
+}
+
+/// An API key without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeyRecord {
+    /// `key_…`
+    pub id: String,
+    /// The tenant it opens.
+    pub workspace: WorkspaceId,
+    /// A name for people.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was revoked.
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+/// What a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Ask for suggestions.
+    Suggest,
+    /// Read and change knowledge.
+    Knowledge,
+    /// Read suggestions and give feedback: what an agent needs.
+    Feedback,
+    /// Run evaluations.
+    Eval,
+    /// Everything.
+    Admin,
+}
+
+/// An outgoing event, in the order of its commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Event {
+    /// Sequence number, growing.
+    pub sequence: i64,
+    /// `suggestion.created` or `suggestion.feedback`.
+    pub kind: String,
+    /// The suggestion.
+    pub suggestion_id: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// A slice of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Opaque; from the previous page.
+    pub after: Option<String>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// A page of things.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Listed<T> {
+    /// The things.
+    pub items: Vec<T>,
+    /// Cursor of the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached or is full; trying again may help.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// What is stored does not read back; this is a bug or a damaged file.
+    #[error("the store holds something unreadable: {0}")]
+    Corrupt(String),
+    /// A cursor or an id has the wrong form.
+    #[error("{0}")]
+    Invalid(String),
+}

@@ -1,0 +1,183 @@
+//! What `suggest` answers, as it is stored and served.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::conversation::{Channel, Conversation, Language, WorkspaceId};
+use crate::decision::{Action, Decision, Mode, PolicyCheck, Reason};
+use crate::generation::Citation;
+use crate::inference::TokenUsage;
+use crate::judgement::{Confidence, Judgement};
+use crate::retrieval::Retrieved;
+
+/// A stored suggestion: the public answer, the conversation it answers, its trace, and what the agent said of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Suggestion {
+    /// The public answer.
+    pub answer: Answer,
+    /// The tenant.
+    #[serde(skip_serializing)]
+    #[serde(default = "unknown_workspace")]
+    pub workspace: WorkspaceId,
+    /// What was asked.
+    pub conversation: Conversation,
+    /// How far Ponto was allowed to go.
+    pub mode: Mode,
+    /// When.
+    pub created_at: DateTime<Utc>,
+    /// How the answer came about.
+    pub trace: Trace,
+    /// What the agent said; the last word counts.
+    pub feedback: Option<Feedback>,
+}
+
+fn unknown_workspace() -> WorkspaceId {
+    WorkspaceId(String::new())
+}
+
+/// The answer of `POST /v1/suggest`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Answer {
+    /// `sug_…`
+    pub id: String,
+    /// What is done, and why.
+    pub decision: Decision,
+    /// Drafts, best first; empty when none could be made.
+    pub drafts: Vec<PublicDraft>,
+    /// How sure the first draft may be.
+    pub confidence: Confidence,
+    /// Every policy and what it found.
+    pub policy: Vec<PolicyCheck>,
+    /// Present on escalation alone.
+    pub handoff: Option<Handoff>,
+    /// Tokens and model.
+    pub usage: Usage,
+    /// Milliseconds by stage.
+    pub timings_ms: Timings,
+    /// Joins this answer with the logs.
+    pub trace_id: String,
+}
+
+/// A draft as it is served.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PublicDraft {
+    /// Plain text.
+    pub text: String,
+    /// Its language.
+    pub language: Language,
+    /// Always true.
+    pub ai_generated: bool,
+    /// What supports it.
+    pub citations: Vec<Citation>,
+}
+
+/// What a person needs to take over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Handoff {
+    /// Why, with evidence.
+    pub reasons: Vec<Reason>,
+    /// The conversation in short, in the agents' language.
+    pub summary: String,
+    /// A message that tells the customer, in the customer's language, that a person takes over.
+    pub holding_message: String,
+}
+
+/// Tokens and model.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Usage {
+    /// `candle`, `openai`, `extractive`, or `none` where no draft was made.
+    pub backend: String,
+    /// The model's name.
+    pub model: String,
+    /// Tokens read and written.
+    #[serde(flatten)]
+    pub tokens: TokenUsage,
+}
+
+/// Milliseconds by stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Timings {
+    /// Embedding, search and fusion.
+    pub retrieval: f64,
+    /// Prompt and model.
+    pub generation: f64,
+    /// Groundedness, signals, confidence.
+    pub judgement: f64,
+    /// All of it, from the request to the answer.
+    pub total: f64,
+}
+
+/// How an answer came about: enough to decide again and to explain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Trace {
+    /// Detected language; `None` when none of the supported ones.
+    pub language: Option<Language>,
+    /// What was searched for.
+    pub query: String,
+    /// What was found.
+    pub retrieved: Vec<Retrieved>,
+    /// What was judged, where there was a draft.
+    pub judgement: Option<Judgement>,
+    /// Model, prompt and embedder: the key a calibration needs.
+    pub calibration_key: String,
+    /// The certified threshold that applied, where one did.
+    pub threshold: Option<f64>,
+}
+
+/// What an agent did with a draft.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Feedback {
+    /// Accepted, edited or rejected.
+    pub outcome: FeedbackOutcome,
+    /// The text that was sent, where it was edited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Why it was rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// Levenshtein distance between draft and sent text, in characters; 0 when accepted.
+    pub edit_distance: Option<usize>,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Accepted, edited or rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedbackOutcome {
+    /// Sent as drafted.
+    Accepted,
+    /// Sent with changes.
+    Edited,
+    /// Not sent.
+    Rejected,
+}
+
+/// A suggestion in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SuggestionSummary {
+    /// `sug_…`
+    pub id: String,
+    /// The hub's id.
+    pub conversation_id: String,
+    /// Where.
+    pub channel: Channel,
+    /// The customer's name, where known.
+    pub customer: Option<String>,
+    /// The question's first words.
+    pub question: String,
+    /// What was decided.
+    pub action: Action,
+    /// The first reason.
+    pub reason: Option<Reason>,
+    /// How sure.
+    pub confidence: f64,
+    /// When.
+    pub created_at: DateTime<Utc>,
+    /// What the agent did.
+    pub outcome: Option<FeedbackOutcome>,
+}
