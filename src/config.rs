@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::inference::InferenceConfig;
+pub use crate::settings::Problem;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -66,22 +67,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
-}
-
-/// Something wrong with the configuration: where, what, and the remedy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The setting (`section.key`).
-    pub setting: String,
-    /// What is wrong and what to do.
-    pub message: String,
-}
-
-impl Problem {
-    /// A problem at `setting`.
-    pub fn new(setting: &str, message: impl Into<String>) -> Self {
-        Self { setting: setting.into(), message: message.into() }
-    }
 }
 
 /// The configuration cannot be used.

@@ -13,4 +13,5 @@ pub mod inference;
 pub mod judgement;
 pub mod knowledge;
 pub mod retrieval;
+pub mod settings;
 pub mod store;
