@@ -98,7 +98,10 @@ impl Config {
                 )));
             }
             Some(path) => figment = figment.merge(Toml::file_exact(path)),
-            None => figment = figment.merge(Toml::file_exact("ponto.toml")),
+            None if Path::new("ponto.toml").is_file() => {
+                figment = figment.merge(Toml::file_exact("ponto.toml"))
+            }
+            None => {}
         }
         let config: Self = figment
             .merge(Env::prefixed("PONTO__").split("__"))

@@ -1,13 +1,39 @@
-//! `ponto config`.
+//! `ponto config`: the configuration in force, and its schema.
 
 use std::process::ExitCode;
 
+use clap::Subcommand;
+
 use super::{Global, Printer};
+use crate::config::Config;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
 
-pub(super) async fn run(_global: &Global, _args: Args, _printer: &Printer) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("`ponto config` is not built yet")
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the configuration in force, secrets hidden
+    Show,
+    /// Print the JSON schema of the configuration, with every setting and its default
+    Schema,
+}
+
+pub(super) async fn run(global: &Global, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
+    match args.command {
+        Command::Show => {
+            let config = global.load_config()?;
+            printer.line(toml::to_string_pretty(&config)?.trim_end());
+            printer.json(&config)?;
+        }
+        Command::Schema => {
+            let schema = schemars::schema_for!(Config);
+            printer.line(serde_json::to_string_pretty(&schema)?);
+            printer.json(&schema)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }

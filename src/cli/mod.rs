@@ -19,6 +19,8 @@ mod serve;
 
 use printer::Printer;
 
+use crate::config::{Config, ConfigError};
+
 /// Ponto: grounded drafts, calibrated decisions and honest handoffs for customer conversations.
 #[derive(Debug, Parser)]
 #[command(name = "ponto", version, max_term_width = 100)]
@@ -41,6 +43,17 @@ struct Global {
     /// Machine-readable output
     #[arg(long, global = true)]
     json: bool,
+}
+
+impl Global {
+    /// The configuration in force: defaults, file, environment, then these options.
+    fn load_config(&self) -> Result<Config, ConfigError> {
+        let mut config = Config::load(self.config.as_deref())?;
+        if let Some(folder) = &self.data_dir {
+            config.server.data_dir.clone_from(folder);
+        }
+        Ok(config)
+    }
 }
 
 #[derive(Debug, Subcommand)]
