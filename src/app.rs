@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use crate::config::Config;
 use crate::conversation::{Clock, Ids};
 use crate::inference::{ChatModel, Embedder};
@@ -25,4 +27,26 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Identifiers.
     pub ids: Arc<dyn Ids>,
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place where time is read")]
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+}
+
+/// Random identifiers that sort by creation (UUID version 7).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RandomIds;
+
+impl Ids for RandomIds {
+    #[expect(clippy::disallowed_methods, reason = "the one place where identifiers are made")]
+    fn id(&self, prefix: &str) -> String {
+        format!("{prefix}{}", uuid::Uuid::now_v7().simple())
+    }
 }
