@@ -5,13 +5,15 @@
 //! conformance suite in `tests/it/store.rs`.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::conversation::{Language, WorkspaceId};
 use crate::retrieval::Passage;
 
+pub mod keys;
+pub mod sqlite;
 pub mod suggestion;
 
 use suggestion::{Feedback, Suggestion, SuggestionSummary};
@@ -39,10 +41,37 @@ pub struct Document {
     pub updated_at: DateTime<Utc>,
 }
 
-/// Documents and their passages.
+/// Where a document stands, without its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentState {
+    /// The document.
+    pub id: String,
+    /// As in [`Document::content_hash`].
+    pub content_hash: String,
+    /// How many of its passages the index lacks.
+    pub not_indexed: usize,
+    /// How many passages it has.
+    pub passages: usize,
+}
+
+/// A passage that is gone from the store and may still be in the index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// The passage.
+    pub passage_id: String,
+}
+
+/// Documents and their passages, and the list of what the index has yet to learn of them.
+///
+/// Every change lands here first, in one transaction, together with its place in that list: passages that are not
+/// indexed, and [`Removal`]s. Whoever brings the index up to date ticks the list off afterwards, so work that a
+/// crash interrupts is found again.
 #[async_trait]
 pub trait Documents: Send + Sync {
-    /// Adds or replaces a document and its passages in one transaction. The passages are marked as not indexed.
+    /// Adds or replaces a document and its passages in one transaction. New and changed passages are marked as not
+    /// indexed, passages that are no longer there become [`Removal`]s.
     async fn put(&self, document: &Document, passages: &[Passage]) -> Result<(), StoreError>;
     /// Marks passages as indexed for the embedder with this fingerprint.
     async fn mark_indexed(&self, passage_ids: &[String], embedder: &str) -> Result<(), StoreError>;
@@ -50,24 +79,45 @@ pub trait Documents: Send + Sync {
     async fn not_indexed(&self, embedder: &str, limit: usize) -> Result<Vec<Passage>, StoreError>;
     /// Marks every passage as not indexed, before a rebuild.
     async fn forget_index(&self) -> Result<(), StoreError>;
+    /// Marks some passages as not indexed, after the index was found to lack them.
+    async fn unmark_indexed(&self, passage_ids: &[String]) -> Result<(), StoreError>;
+    /// Passages to remove from the index, at most `limit`.
+    async fn removals(&self, limit: usize) -> Result<Vec<Removal>, StoreError>;
+    /// Forgets removals that the index has carried out.
+    async fn removed(&self, passage_ids: &[String]) -> Result<(), StoreError>;
     /// Ids of every passage of every workspace.
     async fn passage_ids(&self) -> Result<Vec<String>, StoreError>;
     /// One document.
     async fn get(&self, workspace: &WorkspaceId, id: &str) -> Result<Option<Document>, StoreError>;
     /// A document by where it came from.
     async fn by_source(&self, workspace: &WorkspaceId, source: &str) -> Result<Option<Document>, StoreError>;
+    /// Where the document of a source stands for the embedder with this fingerprint.
+    async fn state(
+        &self,
+        workspace: &WorkspaceId,
+        source: &str,
+        embedder: &str,
+    ) -> Result<Option<DocumentState>, StoreError>;
+    /// Ids and sources of the documents whose source starts with `prefix`, by source.
+    async fn sources(
+        &self,
+        workspace: &WorkspaceId,
+        prefix: &str,
+    ) -> Result<Vec<(String, String)>, StoreError>;
     /// Passages of a document, in order.
     async fn passages(&self, workspace: &WorkspaceId, document_id: &str) -> Result<Vec<Passage>, StoreError>;
     /// Documents by source, from after the cursor.
     async fn list(&self, workspace: &WorkspaceId, page: Page) -> Result<Listed<Document>, StoreError>;
-    /// Removes a document and its passages; returns the ids of the removed passages, `None` when there is no such document.
+    /// Removes a document and its passages, which become [`Removal`]s; returns the ids of the removed passages,
+    /// `None` when there is no such document.
     async fn delete(&self, workspace: &WorkspaceId, id: &str) -> Result<Option<Vec<String>>, StoreError>;
 }
 
 /// Suggestions with their traces, feedback and events.
 #[async_trait]
 pub trait Suggestions: Send + Sync {
-    /// Stores suggestion, trace and outgoing event in one transaction.
+    /// Stores suggestion, trace and outgoing event in one transaction. A second automatic reply to the same customer
+    /// message is refused with [`StoreError::AlreadyReplied`], and nothing is stored.
     async fn insert(&self, suggestion: &Suggestion) -> Result<(), StoreError>;
     /// One suggestion, with its trace.
     async fn get(&self, workspace: &WorkspaceId, id: &str) -> Result<Option<Suggestion>, StoreError>;
@@ -114,10 +164,17 @@ pub trait Keys: Send + Sync {
     async fn revoke(&self, id: &str, at: DateTime<Utc>) -> Result<bool, StoreError>;
 }
 
+/// How long a first answer is repeated.
+pub const ANSWER_KEPT: TimeDelta = TimeDelta::hours(48);
+
+/// How long a claim may be in flight before it counts as abandoned.
+pub const CLAIM_STALE: TimeDelta = TimeDelta::minutes(15);
+
 /// First answers by `Idempotency-Key`.
 #[async_trait]
 pub trait Idempotency: Send + Sync {
-    /// Claims a key for a request; says what is known of it.
+    /// Claims a key for a request; says what is known of it. Answers are kept for [`ANSWER_KEPT`]; a claim in flight
+    /// for longer than [`CLAIM_STALE`] belongs to a process that died, and is given to the caller.
     async fn begin(
         &self,
         workspace: &WorkspaceId,
@@ -233,6 +290,12 @@ pub enum StoreError {
     /// What is stored does not read back; this is a bug or a damaged file.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
+    /// The database does not belong to this version; trying again will not help.
+    #[error("{0}")]
+    Incompatible(String),
+    /// An automatic reply to this customer message is stored already.
+    #[error("an automatic reply to this message was stored before")]
+    AlreadyReplied,
     /// A cursor or an id has the wrong form.
     #[error("{0}")]
     Invalid(String),

@@ -1,0 +1,374 @@
+//! Documents, passages, and what the index has yet to learn of them.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::FromRow;
+
+use super::{SqliteStore, from_cursor, from_json, id_list, one_more, to_cursor, to_json};
+use crate::conversation::{Language, WorkspaceId};
+use crate::retrieval::Passage;
+use crate::store::{Document, DocumentState, Documents, Listed, Page, Removal, StoreError};
+
+#[derive(FromRow)]
+struct DocumentRow {
+    workspace: String,
+    id: String,
+    source: String,
+    title: String,
+    url: Option<String>,
+    language: Option<String>,
+    content_hash: String,
+    text: String,
+    updated_at: DateTime<Utc>,
+}
+
+impl TryFrom<DocumentRow> for Document {
+    type Error = StoreError;
+
+    fn try_from(row: DocumentRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.id,
+            workspace: WorkspaceId(row.workspace),
+            source: row.source,
+            title: row.title,
+            url: row.url,
+            language: language(row.language)?,
+            content_hash: row.content_hash,
+            text: row.text,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+#[derive(FromRow)]
+struct PassageRow {
+    id: String,
+    workspace: String,
+    document_id: String,
+    ordinal: i64,
+    title: String,
+    heading_path: String,
+    text: String,
+    language: Option<String>,
+    url: Option<String>,
+    span_start: i64,
+    span_end: i64,
+}
+
+impl TryFrom<PassageRow> for Passage {
+    type Error = StoreError;
+
+    fn try_from(row: PassageRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            heading_path: from_json("heading path", &row.heading_path)?,
+            language: language(row.language)?,
+            span: (number(row.span_start)?, number(row.span_end)?),
+            ordinal: number(row.ordinal)?,
+            id: row.id,
+            workspace: WorkspaceId(row.workspace),
+            document_id: row.document_id,
+            title: row.title,
+            text: row.text,
+            url: row.url,
+        })
+    }
+}
+
+fn language(code: Option<String>) -> Result<Option<Language>, StoreError> {
+    code.map(|code| {
+        Language::from_locale(&code).ok_or_else(|| StoreError::Corrupt(format!("language {code:?}")))
+    })
+    .transpose()
+}
+
+fn number<T: TryFrom<i64>>(value: i64) -> Result<T, StoreError> {
+    T::try_from(value).map_err(|_| StoreError::Corrupt(format!("number {value} is out of range")))
+}
+
+#[async_trait]
+impl Documents for SqliteStore {
+    async fn put(&self, document: &Document, passages: &[Passage]) -> Result<(), StoreError> {
+        let workspace = &document.workspace.0;
+        let stranger = passages
+            .iter()
+            .find(|passage| passage.workspace != document.workspace || passage.document_id != document.id);
+        if let Some(stranger) = stranger {
+            return Err(StoreError::Invalid(format!(
+                "passage {} is not one of document {}",
+                stranger.id, document.id
+            )));
+        }
+        let ids = id_list(&passages.iter().map(|passage| passage.id.clone()).collect::<Vec<_>>());
+        let mut transaction = self.write().await?;
+        sqlx::query(
+            "INSERT INTO documents (workspace, id, source, title, url, language, content_hash, text, updated_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+             ON CONFLICT (workspace, id) DO UPDATE SET source = excluded.source, title = excluded.title, \
+             url = excluded.url, language = excluded.language, content_hash = excluded.content_hash, \
+             text = excluded.text, updated_at = excluded.updated_at",
+        )
+        .bind(workspace)
+        .bind(&document.id)
+        .bind(&document.source)
+        .bind(&document.title)
+        .bind(&document.url)
+        .bind(document.language.map(Language::code))
+        .bind(&document.content_hash)
+        .bind(&document.text)
+        .bind(document.updated_at)
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query(
+            "INSERT OR IGNORE INTO index_removals (passage_id, workspace) SELECT id, workspace FROM passages \
+             WHERE workspace = ?1 AND document_id = ?2 AND id NOT IN (SELECT value FROM json_each(?3))",
+        )
+        .bind(workspace)
+        .bind(&document.id)
+        .bind(&ids)
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query(
+            "DELETE FROM passages WHERE workspace = ?1 AND document_id = ?2 \
+             AND id NOT IN (SELECT value FROM json_each(?3))",
+        )
+        .bind(workspace)
+        .bind(&document.id)
+        .bind(&ids)
+        .execute(&mut *transaction)
+        .await?;
+        for passage in passages {
+            // A passage that comes again as it was stays indexed.
+            let done = sqlx::query(
+                "INSERT INTO passages (id, workspace, document_id, ordinal, title, heading_path, text, language, \
+                 url, span_start, span_end) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
+                 ON CONFLICT (id) DO UPDATE SET \
+                 indexed_for = CASE WHEN ordinal = excluded.ordinal AND title = excluded.title \
+                     AND heading_path = excluded.heading_path AND text = excluded.text \
+                     AND language IS excluded.language AND url IS excluded.url \
+                     AND span_start = excluded.span_start AND span_end = excluded.span_end \
+                     THEN indexed_for ELSE '' END, \
+                 ordinal = excluded.ordinal, title = excluded.title, heading_path = excluded.heading_path, \
+                 text = excluded.text, language = excluded.language, url = excluded.url, \
+                 span_start = excluded.span_start, span_end = excluded.span_end \
+                 WHERE workspace = excluded.workspace AND document_id = excluded.document_id",
+            )
+            .bind(&passage.id)
+            .bind(workspace)
+            .bind(&document.id)
+            .bind(i64::from(passage.ordinal))
+            .bind(&passage.title)
+            .bind(to_json(&passage.heading_path)?)
+            .bind(&passage.text)
+            .bind(passage.language.map(Language::code))
+            .bind(&passage.url)
+            .bind(passage.span.0 as i64)
+            .bind(passage.span.1 as i64)
+            .execute(&mut *transaction)
+            .await?;
+            if done.rows_affected() == 0 {
+                return Err(StoreError::Invalid(format!("passage {} belongs to another document", passage.id)));
+            }
+        }
+        sqlx::query(
+            "DELETE FROM index_removals WHERE workspace = ?1 \
+             AND passage_id IN (SELECT value FROM json_each(?2))",
+        )
+        .bind(workspace)
+        .bind(&ids)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn mark_indexed(&self, passage_ids: &[String], embedder: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE passages SET indexed_for = ?1 WHERE id IN (SELECT value FROM json_each(?2)) \
+             AND indexed_for <> ?1",
+        )
+        .bind(embedder)
+        .bind(id_list(passage_ids))
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    async fn not_indexed(&self, embedder: &str, limit: usize) -> Result<Vec<Passage>, StoreError> {
+        // Two ranges instead of `<>`, so that the index on the column serves them.
+        let rows: Vec<PassageRow> = sqlx::query_as(
+            "SELECT * FROM passages WHERE indexed_for < ?1 OR indexed_for > ?1 ORDER BY rowid LIMIT ?2",
+        )
+        .bind(embedder)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(Passage::try_from).collect()
+    }
+
+    async fn forget_index(&self) -> Result<(), StoreError> {
+        sqlx::query("UPDATE passages SET indexed_for = '' WHERE indexed_for <> ''")
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    async fn unmark_indexed(&self, passage_ids: &[String]) -> Result<(), StoreError> {
+        sqlx::query("UPDATE passages SET indexed_for = '' WHERE id IN (SELECT value FROM json_each(?1))")
+            .bind(id_list(passage_ids))
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    async fn removals(&self, limit: usize) -> Result<Vec<Removal>, StoreError> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT workspace, passage_id FROM index_removals ORDER BY workspace, passage_id LIMIT ?1",
+        )
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|(workspace, passage_id)| Removal { workspace: WorkspaceId(workspace), passage_id })
+            .collect())
+    }
+
+    async fn removed(&self, passage_ids: &[String]) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM index_removals WHERE passage_id IN (SELECT value FROM json_each(?1))")
+            .bind(id_list(passage_ids))
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    async fn passage_ids(&self) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar("SELECT id FROM passages ORDER BY id").fetch_all(&self.pool).await?)
+    }
+
+    async fn get(&self, workspace: &WorkspaceId, id: &str) -> Result<Option<Document>, StoreError> {
+        let row: Option<DocumentRow> =
+            sqlx::query_as("SELECT * FROM documents WHERE workspace = ?1 AND id = ?2")
+                .bind(&workspace.0)
+                .bind(id)
+                .fetch_optional(&self.pool)
+                .await?;
+        row.map(Document::try_from).transpose()
+    }
+
+    async fn by_source(
+        &self,
+        workspace: &WorkspaceId,
+        source: &str,
+    ) -> Result<Option<Document>, StoreError> {
+        let row: Option<DocumentRow> =
+            sqlx::query_as("SELECT * FROM documents WHERE workspace = ?1 AND source = ?2")
+                .bind(&workspace.0)
+                .bind(source)
+                .fetch_optional(&self.pool)
+                .await?;
+        row.map(Document::try_from).transpose()
+    }
+
+    async fn state(
+        &self,
+        workspace: &WorkspaceId,
+        source: &str,
+        embedder: &str,
+    ) -> Result<Option<DocumentState>, StoreError> {
+        let row: Option<(String, String, i64, i64)> = sqlx::query_as(
+            "SELECT d.id, d.content_hash, \
+             (SELECT count(*) FROM passages p WHERE p.workspace = d.workspace AND p.document_id = d.id \
+                 AND p.indexed_for <> ?3), \
+             (SELECT count(*) FROM passages p WHERE p.workspace = d.workspace AND p.document_id = d.id) \
+             FROM documents d WHERE d.workspace = ?1 AND d.source = ?2",
+        )
+        .bind(&workspace.0)
+        .bind(source)
+        .bind(embedder)
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(|(id, content_hash, not_indexed, passages)| {
+            Ok(DocumentState {
+                id,
+                content_hash,
+                not_indexed: number(not_indexed)?,
+                passages: number(passages)?,
+            })
+        })
+        .transpose()
+    }
+
+    async fn sources(
+        &self,
+        workspace: &WorkspaceId,
+        prefix: &str,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT id, source FROM documents WHERE workspace = ?1 AND substr(source, 1, length(?2)) = ?2 \
+             ORDER BY source",
+        )
+        .bind(&workspace.0)
+        .bind(prefix)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    async fn passages(
+        &self,
+        workspace: &WorkspaceId,
+        document_id: &str,
+    ) -> Result<Vec<Passage>, StoreError> {
+        let rows: Vec<PassageRow> = sqlx::query_as(
+            "SELECT * FROM passages WHERE workspace = ?1 AND document_id = ?2 ORDER BY ordinal",
+        )
+        .bind(&workspace.0)
+        .bind(document_id)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(Passage::try_from).collect()
+    }
+
+    async fn list(&self, workspace: &WorkspaceId, page: Page) -> Result<Listed<Document>, StoreError> {
+        let after = page.after.as_deref().map(from_cursor).transpose()?;
+        let mut rows: Vec<DocumentRow> = sqlx::query_as(
+            "SELECT * FROM documents WHERE workspace = ?1 AND (?2 IS NULL OR source > ?2) \
+             ORDER BY source LIMIT ?3",
+        )
+        .bind(&workspace.0)
+        .bind(after)
+        .bind(one_more(page.limit))
+        .fetch_all(&self.pool)
+        .await?;
+        let more = rows.len() > page.limit;
+        rows.truncate(page.limit);
+        let next = rows.last().filter(|_| more).map(|row| to_cursor(&row.source));
+        let items = rows.into_iter().map(Document::try_from).collect::<Result<_, _>>()?;
+        Ok(Listed { items, next })
+    }
+
+    async fn delete(&self, workspace: &WorkspaceId, id: &str) -> Result<Option<Vec<String>>, StoreError> {
+        let mut transaction = self.write().await?;
+        let passage_ids: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM passages WHERE workspace = ?1 AND document_id = ?2 ORDER BY ordinal",
+        )
+        .bind(&workspace.0)
+        .bind(id)
+        .fetch_all(&mut *transaction)
+        .await?;
+        sqlx::query(
+            "INSERT OR IGNORE INTO index_removals (passage_id, workspace) SELECT id, workspace FROM passages \
+             WHERE workspace = ?1 AND document_id = ?2",
+        )
+        .bind(&workspace.0)
+        .bind(id)
+        .execute(&mut *transaction)
+        .await?;
+        let done = sqlx::query("DELETE FROM documents WHERE workspace = ?1 AND id = ?2")
+            .bind(&workspace.0)
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok((done.rows_affected() > 0).then_some(passage_ids))
+    }
+}

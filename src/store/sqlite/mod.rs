@@ -1,0 +1,190 @@
+//! The store in one SQLite file.
+//!
+//! Write-ahead log with `synchronous = FULL`: a commit that returned has been synced. Writers take the lock at the
+//! start of their transaction and wait for each other up to [`BUSY`], so commands can run beside a server.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite, Transaction};
+
+use super::StoreError;
+
+mod documents;
+mod idempotency;
+mod keys;
+mod suggestions;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
+
+/// How long a writer waits for another one.
+const BUSY: Duration = Duration::from_secs(20);
+
+/// A [`Store`](super::Store) in one SQLite file.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    pool: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the database, making folders, file and tables as needed, and brings it to this version's form.
+    /// A database that a newer version made is refused as [`StoreError::Incompatible`].
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            make_private_folder(folder).map_err(|error| {
+                StoreError::Unavailable(format!("cannot make the folder {}: {error}", folder.display()))
+            })?;
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(8)
+            .acquire_timeout(BUSY)
+            .connect_with(options)
+            .await
+            .map_err(|error| StoreError::Unavailable(format!("cannot open {}: {error}", path.display())))?;
+        MIGRATIONS.run(&pool).await.map_err(|error| refusal(path, &error))?;
+        Ok(Self { pool })
+    }
+
+    /// Closes every connection; the log is written back into the database file.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// A transaction that holds the write lock from its start.
+    async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
+    }
+}
+
+/// What the database holds is for its owner's eyes; folders that exist keep their permissions.
+fn make_private_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+fn refusal(path: &Path, error: &MigrateError) -> StoreError {
+    let path = path.display();
+    match error {
+        MigrateError::VersionMissing(version) => StoreError::Incompatible(format!(
+            "the database {path} was made by a newer version of Ponto (it has change {version}, which this one \
+             does not know); run that version, or name another folder with --data-dir"
+        )),
+        MigrateError::VersionMismatch(version) => StoreError::Incompatible(format!(
+            "the database {path} was made by another build of Ponto (change {version} differs); run that build, \
+             or name another folder with --data-dir"
+        )),
+        other => StoreError::Unavailable(format!("cannot prepare the database {path}: {other}")),
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::Decode(_)
+            | sqlx::Error::ColumnNotFound(_)
+            | sqlx::Error::TypeNotFound { .. } => Self::Corrupt(error.to_string()),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
+/// A list of ids as one bound parameter, read with `json_each`.
+fn id_list(ids: &[String]) -> String {
+    serde_json::Value::from(ids).to_string()
+}
+
+fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Invalid(error.to_string()))
+}
+
+fn from_json<T: DeserializeOwned>(what: &str, json: &str) -> Result<T, StoreError> {
+    serde_json::from_str(json).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))
+}
+
+/// The wire name of a plain enum.
+fn to_word(value: &impl Serialize) -> Result<String, StoreError> {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => Ok(word),
+        _ => Err(StoreError::Invalid("a value without a name".into())),
+    }
+}
+
+fn from_word<T: DeserializeOwned>(what: &str, word: String) -> Result<T, StoreError> {
+    serde_json::from_value(serde_json::Value::String(word))
+        .map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))
+}
+
+/// Hides a list's position from its readers, who hand it back as it is.
+fn to_cursor(position: &str) -> String {
+    hex::encode(position)
+}
+
+fn from_cursor(cursor: &str) -> Result<String, StoreError> {
+    hex::decode(cursor)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| StoreError::Invalid("the cursor is not one that a list gave".into()))
+}
+
+/// `limit` as SQL takes it, plus one row that tells whether there is more.
+fn one_more(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_of_a_newer_version_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("made/on/the/way/ponto.db");
+        let store = SqliteStore::open(&path).await.unwrap();
+        sqlx::query(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+             VALUES (9999, 'later', TRUE, x'00', 0)",
+        )
+        .execute(&store.pool)
+        .await
+        .unwrap();
+        store.close().await;
+        let error = SqliteStore::open(&path).await.unwrap_err();
+        assert!(matches!(error, StoreError::Incompatible(_)), "{error:?}");
+        assert!(error.to_string().contains("newer version"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn commits_are_synced_and_foreign_keys_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("ponto.db")).await.unwrap();
+        let synchronous: i64 =
+            sqlx::query_scalar("PRAGMA synchronous").fetch_one(&store.pool).await.unwrap();
+        let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&store.pool).await.unwrap();
+        let foreign: i64 = sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(&store.pool).await.unwrap();
+        assert_eq!((synchronous, journal.as_str(), foreign), (2, "wal", 1));
+    }
+
+    #[tokio::test]
+    async fn a_path_that_cannot_be_a_database_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = SqliteStore::open(folder.path()).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    }
+}

@@ -1,0 +1,248 @@
+//! Suggestions with their traces, feedback and events.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{FromRow, Row};
+
+use super::{SqliteStore, from_cursor, from_json, from_word, one_more, to_cursor, to_json, to_word};
+use crate::conversation::WorkspaceId;
+use crate::decision::Action;
+use crate::store::suggestion::{Feedback, Suggestion, SuggestionSummary};
+use crate::store::{Event, Listed, Page, StoreError, Suggestions};
+
+/// Characters of the question that a list shows.
+const QUESTION_SHOWN: usize = 160;
+
+#[derive(FromRow)]
+struct SummaryRow {
+    sequence: i64,
+    id: String,
+    conversation_id: String,
+    channel: String,
+    customer: Option<String>,
+    question: String,
+    action: String,
+    reason: Option<String>,
+    confidence: f64,
+    created_at: DateTime<Utc>,
+    outcome: Option<String>,
+}
+
+impl TryFrom<SummaryRow> for SuggestionSummary {
+    type Error = StoreError;
+
+    fn try_from(row: SummaryRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.id,
+            conversation_id: row.conversation_id,
+            channel: from_word("channel", row.channel)?,
+            customer: row.customer,
+            question: row.question,
+            action: from_word("action", row.action)?,
+            reason: row.reason.as_deref().map(|json| from_json("reason", json)).transpose()?,
+            confidence: row.confidence,
+            created_at: row.created_at,
+            outcome: row.outcome.map(|word| from_word("outcome", word)).transpose()?,
+        })
+    }
+}
+
+#[derive(FromRow)]
+struct EventRow {
+    sequence: i64,
+    kind: String,
+    suggestion_id: String,
+    at: DateTime<Utc>,
+}
+
+fn shortened(question: &str) -> String {
+    let mut characters = question.chars();
+    let mut short: String = characters.by_ref().take(QUESTION_SHOWN).collect();
+    if characters.next().is_some() {
+        short.push('…');
+    }
+    short
+}
+
+async fn insert_event(
+    connection: &mut SqliteConnection,
+    workspace: &WorkspaceId,
+    kind: &str,
+    suggestion_id: &str,
+    at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO events (workspace, kind, suggestion_id, at) VALUES (?1, ?2, ?3, ?4)")
+        .bind(&workspace.0)
+        .bind(kind)
+        .bind(suggestion_id)
+        .bind(at)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+#[async_trait]
+impl Suggestions for SqliteStore {
+    async fn insert(&self, suggestion: &Suggestion) -> Result<(), StoreError> {
+        let answer = &suggestion.answer;
+        let conversation = &suggestion.conversation;
+        let message_id = conversation.last_customer_message().map(|message| message.id.as_str());
+        let feedback = suggestion.feedback.as_ref();
+        // The body holds no feedback: its column is the one place for it.
+        let body = to_json(&Suggestion { feedback: None, ..suggestion.clone() })?;
+        let mut transaction = self.write().await?;
+        let done = sqlx::query(
+            "INSERT INTO suggestions (id, workspace, conversation_id, message_id, channel, customer, question, \
+             action, reason, confidence, created_at, body, outcome, feedback) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
+             ON CONFLICT (workspace, conversation_id, message_id) WHERE action = 'auto_reply' DO NOTHING",
+        )
+        .bind(&answer.id)
+        .bind(&suggestion.workspace.0)
+        .bind(&conversation.id)
+        .bind(message_id)
+        .bind(conversation.channel.as_str())
+        .bind(conversation.customer.as_ref().and_then(|customer| customer.name.as_deref()))
+        .bind(shortened(&conversation.pending_question()))
+        .bind(to_word(&answer.decision.action)?)
+        .bind(answer.decision.reasons.first().map(to_json).transpose()?)
+        .bind(answer.confidence.value)
+        .bind(suggestion.created_at)
+        .bind(body)
+        .bind(feedback.map(|feedback| to_word(&feedback.outcome)).transpose()?)
+        .bind(feedback.map(to_json).transpose()?)
+        .execute(&mut *transaction)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::AlreadyReplied);
+        }
+        insert_event(
+            &mut transaction,
+            &suggestion.workspace,
+            "suggestion.created",
+            &answer.id,
+            suggestion.created_at,
+        )
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn get(&self, workspace: &WorkspaceId, id: &str) -> Result<Option<Suggestion>, StoreError> {
+        let row = sqlx::query("SELECT body, feedback FROM suggestions WHERE workspace = ?1 AND id = ?2")
+            .bind(&workspace.0)
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let body: String = row.try_get("body")?;
+        let feedback: Option<String> = row.try_get("feedback")?;
+        let mut suggestion: Suggestion = from_json("suggestion", &body)?;
+        suggestion.workspace = workspace.clone();
+        suggestion.feedback = feedback.as_deref().map(|json| from_json("feedback", json)).transpose()?;
+        Ok(Some(suggestion))
+    }
+
+    async fn list(
+        &self,
+        workspace: &WorkspaceId,
+        open: Option<bool>,
+        page: Page,
+    ) -> Result<Listed<SuggestionSummary>, StoreError> {
+        let before = page
+            .after
+            .as_deref()
+            .map(|cursor| {
+                from_cursor(cursor)?
+                    .parse::<i64>()
+                    .map_err(|_| StoreError::Invalid("the cursor is not one that this list gave".into()))
+            })
+            .transpose()?;
+        let mut rows: Vec<SummaryRow> = sqlx::query_as(
+            "SELECT sequence, id, conversation_id, channel, customer, question, action, reason, confidence, \
+             created_at, outcome FROM suggestions \
+             WHERE workspace = ?1 AND (?2 IS NULL OR sequence < ?2) AND (?3 IS NULL OR (outcome IS NULL) = ?3) \
+             ORDER BY sequence DESC LIMIT ?4",
+        )
+        .bind(&workspace.0)
+        .bind(before)
+        .bind(open)
+        .bind(one_more(page.limit))
+        .fetch_all(&self.pool)
+        .await?;
+        let more = rows.len() > page.limit;
+        rows.truncate(page.limit);
+        let next = rows.last().filter(|_| more).map(|row| to_cursor(&row.sequence.to_string()));
+        let items = rows.into_iter().map(SuggestionSummary::try_from).collect::<Result<_, _>>()?;
+        Ok(Listed { items, next })
+    }
+
+    async fn feedback(
+        &self,
+        workspace: &WorkspaceId,
+        id: &str,
+        feedback: &Feedback,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.write().await?;
+        let done = sqlx::query(
+            "UPDATE suggestions SET outcome = ?3, feedback = ?4 WHERE workspace = ?1 AND id = ?2",
+        )
+        .bind(&workspace.0)
+        .bind(id)
+        .bind(to_word(&feedback.outcome)?)
+        .bind(to_json(feedback)?)
+        .execute(&mut *transaction)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        insert_event(&mut transaction, workspace, "suggestion.feedback", id, feedback.at).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    async fn auto_replied(
+        &self,
+        workspace: &WorkspaceId,
+        conversation_id: &str,
+        message_id: &str,
+    ) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM suggestions WHERE workspace = ?1 AND conversation_id = ?2 \
+             AND message_id = ?3 AND action = ?4)",
+        )
+        .bind(&workspace.0)
+        .bind(conversation_id)
+        .bind(message_id)
+        .bind(to_word(&Action::AutoReply)?)
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
+    async fn events(
+        &self,
+        workspace: &WorkspaceId,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Event>, StoreError> {
+        let rows: Vec<EventRow> = sqlx::query_as(
+            "SELECT sequence, kind, suggestion_id, at FROM events WHERE workspace = ?1 AND sequence > ?2 \
+             ORDER BY sequence LIMIT ?3",
+        )
+        .bind(&workspace.0)
+        .bind(after)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Event {
+                sequence: row.sequence,
+                kind: row.kind,
+                suggestion_id: row.suggestion_id,
+                at: row.at,
+            })
+            .collect())
+    }
+}
