@@ -166,7 +166,10 @@ impl Documents for SqliteStore {
             .execute(&mut *transaction)
             .await?;
             if done.rows_affected() == 0 {
-                return Err(StoreError::Invalid(format!("passage {} belongs to another document", passage.id)));
+                return Err(StoreError::Invalid(format!(
+                    "passage {} belongs to another document",
+                    passage.id
+                )));
             }
         }
         sqlx::query(
@@ -255,11 +258,7 @@ impl Documents for SqliteStore {
         row.map(Document::try_from).transpose()
     }
 
-    async fn by_source(
-        &self,
-        workspace: &WorkspaceId,
-        source: &str,
-    ) -> Result<Option<Document>, StoreError> {
+    async fn by_source(&self, workspace: &WorkspaceId, source: &str) -> Result<Option<Document>, StoreError> {
         let row: Option<DocumentRow> =
             sqlx::query_as("SELECT * FROM documents WHERE workspace = ?1 AND source = ?2")
                 .bind(&workspace.0)
@@ -313,11 +312,7 @@ impl Documents for SqliteStore {
         .await?)
     }
 
-    async fn passages(
-        &self,
-        workspace: &WorkspaceId,
-        document_id: &str,
-    ) -> Result<Vec<Passage>, StoreError> {
+    async fn passages(&self, workspace: &WorkspaceId, document_id: &str) -> Result<Vec<Passage>, StoreError> {
         let rows: Vec<PassageRow> = sqlx::query_as(
             "SELECT * FROM passages WHERE workspace = ?1 AND document_id = ?2 ORDER BY ordinal",
         )

@@ -19,13 +19,11 @@ impl Idempotency for SqliteStore {
         now: DateTime<Utc>,
     ) -> Result<Claim, StoreError> {
         let mut transaction = self.write().await?;
-        sqlx::query(
-            "DELETE FROM idempotency WHERE claimed_at < ?1 OR (status IS NULL AND claimed_at < ?2)",
-        )
-        .bind((now - ANSWER_KEPT).timestamp_millis())
-        .bind((now - CLAIM_STALE).timestamp_millis())
-        .execute(&mut *transaction)
-        .await?;
+        sqlx::query("DELETE FROM idempotency WHERE claimed_at < ?1 OR (status IS NULL AND claimed_at < ?2)")
+            .bind((now - ANSWER_KEPT).timestamp_millis())
+            .bind((now - CLAIM_STALE).timestamp_millis())
+            .execute(&mut *transaction)
+            .await?;
         let known: Option<Row> = sqlx::query_as(
             "SELECT request_hash, status, body FROM idempotency WHERE workspace = ?1 AND key = ?2",
         )

@@ -1,0 +1,467 @@
+//! What every store must do. Another store runs the same suite: one more line in [`stores`].
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use ponto::conversation::{Channel, Conversation, Customer, Language, Message, Role, WorkspaceId};
+use ponto::decision::{Action, Decision, Mode, PolicyCheck, Reason, ReasonCode, Verdict};
+use ponto::generation::Citation;
+use ponto::inference::TokenUsage;
+use ponto::judgement::{Confidence, Judgement, SentenceGrounding};
+use ponto::retrieval::{Passage, Retrieved, Scores};
+use ponto::store::sqlite::SqliteStore;
+use ponto::store::suggestion::{
+    Answer, Feedback, FeedbackOutcome, Handoff, PublicDraft, Suggestion, Timings, Trace, Usage,
+};
+use ponto::store::{
+    ANSWER_KEPT, CLAIM_STALE, Claim, Document, Documents, Idempotency, KeyRecord, Keys, Page, Removal, Scope,
+    Store, StoreError, Suggestions,
+};
+
+/// A fresh, empty store of every kind, with what has to live as long as it.
+async fn stores() -> Vec<(&'static str, Arc<dyn Store>, tempfile::TempDir)> {
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = SqliteStore::open(&folder.path().join("ponto.db")).await.unwrap();
+    vec![("sqlite", Arc::new(sqlite), folder)]
+}
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_790_000_000 + second, 123_456_789).unwrap()
+}
+
+fn workspace(name: &str) -> WorkspaceId {
+    WorkspaceId(name.into())
+}
+
+fn document(workspace_name: &str, id: &str, source: &str) -> Document {
+    Document {
+        id: id.into(),
+        workspace: workspace(workspace_name),
+        source: source.into(),
+        title: format!("Title of {id}"),
+        url: Some("https://shop.example/a".into()),
+        language: Some(Language::Pt),
+        content_hash: "h1".into(),
+        text: "olá, çãé 🚚".into(),
+        updated_at: at(0),
+    }
+}
+
+fn passage(document: &Document, id: &str, ordinal: u32) -> Passage {
+    Passage {
+        id: id.into(),
+        workspace: document.workspace.clone(),
+        document_id: document.id.clone(),
+        title: document.title.clone(),
+        heading_path: vec!["Prazos".into(), "Entrega \"expressa\"".into()],
+        text: format!("texto {id}"),
+        language: document.language,
+        url: document.url.clone(),
+        span: (3, 9),
+        ordinal,
+    }
+}
+
+fn ids(passages: &[Passage]) -> Vec<String> {
+    passages.iter().map(|passage| passage.id.clone()).collect()
+}
+
+#[tokio::test]
+async fn a_document_reads_back_as_it_was_put() {
+    for (kind, store, _folder) in stores().await {
+        let whole = document("a", "d1", "s1");
+        let bare = Document { url: None, language: None, ..document("a", "d2", "s2") };
+        let passages = [passage(&whole, "p1", 1), passage(&whole, "p0", 0)];
+        store.put(&whole, &passages).await.unwrap();
+        store.put(&bare, &[]).await.unwrap();
+        let a = workspace("a");
+        assert_eq!(Documents::get(&*store, &a, "d1").await.unwrap(), Some(whole.clone()), "{kind}");
+        assert_eq!(Documents::get(&*store, &a, "d2").await.unwrap(), Some(bare.clone()), "{kind}");
+        assert_eq!(store.by_source(&a, "s2").await.unwrap(), Some(bare), "{kind}");
+        let read = store.passages(&a, "d1").await.unwrap();
+        assert_eq!(read, [passages[1].clone(), passages[0].clone()], "{kind}: in order");
+    }
+}
+
+#[tokio::test]
+async fn nothing_crosses_workspaces() {
+    for (kind, store, _folder) in stores().await {
+        let mine = document("a", "d1", "s1");
+        store.put(&mine, &[passage(&mine, "p1", 0)]).await.unwrap();
+        let b = workspace("b");
+        assert_eq!(Documents::get(&*store, &b, "d1").await.unwrap(), None, "{kind}");
+        assert_eq!(store.by_source(&b, "s1").await.unwrap(), None, "{kind}");
+        assert_eq!(store.state(&b, "s1", "e").await.unwrap(), None, "{kind}");
+        assert_eq!(store.sources(&b, "").await.unwrap(), [], "{kind}");
+        assert_eq!(store.passages(&b, "d1").await.unwrap(), [], "{kind}");
+        assert_eq!(store.delete(&b, "d1").await.unwrap(), None, "{kind}");
+        assert!(Documents::list(&*store, &b, page(None, 10)).await.unwrap().items.is_empty(), "{kind}");
+
+        // The same source and the same document id in another workspace is another document.
+        let theirs = document("b", "d1", "s1");
+        store.put(&theirs, &[passage(&theirs, "p2", 0)]).await.unwrap();
+        assert_eq!(Documents::get(&*store, &workspace("a"), "d1").await.unwrap(), Some(mine), "{kind}");
+
+        // A passage cannot be taken over.
+        let error = store.put(&theirs, &[passage(&theirs, "p1", 0)]).await.unwrap_err();
+        assert!(matches!(error, StoreError::Invalid(_)), "{kind}: {error:?}");
+        assert_eq!(store.passages(&b, "d1").await.unwrap().len(), 1, "{kind}: the refusal changed nothing");
+
+        let suggestion = suggestion("a", "sug_1", "m-1", Action::Draft);
+        Suggestions::insert(&*store, &suggestion).await.unwrap();
+        assert_eq!(Suggestions::get(&*store, &b, "sug_1").await.unwrap(), None, "{kind}");
+        assert!(Suggestions::list(&*store, &b, None, page(None, 10)).await.unwrap().items.is_empty());
+        assert!(!store.feedback(&b, "sug_1", &feedback(FeedbackOutcome::Accepted)).await.unwrap(), "{kind}");
+        assert!(store.events(&b, 0, 10).await.unwrap().is_empty(), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_replaced_document_leaves_the_index_its_work() {
+    for (kind, store, _folder) in stores().await {
+        let a = workspace("a");
+        let first = document("a", "d1", "s1");
+        let old = [passage(&first, "p0", 0), passage(&first, "p1", 1), passage(&first, "p2", 2)];
+        store.put(&first, &old).await.unwrap();
+        assert_eq!(ids(&store.not_indexed("e1", 10).await.unwrap()), ["p0", "p1", "p2"], "{kind}");
+        assert_eq!(ids(&store.not_indexed("e1", 2).await.unwrap()), ["p0", "p1"], "{kind}: limited");
+        store.mark_indexed(&ids(&old), "e1").await.unwrap();
+        assert!(store.not_indexed("e1", 10).await.unwrap().is_empty(), "{kind}");
+        assert_eq!(store.state(&a, "s1", "e1").await.unwrap().unwrap().not_indexed, 0, "{kind}");
+
+        // p0 stays as it was, p1 changes its heading, p2 goes, p3 comes.
+        let second = Document { content_hash: "h2".into(), updated_at: at(9), ..first.clone() };
+        let changed = Passage { heading_path: vec!["Outro".into()], ..old[1].clone() };
+        store.put(&second, &[old[0].clone(), changed, passage(&second, "p3", 2)]).await.unwrap();
+        assert_eq!(ids(&store.not_indexed("e1", 10).await.unwrap()), ["p1", "p3"], "{kind}");
+        let gone = Removal { workspace: a.clone(), passage_id: "p2".into() };
+        assert_eq!(store.removals(10).await.unwrap(), [gone], "{kind}");
+        let state = store.state(&a, "s1", "e1").await.unwrap().unwrap();
+        assert_eq!((state.content_hash.as_str(), state.not_indexed, state.passages), ("h2", 2, 3), "{kind}");
+        assert_eq!(store.passage_ids().await.unwrap(), ["p0", "p1", "p3"], "{kind}");
+
+        // A passage that comes back is not removed.
+        store.put(&second, &[old[2].clone()]).await.unwrap();
+        let removals: Vec<String> =
+            store.removals(10).await.unwrap().into_iter().map(|removal| removal.passage_id).collect();
+        assert_eq!(removals, ["p0", "p1", "p3"], "{kind}");
+        store.removed(&removals).await.unwrap();
+        assert!(store.removals(10).await.unwrap().is_empty(), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn another_embedder_finds_everything_to_do() {
+    for (kind, store, _folder) in stores().await {
+        let document = document("a", "d1", "s1");
+        let passages = [passage(&document, "p0", 0), passage(&document, "p1", 1)];
+        store.put(&document, &passages).await.unwrap();
+        store.mark_indexed(&ids(&passages), "m").await.unwrap();
+        for other in ["a", "z", ""] {
+            assert_eq!(store.not_indexed(other, 10).await.unwrap().len(), 2, "{kind}: {other}");
+        }
+        store.unmark_indexed(&["p1".into()]).await.unwrap();
+        assert_eq!(ids(&store.not_indexed("m", 10).await.unwrap()), ["p1"], "{kind}");
+        store.forget_index().await.unwrap();
+        assert_eq!(store.not_indexed("m", 10).await.unwrap().len(), 2, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_document_is_gone_and_queued_for_the_index() {
+    for (kind, store, _folder) in stores().await {
+        let a = workspace("a");
+        let document = document("a", "d1", "s1");
+        store.put(&document, &[passage(&document, "p0", 0), passage(&document, "p1", 1)]).await.unwrap();
+        assert_eq!(store.delete(&a, "d1").await.unwrap(), Some(vec!["p0".into(), "p1".into()]), "{kind}");
+        assert_eq!(store.delete(&a, "d1").await.unwrap(), None, "{kind}");
+        assert_eq!(Documents::get(&*store, &a, "d1").await.unwrap(), None, "{kind}");
+        assert!(store.passage_ids().await.unwrap().is_empty(), "{kind}");
+        assert_eq!(store.removals(10).await.unwrap().len(), 2, "{kind}");
+        assert_eq!(store.removals(1).await.unwrap().len(), 1, "{kind}: limited");
+    }
+}
+
+fn page(after: Option<String>, limit: usize) -> Page {
+    Page { after, limit }
+}
+
+#[tokio::test]
+async fn lists_page_through_everything_once() {
+    for (kind, store, _folder) in stores().await {
+        let a = workspace("a");
+        for number in 0..7 {
+            store.put(&document("a", &format!("d{number}"), &format!("s/{number}_%'é")), &[]).await.unwrap();
+            let action = if number == 3 { Action::Escalate } else { Action::Draft };
+            let suggestion = suggestion("a", &format!("sug_{number}"), "m-1", action);
+            Suggestions::insert(&*store, &suggestion).await.unwrap();
+        }
+        store.feedback(&a, "sug_2", &feedback(FeedbackOutcome::Rejected)).await.unwrap();
+
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let listed = Documents::list(&*store, &a, page(after, 3)).await.unwrap();
+            seen.extend(listed.items.into_iter().map(|document| document.id));
+            after = listed.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, ["d0", "d1", "d2", "d3", "d4", "d5", "d6"], "{kind}");
+        assert_eq!(store.sources(&a, "s/1_%").await.unwrap(), [("d1".to_owned(), "s/1_%'é".to_owned())]);
+
+        let mut pages = Vec::new();
+        let mut after = None;
+        loop {
+            let listed = Suggestions::list(&*store, &a, Some(true), page(after, 3)).await.unwrap();
+            pages.push(listed.items.iter().map(|item| item.id.clone()).collect::<Vec<_>>());
+            after = listed.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let expected: Vec<Vec<&str>> = vec![vec!["sug_6", "sug_5", "sug_4"], vec!["sug_3", "sug_1", "sug_0"]];
+        assert_eq!(pages, expected, "{kind}: newest first, open ones alone, no empty last page");
+        let closed = Suggestions::list(&*store, &a, Some(false), page(None, 9)).await.unwrap().items;
+        assert_eq!(closed.len(), 1, "{kind}");
+        assert_eq!(closed[0].outcome, Some(FeedbackOutcome::Rejected), "{kind}");
+        assert_eq!(Suggestions::list(&*store, &a, None, page(None, 9)).await.unwrap().items.len(), 7);
+
+        for wrong in ["zz", "73", ""] {
+            let refused = Suggestions::list(&*store, &a, None, page(Some(wrong.into()), 3)).await;
+            assert!(matches!(refused, Err(StoreError::Invalid(_))), "{kind}: cursor {wrong:?}");
+        }
+    }
+}
+
+fn feedback(outcome: FeedbackOutcome) -> Feedback {
+    Feedback {
+        outcome,
+        text: Some("Chega amanhã.".into()),
+        reason: None,
+        agent: Some("Rui".into()),
+        edit_distance: Some(4),
+        at: at(60),
+    }
+}
+
+fn suggestion(workspace_name: &str, id: &str, message_id: &str, action: Action) -> Suggestion {
+    let document = document(workspace_name, "d1", "s1");
+    let retrieved = Retrieved {
+        passage: passage(&document, "p1", 0),
+        scores: Scores { dense: Some(0.712_345_6), sparse: None, coverage: 0.5, fused: 0.031_25 },
+    };
+    let reason = Reason { code: ReasonCode::BelowThreshold, detail: "0.71 < 0.9".into() };
+    let confidence = Confidence {
+        value: 0.71,
+        calibrated: true,
+        signals: [("dense".to_owned(), 0.5), ("coverage".to_owned(), 0.25)].into(),
+    };
+    Suggestion {
+        answer: Answer {
+            id: id.into(),
+            decision: Decision { action, reasons: vec![reason.clone()] },
+            drafts: vec![PublicDraft {
+                text: "Chega em 3 dias.".into(),
+                language: Language::Pt,
+                ai_generated: true,
+                citations: vec![Citation {
+                    passage_id: "p1".into(),
+                    document_id: "d1".into(),
+                    title: "Prazos".into(),
+                    url: None,
+                    quote: "3 dias".into(),
+                }],
+            }],
+            confidence: confidence.clone(),
+            policy: vec![PolicyCheck {
+                check: ReasonCode::AsksForHuman,
+                verdict: Verdict::Pass,
+                detail: None,
+            }],
+            handoff: (action == Action::Escalate).then(|| Handoff {
+                reasons: vec![reason],
+                summary: "Pergunta o prazo.".into(),
+                holding_message: "Um momento.".into(),
+            }),
+            usage: Usage {
+                backend: "candle".into(),
+                model: "m".into(),
+                tokens: TokenUsage { prompt_tokens: 10, completion_tokens: 3 },
+            },
+            timings_ms: Timings { retrieval: 1.5, generation: 20.25, judgement: 3.0, total: 25.0 },
+            trace_id: "t-1".into(),
+        },
+        workspace: workspace(workspace_name),
+        conversation: Conversation {
+            id: "c-1".into(),
+            channel: Channel::Whatsapp,
+            locale: Some("pt-BR".into()),
+            customer: Some(Customer { id: "u-9".into(), name: Some("Ana".into()) }),
+            messages: vec![
+                Message {
+                    id: message_id.into(),
+                    role: Role::Customer,
+                    text: "Em quanto tempo chega?".into(),
+                    at: None,
+                },
+                Message { id: "n".into(), role: Role::System, text: "note".into(), at: Some(at(1)) },
+            ],
+        },
+        mode: Mode::Auto,
+        created_at: at(2),
+        trace: Trace {
+            language: Some(Language::Pt),
+            query: "prazo".into(),
+            retrieved: vec![retrieved],
+            judgement: Some(Judgement {
+                sentences: vec![SentenceGrounding {
+                    text: "Chega em 3 dias.".into(),
+                    support: 0.875,
+                    passage_id: Some("p1".into()),
+                    unsupported: vec!["3".into()],
+                }],
+                confidence,
+            }),
+            calibration_key: "k".into(),
+            threshold: Some(0.9),
+        },
+        feedback: None,
+    }
+}
+
+#[tokio::test]
+async fn a_suggestion_reads_back_with_its_trace_and_feedback() {
+    for (kind, store, _folder) in stores().await {
+        let a = workspace("a");
+        let mut whole = suggestion("a", "sug_1", "m-1", Action::Escalate);
+        Suggestions::insert(&*store, &whole).await.unwrap();
+        assert_eq!(Suggestions::get(&*store, &a, "sug_1").await.unwrap(), Some(whole.clone()), "{kind}");
+
+        let summary = Suggestions::list(&*store, &a, None, page(None, 1)).await.unwrap().items.remove(0);
+        assert_eq!(summary.customer.as_deref(), Some("Ana"), "{kind}");
+        assert_eq!(summary.question, "Em quanto tempo chega?", "{kind}");
+        assert_eq!(summary.action, Action::Escalate, "{kind}");
+        assert_eq!(summary.reason.map(|reason| reason.code), Some(ReasonCode::BelowThreshold), "{kind}");
+        assert_eq!((summary.created_at, summary.outcome), (at(2), None), "{kind}");
+
+        // The last word counts.
+        assert!(store.feedback(&a, "sug_1", &feedback(FeedbackOutcome::Rejected)).await.unwrap());
+        assert!(store.feedback(&a, "sug_1", &feedback(FeedbackOutcome::Edited)).await.unwrap());
+        assert!(!store.feedback(&a, "sug_2", &feedback(FeedbackOutcome::Edited)).await.unwrap());
+        whole.feedback = Some(feedback(FeedbackOutcome::Edited));
+        assert_eq!(Suggestions::get(&*store, &a, "sug_1").await.unwrap(), Some(whole), "{kind}");
+
+        let events = store.events(&a, 0, 10).await.unwrap();
+        let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
+        assert_eq!(kinds, ["suggestion.created", "suggestion.feedback", "suggestion.feedback"], "{kind}");
+        assert!(events.iter().all(|event| event.suggestion_id == "sug_1"), "{kind}");
+        let later = store.events(&a, events[0].sequence, 1).await.unwrap();
+        assert_eq!(later, [events[1].clone()], "{kind}: after a sequence number, limited");
+    }
+}
+
+#[tokio::test]
+async fn one_message_gets_one_automatic_reply() {
+    for (kind, store, _folder) in stores().await {
+        let a = workspace("a");
+        assert!(!store.auto_replied(&a, "c-1", "m-1").await.unwrap(), "{kind}");
+        Suggestions::insert(&*store, &suggestion("a", "sug_0", "m-1", Action::Draft)).await.unwrap();
+        assert!(!store.auto_replied(&a, "c-1", "m-1").await.unwrap(), "{kind}: a draft is no reply");
+
+        // Eight calls at once for the same message.
+        let attempts = (1..=8).map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let suggestion = suggestion("a", &format!("sug_{number}"), "m-1", Action::AutoReply);
+                Suggestions::insert(&*store, &suggestion).await
+            })
+        });
+        let outcomes = futures::future::join_all(attempts).await;
+        let stored = outcomes.iter().filter(|outcome| matches!(outcome, Ok(Ok(())))).count();
+        let refused =
+            outcomes.iter().filter(|outcome| matches!(outcome, Ok(Err(StoreError::AlreadyReplied)))).count();
+        assert_eq!((stored, refused), (1, 7), "{kind}");
+        assert_eq!(store.events(&a, 0, 20).await.unwrap().len(), 2, "{kind}: a refused one leaves no event");
+        assert!(store.auto_replied(&a, "c-1", "m-1").await.unwrap(), "{kind}");
+        assert!(!store.auto_replied(&workspace("b"), "c-1", "m-1").await.unwrap(), "{kind}");
+        assert!(!store.auto_replied(&a, "c-1", "m-2").await.unwrap(), "{kind}");
+        Suggestions::insert(&*store, &suggestion("a", "sug_9", "m-2", Action::AutoReply)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_found_by_its_hash_until_it_is_revoked() {
+    for (kind, store, _folder) in stores().await {
+        let key = KeyRecord {
+            id: "key_1".into(),
+            workspace: workspace("a"),
+            name: "console".into(),
+            scopes: vec![Scope::Suggest, Scope::Feedback],
+            created_at: at(0),
+            revoked_at: None,
+        };
+        let other = KeyRecord { id: "key_2".into(), workspace: workspace("b"), ..key.clone() };
+        Keys::insert(&*store, &key, &[1; 32]).await.unwrap();
+        Keys::insert(&*store, &other, &[2; 32]).await.unwrap();
+        assert!(
+            Keys::insert(&*store, &KeyRecord { id: "key_3".into(), ..key.clone() }, &[1; 32]).await.is_err()
+        );
+        assert_eq!(store.find(&[1; 32]).await.unwrap(), Some(key.clone()), "{kind}");
+        assert_eq!(store.find(&[9; 32]).await.unwrap(), None, "{kind}");
+        assert_eq!(Keys::list(&*store, Some(&workspace("b"))).await.unwrap(), [other.clone()], "{kind}");
+        assert_eq!(Keys::list(&*store, None).await.unwrap().len(), 2, "{kind}");
+
+        assert!(store.revoke("key_1", at(5)).await.unwrap(), "{kind}");
+        assert!(store.revoke("key_1", at(6)).await.unwrap(), "{kind}");
+        assert!(!store.revoke("key_9", at(5)).await.unwrap(), "{kind}");
+        assert_eq!(store.find(&[1; 32]).await.unwrap(), None, "{kind}");
+        assert_eq!(store.find(&[2; 32]).await.unwrap(), Some(other), "{kind}");
+        let listed = Keys::list(&*store, Some(&workspace("a"))).await.unwrap();
+        assert_eq!(listed, [KeyRecord { revoked_at: Some(at(5)), ..key }], "{kind}: the first time stays");
+    }
+}
+
+#[tokio::test]
+async fn an_idempotency_key_is_claimed_once() {
+    for (kind, store, _folder) in stores().await {
+        let (a, b) = (workspace("a"), workspace("b"));
+        assert_eq!(store.begin(&a, "k", "r1", at(0)).await.unwrap(), Claim::New, "{kind}");
+        assert_eq!(store.begin(&a, "k", "r1", at(1)).await.unwrap(), Claim::InFlight, "{kind}");
+        assert_eq!(store.begin(&a, "k", "r2", at(1)).await.unwrap(), Claim::Mismatch, "{kind}");
+        assert_eq!(store.begin(&b, "k", "r2", at(1)).await.unwrap(), Claim::New, "{kind}: another tenant's");
+        store.complete(&a, "k", 200, "{\"ü\":1}").await.unwrap();
+        let done = Claim::Done { status: 200, body: "{\"ü\":1}".into() };
+        assert_eq!(store.begin(&a, "k", "r1", at(2)).await.unwrap(), done, "{kind}");
+        assert_eq!(store.begin(&a, "k", "r2", at(2)).await.unwrap(), Claim::Mismatch, "{kind}");
+        store.abandon(&a, "k").await.unwrap();
+        assert_eq!(
+            store.begin(&a, "k", "r1", at(3)).await.unwrap(),
+            done,
+            "{kind}: an answer is not abandoned"
+        );
+
+        store.abandon(&b, "k").await.unwrap();
+        assert_eq!(store.begin(&b, "k", "r3", at(3)).await.unwrap(), Claim::New, "{kind}");
+        let stale = at(4) + CLAIM_STALE;
+        assert_eq!(store.begin(&b, "k", "r3", stale).await.unwrap(), Claim::New, "{kind}: its process died");
+        let kept = at(0) + TimeDelta::hours(24);
+        assert_eq!(store.begin(&a, "k", "r1", kept).await.unwrap(), done, "{kind}: kept a day");
+        let expired = at(1) + ANSWER_KEPT;
+        assert_eq!(store.begin(&a, "k", "r9", expired).await.unwrap(), Claim::New, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_reopening() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ponto.db");
+    let whole = document("a", "d1", "s1");
+    {
+        let store = SqliteStore::open(&path).await.unwrap();
+        store.put(&whole, &[passage(&whole, "p0", 0)]).await.unwrap();
+    }
+    let store = SqliteStore::open(&path).await.unwrap();
+    assert_eq!(Documents::get(&store, &workspace("a"), "d1").await.unwrap(), Some(whole));
+    assert_eq!(store.passage_ids().await.unwrap(), ["p0"]);
+}
