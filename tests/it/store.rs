@@ -14,8 +14,8 @@ use ponto::store::suggestion::{
     Answer, Feedback, FeedbackOutcome, Handoff, PublicDraft, Suggestion, Timings, Trace, Usage,
 };
 use ponto::store::{
-    ANSWER_KEPT, CLAIM_STALE, Claim, Document, Documents, Idempotency, KeyRecord, Keys, Page, Removal, Scope,
-    Store, StoreError, Suggestions,
+    ANSWER_KEPT, CLAIM_STALE, Claim, Document, Documents, KeyRecord, Keys, Page, Removal, Scope, Store,
+    StoreError, Suggestions,
 };
 
 /// A fresh, empty store of every kind, with what has to live as long as it.
