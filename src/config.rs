@@ -33,13 +33,44 @@ pub struct ServerConfig {
     pub data_dir: PathBuf,
     /// Largest request body in bytes.
     pub body_limit: usize,
-    /// Seconds that running requests get after SIGTERM.
+    /// Seconds that running requests get after SIGTERM, at most 30.
     pub shutdown_s: u64,
+    /// Calls of `suggest` and of knowledge that run at once; the next get 503 with `Retry-After`.
+    pub max_running: usize,
+    /// Event streams that are open at once.
+    pub max_event_streams: usize,
+    /// Seconds until an answer must have begun; `suggest` gets at least 30 more than `inference.deadline_s`.
+    pub request_timeout_s: u64,
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".into(), data_dir: "data".into(), body_limit: 1 << 20, shutdown_s: 30 }
+        Self {
+            listen: "127.0.0.1:8080".into(),
+            data_dir: "data".into(),
+            body_limit: 1 << 20,
+            shutdown_s: 25,
+            max_running: 64,
+            max_event_streams: 256,
+            request_timeout_s: 120,
+        }
+    }
+}
+
+impl ServerConfig {
+    fn validate(&self, problems: &mut Vec<Problem>) {
+        let limits = [
+            ("server.body_limit", self.body_limit as u64, 1 << 10, 1 << 30),
+            ("server.shutdown_s", self.shutdown_s, 0, 30),
+            ("server.max_running", self.max_running as u64, 1, 100_000),
+            ("server.max_event_streams", self.max_event_streams as u64, 0, 100_000),
+            ("server.request_timeout_s", self.request_timeout_s, 1, 3_600),
+        ];
+        for (setting, value, least, most) in limits {
+            if !(least..=most).contains(&value) {
+                problems.push(Problem::new(setting, format!("{value} is outside {least} to {most}")));
+            }
+        }
     }
 }
 
@@ -118,6 +149,7 @@ impl Config {
             problems
                 .push(Problem::new("server.listen", "write an address and a port, such as 127.0.0.1:8080"));
         }
+        self.server.validate(&mut problems);
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(problems)) }
     }
 }

@@ -15,3 +15,4 @@ pub mod knowledge;
 pub mod retrieval;
 pub mod settings;
 pub mod store;
+pub mod telemetry;

@@ -142,6 +142,8 @@ pub trait Suggestions: Send + Sync {
         conversation_id: &str,
         message_id: &str,
     ) -> Result<bool, StoreError>;
+    /// Sequence number of the newest event of a workspace; 0 when there is none.
+    async fn last_event(&self, workspace: &WorkspaceId) -> Result<i64, StoreError>;
     /// Events after a sequence number, oldest first.
     async fn events(
         &self,

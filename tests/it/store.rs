@@ -356,6 +356,8 @@ async fn a_suggestion_reads_back_with_its_trace_and_feedback() {
         let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
         assert_eq!(kinds, ["suggestion.created", "suggestion.feedback", "suggestion.feedback"], "{kind}");
         assert!(events.iter().all(|event| event.suggestion_id == "sug_1"), "{kind}");
+        assert_eq!(store.last_event(&a).await.unwrap(), events[events.len() - 1].sequence, "{kind}");
+        assert_eq!(store.last_event(&workspace("nobody")).await.unwrap(), 0, "{kind}");
         let later = store.events(&a, events[0].sequence, 1).await.unwrap();
         assert_eq!(later, [events[1].clone()], "{kind}: after a sequence number, limited");
     }

@@ -220,6 +220,13 @@ impl Suggestions for SqliteStore {
         .await?)
     }
 
+    async fn last_event(&self, workspace: &WorkspaceId) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar("SELECT COALESCE(MAX(sequence), 0) FROM events WHERE workspace = ?1")
+            .bind(&workspace.0)
+            .fetch_one(&self.pool)
+            .await?)
+    }
+
     async fn events(
         &self,
         workspace: &WorkspaceId,
