@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::inference::InferenceConfig;
+use crate::inference::candle::CandleConfig;
 pub use crate::settings::Problem;
 
 /// Everything that can be set.
@@ -21,6 +22,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Which models answer, in which order.
     pub inference: InferenceConfig,
+    /// Local inference.
+    pub candle: CandleConfig,
 }
 
 /// `[server]`: address, folders and limits of the process.
@@ -150,6 +153,9 @@ impl Config {
                 .push(Problem::new("server.listen", "write an address and a port, such as 127.0.0.1:8080"));
         }
         self.server.validate(&mut problems);
+        problems.extend(
+            self.candle.validate().into_iter().map(|(setting, message)| Problem::new(&setting, message)),
+        );
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(problems)) }
     }
 }

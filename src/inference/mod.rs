@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
+pub mod candle;
+
 /// A model that continues a chat.
 #[async_trait]
 pub trait ChatModel: Send + Sync {

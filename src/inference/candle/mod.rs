@@ -1,0 +1,29 @@
+//! Local inference on candle-core.
+//!
+//! [`CandleChat`] decodes GGUF files of the llama, qwen2 and qwen3 architectures on the CPU. Everything it needs
+//! comes from the file: hyper-parameters, tokenizer, chat template. The path of one call:
+//!
+//! 1. [`chat`]: the request enters a bounded queue in front of one thread that owns the model;
+//! 2. [`template`]: messages become a prompt by the file's own chat template;
+//! 3. [`tokenizer`]: the prompt becomes tokens;
+//! 4. [`engine`]: the prompt is read in chunks behind the longest prefix already in the key-value cache, then
+//!    [`sampler`] picks one token after another and [`text`] turns them into text;
+//! 5. [`decoder`]: one forward pass, on [`weights`] that stay quantised and memory-mapped.
+
+pub mod cache;
+pub mod chat;
+pub mod decoder;
+pub mod engine;
+pub mod error;
+pub mod gguf;
+pub mod hyperparameters;
+pub mod rope;
+pub mod sampler;
+pub mod template;
+pub mod text;
+pub mod threads;
+pub mod tokenizer;
+pub mod weights;
+
+pub use chat::{CandleChat, CandleConfig, CandleOptions};
+pub use error::LoadError;

@@ -1,0 +1,109 @@
+//! The chat template of a model: messages to prompt.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, ErrorKind, Value, context};
+use minijinja_contrib::pycompat::unknown_method_callback;
+
+use super::error::LoadError;
+use crate::inference::{ChatMessage, ChatRole};
+
+const NAME: &str = "chat_template";
+
+/// A template in the dialect of Hugging Face's `apply_chat_template`: Jinja with Python's string methods,
+/// `raise_exception`, blocks trimmed.
+pub struct ChatTemplate {
+    environment: Environment<'static>,
+    bos: String,
+    eos: String,
+}
+
+impl ChatTemplate {
+    /// Compiles `source` and renders it once, so that a template that cannot work is refused at start.
+    pub fn new(source: &str, bos: String, eos: String) -> Result<Self, LoadError> {
+        let mut environment = Environment::new();
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()
+            .map_err(|error| LoadError::Template(error.to_string()))?;
+        environment.set_syntax(syntax);
+        environment.set_unknown_method_callback(unknown_method_callback);
+        environment.add_function("raise_exception", |message: String| -> Result<Value, minijinja::Error> {
+            Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
+        });
+        environment
+            .add_template_owned(NAME, source.to_owned())
+            .map_err(|error| LoadError::Template(error.to_string()))?;
+        let template = Self { environment, bos, eos };
+        template.render(&[ChatMessage { role: ChatRole::User, content: "?".into() }])?;
+        Ok(template)
+    }
+
+    /// The prompt up to where the model's reply begins.
+    pub fn render(&self, messages: &[ChatMessage]) -> Result<String, LoadError> {
+        let fail = |error: minijinja::Error| LoadError::Template(error.to_string());
+        let messages: Vec<Value> = messages
+            .iter()
+            .map(|message| context! { role => role(message.role), content => message.content.as_str() })
+            .collect();
+        self.environment
+            .get_template(NAME)
+            .map_err(fail)?
+            .render(context! {
+                messages => messages,
+                add_generation_prompt => true,
+                // Qwen3 would otherwise think aloud before it answers.
+                enable_thinking => false,
+                bos_token => self.bos.as_str(),
+                eos_token => self.eos.as_str(),
+            })
+            .map_err(fail)
+    }
+}
+
+fn role(role: ChatRole) -> &'static str {
+    match role {
+        ChatRole::System => "system",
+        ChatRole::User => "user",
+        ChatRole::Assistant => "assistant",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(role: ChatRole, content: &str) -> ChatMessage {
+        ChatMessage { role, content: content.into() }
+    }
+
+    #[test]
+    fn renders_roles_and_special_tokens_with_trimmed_blocks() {
+        let source = "{{ bos_token }}{% for message in messages %}\n  {% if message['role'] == 'user' %}\nU:{{ message.content.strip() }}\n  {% endif %}\n{% endfor %}\n{% if add_generation_prompt %}A:{% endif %}";
+        let template = ChatTemplate::new(source, "<s>".into(), "</s>".into()).unwrap();
+        let prompt =
+            template.render(&[message(ChatRole::System, "no"), message(ChatRole::User, " oi ")]).unwrap();
+        assert_eq!(prompt, "<s>U:oi\nA:");
+    }
+
+    #[test]
+    fn a_template_that_raises_says_why() {
+        let source = "{% if messages|length > 1 %}{{ raise_exception('one message only') }}{% endif %}";
+        let template = ChatTemplate::new(source, String::new(), String::new()).unwrap();
+        let messages = [message(ChatRole::User, "a"), message(ChatRole::User, "b")];
+        let error = template.render(&messages).unwrap_err().to_string();
+        assert!(error.contains("one message only"), "{error}");
+    }
+
+    #[test]
+    fn a_broken_template_is_refused_at_start() {
+        assert!(matches!(
+            ChatTemplate::new("{% for %}", String::new(), String::new()),
+            Err(LoadError::Template(_))
+        ));
+        assert!(matches!(
+            ChatTemplate::new("{{ unknown() }}", String::new(), String::new()),
+            Err(LoadError::Template(_))
+        ));
+    }
+}
