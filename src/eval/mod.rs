@@ -1,1 +1,59 @@
 //! Offline evaluation against the very pipeline that serves.
+//!
+//! A set ([`dataset`]) is run ([`run`]) row by row, rows become metrics with intervals ([`metrics`]), and metrics become
+//! a [`report`]. [`calibration`] fits the map from signals to a probability on one half of a set and certifies a
+//! threshold on the other half.
+//!
+//! Nothing here depends on the time of day, and every random choice is seeded: the same set, configuration and models
+//! give the same numbers, except for latencies.
+
+use std::path::PathBuf;
+
+pub mod cache;
+pub mod calibration;
+pub mod dataset;
+pub mod metrics;
+pub mod report;
+pub mod run;
+
+/// Why an evaluation could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EvalError {
+    /// A set cannot be read.
+    #[error(transparent)]
+    Dataset(#[from] dataset::DatasetError),
+    /// An embedding failed.
+    #[error("the embedder failed: {0}")]
+    Embedding(#[from] crate::inference::InferenceError),
+    /// The temporary index failed.
+    #[error(transparent)]
+    Index(#[from] crate::retrieval::index::IndexError),
+    /// A search failed.
+    #[error("the search for question {question} failed: {message}")]
+    Retrieval {
+        /// Id of the question.
+        question: String,
+        /// What happened.
+        message: String,
+    },
+    /// A file cannot be read or written.
+    #[error("{}: {message}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What happened.
+        message: String,
+    },
+    /// The person at the keyboard stopped it.
+    #[error("stopped before the end; nothing was written")]
+    Cancelled,
+    /// The sample is too small, or all of one kind.
+    #[error("{0}")]
+    NotEnough(String),
+}
+
+impl EvalError {
+    fn io(path: impl Into<PathBuf>, error: &impl std::fmt::Display) -> Self {
+        Self::Io { path: path.into(), message: error.to_string() }
+    }
+}

@@ -1,0 +1,180 @@
+//! Fitting the map from signals to a probability.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Example, isotonic, logistic, split};
+use crate::conversation::Language;
+use crate::eval::EvalError;
+use crate::judgement::calibration::{Breakpoint, Calibration, CalibrationKey};
+
+/// Penalty on the weight of a standardised signal.
+const WEIGHT_PENALTY: f64 = 1.0;
+/// Penalty on a language's departure from the pooled intercept.
+const LANGUAGE_PENALTY: f64 = 4.0;
+/// Fewest rows of either label.
+const FEWEST: usize = 5;
+
+/// Fits a calibration without a certificate. Signals that never vary get no weight; an absent signal counts as its mean.
+pub fn fit(
+    examples: &[Example],
+    key: CalibrationKey,
+    description: String,
+) -> Result<Calibration, EvalError> {
+    let good = examples.iter().filter(|example| example.acceptable).count();
+    let bad = examples.len() - good;
+    if good < FEWEST || bad < FEWEST {
+        return Err(EvalError::NotEnough(format!(
+            "a calibration needs at least {FEWEST} acceptable and {FEWEST} unacceptable replies to fit; there are \
+             {good} and {bad}"
+        )));
+    }
+    let columns = columns(examples);
+    let languages: Vec<Language> =
+        examples.iter().map(|example| example.language).collect::<BTreeSet<_>>().into_iter().collect();
+    let rows: Vec<Vec<f64>> = examples
+        .iter()
+        .map(|example| {
+            let of_language = languages.iter().map(|l| f64::from(u8::from(*l == example.language)));
+            let signals = columns
+                .iter()
+                .map(|column| (example.signals.get(&column.name).unwrap_or(&column.mean) - column.mean) / column.deviation);
+            std::iter::once(1.0).chain(of_language).chain(signals).collect()
+        })
+        .collect();
+    let labels: Vec<bool> = examples.iter().map(|example| example.acceptable).collect();
+    let penalties: Vec<f64> = std::iter::once(0.0)
+        .chain(languages.iter().map(|_| LANGUAGE_PENALTY))
+        .chain(columns.iter().map(|_| WEIGHT_PENALTY))
+        .collect();
+    let coefficients = logistic::fit(&rows, &labels, &penalties)
+        .ok_or_else(|| EvalError::NotEnough("the logistic regression does not converge on these rows".into()))?;
+    let (heads, weights) = coefficients.split_at(1 + languages.len());
+    let mut calibration = Calibration {
+        key,
+        description,
+        intercept: heads[0]
+            - columns.iter().zip(weights).map(|(column, w)| w * column.mean / column.deviation).sum::<f64>(),
+        language_intercepts: languages.into_iter().zip(heads[1..].iter().copied()).collect(),
+        weights: columns.iter().zip(weights).map(|(column, w)| (column.name.clone(), w / column.deviation)).collect(),
+        missing: columns.iter().map(|column| (column.name.clone(), column.mean)).collect(),
+        isotonic: Vec::new(),
+        certificate: None,
+    };
+    calibration.isotonic = breakpoints(&calibration, examples, good, bad);
+    Ok(calibration)
+}
+
+/// Isotonic blocks as breakpoints at their mean score. Labels are Platt's smoothed targets (Platt 1999), so that no
+/// probability is exactly 0 or 1.
+fn breakpoints(calibration: &Calibration, examples: &[Example], good: usize, bad: usize) -> Vec<Breakpoint> {
+    let right = (good as f64 + 1.0) / (good as f64 + 2.0);
+    let wrong = 1.0 / (bad as f64 + 2.0);
+    isotonic::pool(examples.iter().map(|example| {
+        let score = calibration.score(&example.signals, example.language);
+        (score, if example.acceptable { right } else { wrong })
+    }))
+    .into_iter()
+    .map(|block| Breakpoint { score: block.score, probability: block.value })
+    .collect()
+}
+
+struct Column {
+    name: String,
+    mean: f64,
+    deviation: f64,
+}
+
+/// Every signal that varies, with mean and standard deviation over the rows that have it.
+fn columns(examples: &[Example]) -> Vec<Column> {
+    let mut values: BTreeMap<&String, Vec<f64>> = BTreeMap::new();
+    for (name, value) in examples.iter().flat_map(|example| &example.signals) {
+        if value.is_finite() {
+            values.entry(name).or_default().push(*value);
+        }
+    }
+    values
+        .into_iter()
+        .filter_map(|(name, values)| {
+            let n = values.len() as f64;
+            let mean = values.iter().sum::<f64>() / n;
+            let deviation = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt();
+            (deviation > 1e-6).then(|| Column { name: name.clone(), mean, deviation })
+        })
+        .collect()
+}
+
+/// A probability for every example from a fit that did not see it: two halves, each judged by the fit of the other.
+pub fn cross_fitted(examples: &[Example], key: &CalibrationKey, seed: u64) -> Result<Vec<f64>, EvalError> {
+    let (first, second) = split(examples, 0.5, seed);
+    let of_first = fit(&second, key.clone(), String::new())?;
+    let of_second = fit(&first, key.clone(), String::new())?;
+    let first: BTreeSet<&str> = first.iter().map(|example| example.id.as_str()).collect();
+    Ok(examples
+        .iter()
+        .map(|example| {
+            let judge = if first.contains(example.id.as_str()) { &of_first } else { &of_second };
+            judge.apply(&example.signals, example.language)
+        })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::simulated;
+    use super::*;
+    use crate::eval::metrics::{auroc::auroc, ece::ece};
+
+    fn key() -> CalibrationKey {
+        CalibrationKey { model: "m".into(), prompt: "p".into(), embedder: "e".into() }
+    }
+
+    #[test]
+    fn finds_the_signal_that_tells_and_ignores_noise() {
+        let calibration = fit(&simulated(1000, 1), key(), String::new()).unwrap();
+        let weights = &calibration.weights;
+        assert!(weights["support"] > 5.0 * weights["noise"].abs(), "{weights:?}");
+        let fresh = simulated(1000, 2);
+        let judged = |example: &Example| calibration.apply(&example.signals, example.language);
+        assert!(auroc(fresh.iter().map(|e| (judged(e), e.acceptable))).unwrap() > 0.75);
+        assert!(ece(fresh.iter().map(|e| (judged(e), e.acceptable))).unwrap() < 0.06);
+    }
+
+    #[test]
+    fn a_language_that_is_worse_gets_a_lower_intercept_and_few_rows_move_it_less() {
+        let mut examples = simulated(800, 5);
+        for example in examples.iter_mut().filter(|example| example.language == Language::It) {
+            example.acceptable &= example.id.ends_with(['2', '6']);
+        }
+        let all = fit(&examples, key(), String::new()).unwrap().language_intercepts;
+        assert!(all[&Language::It] < all[&Language::Pt] - 0.5, "{all:?}");
+        let mut seen = 0;
+        examples.retain(|example| {
+            seen += usize::from(example.language == Language::It);
+            example.language != Language::It || seen <= 4
+        });
+        let few = fit(&examples, key(), String::new()).unwrap().language_intercepts;
+        assert!(few[&Language::It].abs() < all[&Language::It].abs(), "{few:?} {all:?}");
+    }
+
+    #[test]
+    fn refuses_a_sample_of_one_kind() {
+        let mut examples = simulated(50, 1);
+        for example in &mut examples {
+            example.acceptable = true;
+        }
+        assert!(matches!(fit(&examples, key(), String::new()), Err(EvalError::NotEnough(_))));
+    }
+
+    #[test]
+    fn what_is_fitted_is_a_file_that_reads_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let calibration = fit(&simulated(300, 9), key(), "test".into()).unwrap();
+        let path = folder.path().join("c.json");
+        calibration.save(&path).unwrap();
+        let back = Calibration::load(&path, &key()).unwrap();
+        let example = &simulated(1, 4)[0];
+        let difference =
+            back.apply(&example.signals, Language::Es) - calibration.apply(&example.signals, Language::Es);
+        assert!(difference.abs() < 1e-9);
+    }
+}

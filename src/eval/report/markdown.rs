@@ -1,0 +1,62 @@
+//! The report as Markdown.
+
+use std::fmt::Write;
+
+use super::{Report, with_interval};
+
+/// Metrics as rows, languages as columns, then the other tables, the worst questions, and the method.
+pub(super) fn render(report: &Report) -> String {
+    let summary = &report.summary;
+    let mut text = format!(
+        "# {}: {}\n\nConfiguration {}. Values with 95% intervals.\n\n",
+        cell(&summary.set),
+        summary.kind,
+        summary.config_hash
+    );
+    let heads = summary.slices().map(|(name, slice)| format!("{name} (n = {})", slice.n));
+    let columns: Vec<String> = std::iter::once("metric".to_owned()).chain(heads).collect();
+    let rows = report.order.iter().map(|metric| {
+        let cells = summary.slices().map(|(_, slice)| slice.metrics.get(metric).map_or("–".into(), with_interval));
+        std::iter::once(metric.clone()).chain(cells).collect::<Vec<_>>()
+    });
+    table(&mut text, &columns, rows);
+    for extra in &report.tables {
+        let _ = write!(text, "\n## {}\n\n", cell(&extra.title));
+        table(&mut text, &extra.columns, extra.rows.iter().cloned());
+    }
+    if !report.worst.is_empty() {
+        text.push_str("\n## Worst questions\n\n");
+        for worst in &report.worst {
+            let _ = write!(text, "- `{}` ({}): {}", worst.id, worst.language, worst.what);
+            if let Some(question) = &worst.text {
+                let _ = write!(text, " — {}", cell(question));
+            }
+            text.push('\n');
+        }
+    }
+    text.push_str("\n## Method\n\n");
+    for line in &report.method {
+        let _ = writeln!(text, "- {line}");
+    }
+    text
+}
+
+fn table(text: &mut String, columns: &[String], rows: impl Iterator<Item = Vec<String>>) {
+    line(text, columns);
+    line(text, &vec!["---".to_owned(); columns.len()]);
+    for row in rows {
+        line(text, &row);
+    }
+}
+
+fn line(text: &mut String, cells: &[String]) {
+    text.push('|');
+    for value in cells {
+        let _ = write!(text, " {} |", cell(value));
+    }
+    text.push('\n');
+}
+
+fn cell(value: &str) -> String {
+    value.replace('|', "\\|").replace(['\n', '\r'], " ")
+}
