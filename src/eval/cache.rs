@@ -36,12 +36,8 @@ impl CachedEmbedder {
         let path = folder.join(format!("{name}.vectors"));
         let failed = |error: std::io::Error| EvalError::io(&path, &error);
         std::fs::create_dir_all(folder).map_err(failed)?;
-        let mut file = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .read(true)
-            .open(&path)
-            .map_err(failed)?;
+        let mut file =
+            std::fs::OpenOptions::new().create(true).append(true).read(true).open(&path).map_err(failed)?;
         let record = 32 + 4 * info.dimensions;
         let mut bytes = Vec::new();
         std::io::Read::read_to_end(&mut file, &mut bytes).map_err(failed)?;
@@ -133,8 +129,12 @@ mod tests {
     }
 
     fn counting() -> Arc<Counting> {
-        let info =
-            EmbedderInfo { model: "m".into(), fingerprint: "sha256:ab/c".into(), dimensions: 2, max_tokens: 8 };
+        let info = EmbedderInfo {
+            model: "m".into(),
+            fingerprint: "sha256:ab/c".into(),
+            dimensions: 2,
+            max_tokens: 8,
+        };
         Arc::new(Counting(info, AtomicUsize::new(0)))
     }
 

@@ -97,7 +97,9 @@ pub fn plan(
     let mut thresholds: Vec<f64> = Vec::new();
     for step in 1..=STEPS {
         let rows = fit_half.len() * step / STEPS;
-        let Some(threshold) = rows.checked_sub(1).and_then(|last| fitted.get(last)).copied() else { continue };
+        let Some(threshold) = rows.checked_sub(1).and_then(|last| fitted.get(last)).copied() else {
+            continue;
+        };
         if thresholds.last().is_some_and(|last| *last <= threshold) {
             continue;
         }
@@ -200,8 +202,11 @@ fn by_language(
         count.0 += 1;
         count.1 += usize::from(!example.acceptable);
     }
-    let share =
-        |(n, errors): (usize, usize)| LanguageCertificate { n, errors, upper_bound: upper_bound(errors, n, delta) };
+    let share = |(n, errors): (usize, usize)| LanguageCertificate {
+        n,
+        errors,
+        upper_bound: upper_bound(errors, n, delta),
+    };
     counts.into_iter().map(|(language, count)| (language, share(count))).collect()
 }
 
@@ -285,7 +290,15 @@ mod tests {
     fn says_how_many_labels_are_missing() {
         let of = |errors, n, target| {
             labels_needed(
-                Tested { threshold: 0.9, n, errors, upper_bound: 1.0, p_value: 1.0, coverage: 0.5, passed: false },
+                Tested {
+                    threshold: 0.9,
+                    n,
+                    errors,
+                    upper_bound: 1.0,
+                    p_value: 1.0,
+                    coverage: 0.5,
+                    passed: false,
+                },
                 2 * n,
                 target,
             )

@@ -15,11 +15,7 @@ const LANGUAGE_PENALTY: f64 = 4.0;
 const FEWEST: usize = 5;
 
 /// Fits a calibration without a certificate. Signals that never vary get no weight; an absent signal counts as its mean.
-pub fn fit(
-    examples: &[Example],
-    key: CalibrationKey,
-    description: String,
-) -> Result<Calibration, EvalError> {
+pub fn fit(examples: &[Example], key: CalibrationKey, description: String) -> Result<Calibration, EvalError> {
     let good = examples.iter().filter(|example| example.acceptable).count();
     let bad = examples.len() - good;
     if good < FEWEST || bad < FEWEST {
@@ -35,9 +31,9 @@ pub fn fit(
         .iter()
         .map(|example| {
             let of_language = languages.iter().map(|l| f64::from(u8::from(*l == example.language)));
-            let signals = columns
-                .iter()
-                .map(|column| (example.signals.get(&column.name).unwrap_or(&column.mean) - column.mean) / column.deviation);
+            let signals = columns.iter().map(|column| {
+                (example.signals.get(&column.name).unwrap_or(&column.mean) - column.mean) / column.deviation
+            });
             std::iter::once(1.0).chain(of_language).chain(signals).collect()
         })
         .collect();
@@ -46,8 +42,9 @@ pub fn fit(
         .chain(languages.iter().map(|_| LANGUAGE_PENALTY))
         .chain(columns.iter().map(|_| WEIGHT_PENALTY))
         .collect();
-    let coefficients = logistic::fit(&rows, &labels, &penalties)
-        .ok_or_else(|| EvalError::NotEnough("the logistic regression does not converge on these rows".into()))?;
+    let coefficients = logistic::fit(&rows, &labels, &penalties).ok_or_else(|| {
+        EvalError::NotEnough("the logistic regression does not converge on these rows".into())
+    })?;
     let (heads, weights) = coefficients.split_at(1 + languages.len());
     let mut calibration = Calibration {
         key,
@@ -55,7 +52,11 @@ pub fn fit(
         intercept: heads[0]
             - columns.iter().zip(weights).map(|(column, w)| w * column.mean / column.deviation).sum::<f64>(),
         language_intercepts: languages.into_iter().zip(heads[1..].iter().copied()).collect(),
-        weights: columns.iter().zip(weights).map(|(column, w)| (column.name.clone(), w / column.deviation)).collect(),
+        weights: columns
+            .iter()
+            .zip(weights)
+            .map(|(column, w)| (column.name.clone(), w / column.deviation))
+            .collect(),
         missing: columns.iter().map(|column| (column.name.clone(), column.mean)).collect(),
         isotonic: Vec::new(),
         certificate: None,
@@ -103,9 +104,10 @@ fn columns(examples: &[Example]) -> Vec<Column> {
         .collect()
 }
 
-/// A probability for every example from a fit that did not see it: two halves, each judged by the fit of the other.
+/// A probability for every example from a fit that did not see it: two halves, each judged by the fit of the other. The
+/// halves are drawn with the seed after `seed`, so that they also cut across a half that [`split`] made with `seed`.
 pub fn cross_fitted(examples: &[Example], key: &CalibrationKey, seed: u64) -> Result<Vec<f64>, EvalError> {
-    let (first, second) = split(examples, 0.5, seed);
+    let (first, second) = split(examples, 0.5, seed.wrapping_add(1));
     let of_first = fit(&second, key.clone(), String::new())?;
     let of_second = fit(&first, key.clone(), String::new())?;
     let first: BTreeSet<&str> = first.iter().map(|example| example.id.as_str()).collect();

@@ -11,7 +11,8 @@ pub(super) fn fit(rows: &[Vec<f64>], labels: &[bool], penalties: &[f64]) -> Opti
     let mut coefficients = vec![0.0; width];
     let mut loss = objective(rows, labels, penalties, &coefficients);
     for _ in 0..STEPS {
-        let mut gradient: Vec<f64> = coefficients.iter().zip(penalties).map(|(b, penalty)| b * penalty).collect();
+        let mut gradient: Vec<f64> =
+            coefficients.iter().zip(penalties).map(|(b, penalty)| b * penalty).collect();
         let mut hessian = vec![vec![0.0; width]; width];
         for (j, penalty) in penalties.iter().enumerate() {
             // The floor keeps separable classes without a penalty solvable.

@@ -95,8 +95,7 @@ impl Suite {
     }
 
     fn read(path: &Path) -> Result<Self, DatasetError> {
-        let unreadable =
-            |message: String| DatasetError::Unreadable { path: path.to_path_buf(), message };
+        let unreadable = |message: String| DatasetError::Unreadable { path: path.to_path_buf(), message };
         let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
         let mut suite: Self = toml::from_str(&text)
             .map_err(|error| unreadable(format!("{error}; supported kinds: {}", Kind::SUPPORTED)))?;

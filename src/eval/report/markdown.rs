@@ -16,7 +16,8 @@ pub(super) fn render(report: &Report) -> String {
     let heads = summary.slices().map(|(name, slice)| format!("{name} (n = {})", slice.n));
     let columns: Vec<String> = std::iter::once("metric".to_owned()).chain(heads).collect();
     let rows = report.order.iter().map(|metric| {
-        let cells = summary.slices().map(|(_, slice)| slice.metrics.get(metric).map_or("–".into(), with_interval));
+        let cells =
+            summary.slices().map(|(_, slice)| slice.metrics.get(metric).map_or("–".into(), with_interval));
         std::iter::once(metric.clone()).chain(cells).collect::<Vec<_>>()
     });
     table(&mut text, &columns, rows);

@@ -147,7 +147,12 @@ mod tests {
                 columns: vec!["what".into(), "n".into()],
                 rows: vec![vec!["a|b".into(), "1".into()]],
             }],
-            worst: vec![Worst { id: "q-1".into(), language: "pt".into(), what: "not found".into(), text: None }],
+            worst: vec![Worst {
+                id: "q-1".into(),
+                language: "pt".into(),
+                what: "not found".into(),
+                text: None,
+            }],
         }
     }
 
