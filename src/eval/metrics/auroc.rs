@@ -1,4 +1,4 @@
-//! Area under the receiver operating characteristic, as the Mann-Whitney statistic (Hanley and McNeil 1982).
+//! Area under the receiver operating characteristic, as the Mann-Whitney statistic (Hanley 1982).
 
 /// Probability that a positive scores above a negative, ties counting one half. Each item is (score, is positive).
 /// `None` unless both classes are there.

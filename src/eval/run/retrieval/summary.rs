@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(pt.n, 3);
         assert!((value("hit@1") - 0.5).abs() < 1e-12 && (value("hit@5") - 1.0).abs() < 1e-12);
         assert!((value("mrr") - 0.75).abs() < 1e-12);
-        assert!((value("ndcg@10") - (1.0 + 1.0 / 3_f64.log2()) / 2.0).abs() < 1e-12);
+        assert!((value("ndcg@10") - f64::midpoint(1.0, 1.0 / 3_f64.log2())).abs() < 1e-12);
         assert!((value("answerable_auroc") - 0.5).abs() < 1e-12);
         assert!(!report.summary.by_language["en"].metrics.contains_key("answerable_auroc"));
         assert!((report.summary.all.metrics["hit@10"].value - 2.0 / 3.0).abs() < 1e-12);
