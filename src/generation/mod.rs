@@ -1,10 +1,43 @@
 //! From a conversation and passages to a [`Draft`] with citations.
+//!
+//! The way of a draft: [`prompts`] renders the question, the history and [`excerpt`]s of the passages; the chat model
+//! writes; [`refusal`] tells whether it refused; [`citations`] turns its numbers, or its words, into quotes; [`plain`]
+//! flattens Markdown and drops every link that no cited passage holds.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::conversation::Language;
 use crate::inference::{FinishReason, ModelInfo, TokenUsage};
+
+pub mod citations;
+mod config;
+mod deltas;
+mod drafter;
+pub mod excerpt;
+mod holding;
+pub mod plain;
+pub mod prompts;
+pub mod refusal;
+pub mod summary;
+#[cfg(test)]
+mod tests;
+
+pub use config::GenerationConfig;
+pub use deltas::RESTART;
+pub use drafter::{DraftRequest, Drafter};
+pub use holding::holding_message;
+
+/// A template of `prompts/` is broken: a fault of this build, not of the input.
+#[derive(Debug, thiserror::Error)]
+pub enum GenerationError {
+    /// It cannot be read.
+    #[error("the prompt template is unusable: {0}")]
+    Template(String),
+    /// It does not compile or render.
+    #[error("the prompt template does not render: {0}")]
+    Render(#[from] minijinja::Error),
+}
 
 /// A reply nobody has sent yet.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]

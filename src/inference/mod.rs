@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 pub mod candle;
+pub mod extractive;
+pub mod text;
 
 /// A model that continues a chat.
 #[async_trait]
@@ -173,6 +175,8 @@ pub struct Source {
 pub enum ChatEvent {
     /// More text.
     Delta(String),
+    /// What came so far is void: another backend begins anew. Whoever shows text as it comes clears it.
+    Restart,
     /// The end, with the whole reply.
     Done(Completion),
 }

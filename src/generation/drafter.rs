@@ -1,0 +1,266 @@
+//! From a conversation and passages to a [`Draft`].
+
+use std::sync::{Arc, LazyLock};
+
+use futures::StreamExt;
+use regex::Regex;
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::citations::{Attributed, attribute};
+use super::config::GenerationConfig;
+use super::deltas::Deltas;
+use super::excerpt::excerpt;
+use super::plain::{AllowedLinks, pattern, plain, without_references};
+use super::prompts::{PromptMessage, PromptSource, Prompts, ReplyPrompt, harmless, harmless_attribute};
+use super::refusal::is_refusal;
+use super::{Draft, GenerationError, Production};
+use crate::conversation::{Conversation, Language, Role};
+use crate::inference::extractive::NO_ANSWER;
+use crate::inference::text::sentences;
+use crate::inference::{
+    Budget, ChatEvent, ChatModel, ChatOptions, ChatRequest, Completion, FinishReason, Grounding, InferenceError,
+    Source, TokenUsage,
+};
+use crate::retrieval::{Passage, Retrieved};
+
+/// Longest question in a prompt, in characters.
+const LONGEST_QUESTION: usize = 2_000;
+/// A model that begins to write the marks of the prompt has ended its reply.
+const STOP: [&str; 2] = ["<message", "<source"];
+
+/// `Reply:` and its like before a reply.
+static LABEL: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)^\s*(?:reply|answer|response|resposta|risposta|respuesta)(?: in \w+)?\s*:\s*"));
+/// `[Your name]` and its like.
+static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| pattern(r"\[[^\[\]\n\d][^\[\]\n]{1,40}\]"));
+
+/// Writes drafts and summaries with one chat model.
+pub struct Drafter {
+    pub(super) chat: Arc<dyn ChatModel>,
+    pub(super) config: GenerationConfig,
+    pub(super) prompts: Prompts,
+    version: String,
+}
+
+/// What a draft is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct DraftRequest<'a> {
+    /// The conversation, for what was said before the question.
+    pub conversation: &'a Conversation,
+    /// What has to be answered, in the customer's words.
+    pub question: &'a str,
+    /// The language of the reply.
+    pub language: Language,
+    /// Passages, best first.
+    pub retrieved: &'a [Retrieved],
+}
+
+impl Drafter {
+    /// Compiles the templates.
+    pub fn new(chat: Arc<dyn ChatModel>, config: GenerationConfig) -> Result<Self, GenerationError> {
+        let prompts = Prompts::load()?;
+        let version = version(&prompts, &config)?;
+        Ok(Self { chat, config, prompts, version })
+    }
+
+    /// Identity of the prompt, for a calibration's key: the hash of its template and of the settings that shape it.
+    pub fn prompt_version(&self) -> &str {
+        &self.version
+    }
+
+    /// Drafts a reply. Without passages the draft refuses and no model is asked.
+    ///
+    /// Text goes to `deltas` as it is written, without citation marks; [`super::RESTART`] there voids what came before.
+    /// Only the draft returned has been cleaned.
+    pub async fn draft(
+        &self,
+        request: DraftRequest<'_>,
+        budget: Budget,
+        deltas: Option<UnboundedSender<String>>,
+    ) -> Result<Draft, InferenceError> {
+        let passages: Vec<&Passage> =
+            request.retrieved.iter().take(self.config.max_passages).map(|found| &found.passage).collect();
+        if passages.is_empty() {
+            let nothing = Completion {
+                text: NO_ANSWER.to_owned(),
+                finish: FinishReason::Stop,
+                usage: TokenUsage::default(),
+                logprobs: None,
+                model: self.chat.info().clone(),
+            };
+            return Ok(self.finish(&request, &passages, nothing));
+        }
+        let chat_request = self
+            .chat_request(&request, &passages)
+            .map_err(|error| InferenceError::Permanent(format!("the prompt cannot be rendered: {error}")))?;
+        let mut stream = self.chat.stream(chat_request, budget).await?;
+        let mut deltas = Deltas::to(deltas);
+        while let Some(event) = stream.next().await {
+            match event? {
+                ChatEvent::Delta(text) => deltas.push(&text),
+                ChatEvent::Restart => deltas.restart(),
+                ChatEvent::Done(completion) => {
+                    deltas.finish();
+                    return Ok(self.finish(&request, &passages, completion));
+                }
+            }
+        }
+        Err(InferenceError::Malformed("the stream ended without a completion".into()))
+    }
+
+    fn chat_request(
+        &self,
+        request: &DraftRequest<'_>,
+        passages: &[&Passage],
+    ) -> Result<ChatRequest, GenerationError> {
+        let code = request.language.code();
+        let source = |passage: &Passage| Source { title: passage.heading(), text: passage.text.clone() };
+        let prompt = ReplyPrompt {
+            language: request.language.english_name(),
+            instructions: self.config.instructions.trim().to_owned(),
+            sources: passages
+                .iter()
+                .map(|passage| PromptSource {
+                    title: harmless_attribute(&passage.heading()),
+                    text: harmless(&excerpt(request.question, code, &source(passage), self.config.passage_chars)),
+                })
+                .collect(),
+            history: self.history(request.conversation),
+            question: harmless(&cut(request.question, LONGEST_QUESTION)),
+            no_answer: NO_ANSWER,
+        };
+        // Quoting cannot translate: it sees the passages of the reply's language alone.
+        let quotable = passages
+            .iter()
+            .filter(|passage| passage.language.is_none_or(|language| language == request.language))
+            .map(|passage| source(passage))
+            .collect();
+        Ok(ChatRequest {
+            messages: self.prompts.reply(&prompt)?,
+            grounding: Some(Grounding {
+                question: request.question.to_owned(),
+                language: code.to_owned(),
+                sources: quotable,
+            }),
+            options: ChatOptions {
+                max_tokens: self.config.max_tokens,
+                temperature: self.config.temperature,
+                top_p: self.config.top_p,
+                stop: STOP.map(str::to_owned).to_vec(),
+                logprobs: true,
+                ..ChatOptions::default()
+            },
+        })
+    }
+
+    /// What was said before the customer's last words, shortened.
+    fn history(&self, conversation: &Conversation) -> Vec<PromptMessage> {
+        let said: Vec<_> = conversation.messages.iter().filter(|message| message.role != Role::System).collect();
+        let asked = said.iter().rev().take_while(|message| message.role == Role::Customer).count();
+        let before = &said[..said.len() - asked];
+        before[before.len().saturating_sub(self.config.history_messages)..]
+            .iter()
+            .map(|message| PromptMessage {
+                from: speaker(message.role),
+                text: harmless(&cut(&message.text, self.config.history_chars)),
+            })
+            .collect()
+    }
+
+    fn finish(&self, request: &DraftRequest<'_>, passages: &[&Passage], completion: Completion) -> Draft {
+        let cleaned = if is_refusal(&completion.text) {
+            None
+        } else {
+            Some(clean(&completion, request.language, passages)).filter(|cleaned| !cleaned.text.is_empty())
+        };
+        let refused = cleaned.is_none();
+        let Attributed { text, citations } =
+            cleaned.unwrap_or_else(|| Attributed { text: String::new(), citations: Vec::new() });
+        Draft {
+            text,
+            language: request.language,
+            ai_generated: true,
+            citations,
+            production: Production {
+                model: completion.model,
+                usage: completion.usage,
+                finish: completion.finish,
+                logprobs: completion.logprobs,
+                prompt_version: self.version.clone(),
+                refused,
+            },
+        }
+    }
+}
+
+/// Citations out, links checked, Markdown flattened, leftovers of the prompt dropped.
+fn clean(completion: &Completion, language: Language, passages: &[&Passage]) -> Attributed {
+    let unlabelled = LABEL.replace(&completion.text, "");
+    let Attributed { text, citations } = attribute(&without_references(&unlabelled), language, passages);
+    let cited = passages
+        .iter()
+        .copied()
+        .filter(|passage| citations.iter().any(|citation| citation.passage_id == passage.id));
+    let mut text = plain(&text, &AllowedLinks::of(cited));
+    text = without_placeholders(&text, passages);
+    if completion.finish == FinishReason::Length {
+        text = whole_sentences(&text);
+    }
+    Attributed { text, citations }
+}
+
+/// Drops sentences that hold a blank to be filled in, unless a passage holds it too.
+fn without_placeholders(text: &str, passages: &[&Passage]) -> String {
+    let blank = |sentence: &str| {
+        PLACEHOLDER
+            .find_iter(sentence)
+            .any(|found| !passages.iter().any(|passage| passage.text.contains(found.as_str())))
+    };
+    if !blank(text) {
+        return text.to_owned();
+    }
+    let kept: Vec<&str> =
+        sentences(text).into_iter().map(|span| &text[span]).filter(|sentence| !blank(sentence)).collect();
+    kept.join(" ")
+}
+
+/// A reply that the token limit cut, without its broken last sentence where a whole one comes before.
+fn whole_sentences(text: &str) -> String {
+    let spans = sentences(text);
+    match spans.as_slice() {
+        [.., before, last] if !text[last.clone()].ends_with(['.', '!', '?']) => text[..before.end].to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
+pub(super) fn speaker(role: Role) -> &'static str {
+    match role {
+        Role::Customer => "customer",
+        Role::Agent => "agent",
+        Role::Bot => "bot",
+        Role::System => "system",
+    }
+}
+
+/// The first `chars` characters, with an ellipsis where something was cut.
+pub(super) fn cut(text: &str, chars: usize) -> String {
+    let text = text.trim();
+    match text.char_indices().nth(chars) {
+        Some((end, _)) => format!("{}…", text[..end].trim_end()),
+        None => text.to_owned(),
+    }
+}
+
+fn version(prompts: &Prompts, config: &GenerationConfig) -> Result<String, GenerationError> {
+    let shaping = GenerationConfig {
+        agents_language: Language::En,
+        summary_s: 0.0,
+        ..config.clone()
+    };
+    let settings = serde_json::to_vec(&shaping).map_err(|error| GenerationError::Template(error.to_string()))?;
+    let mut hash = Sha256::new();
+    hash.update(prompts.reply_version());
+    hash.update(settings);
+    Ok(hex::encode(hash.finalize()))
+}

@@ -1,0 +1,324 @@
+//! From what a model writes to plain text: no Markdown, no HTML, no image, and no link that no cited passage holds.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+use regex::{Captures, Regex};
+
+use crate::retrieval::Passage;
+
+/// `[text][label]`, whose address is elsewhere.
+static REFERENCE: LazyLock<Regex> = LazyLock::new(|| pattern(r"!?\[([^\[\]\n]+)\]\[[^\[\]\n]*\]"));
+/// `[label]: address`.
+static DEFINITION: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^[ \t]*\[[^\[\]\n]+\]:[ \t]*\S.*$"));
+static TAG: LazyLock<Regex> = LazyLock::new(|| pattern(r"</?[A-Za-z!?][^<>]*>"));
+/// Anything that a phone or a mail program turns into a link.
+static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r#"(?i)(?:\b[a-z][a-z0-9+.-]*://|\bwww\.|\b(?:javascript|data|vbscript):)[^\s<>"'`\[\]{}]+|(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?\.)+\p{L}{2,}(?::\d+)?(?:/[^\s<>"'`\[\]{}]*)?"#,
+    )
+});
+static EMPTY_BRACKETS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\s*[(\[]\s*[)\]]"));
+static SPACES: LazyLock<Regex> = LazyLock::new(|| pattern(r"[ \t]{2,}"));
+static SPACE_BEFORE_STOP: LazyLock<Regex> = LazyLock::new(|| pattern(r" +([.,;!?])(\s|$)"));
+static BLANK_LINES: LazyLock<Regex> = LazyLock::new(|| pattern(r"\n{3,}"));
+
+/// Endings that make a bare name a link.
+const TOP_LEVEL: &[&str] = &[
+    "com", "net", "org", "io", "br", "pt", "it", "es", "uk", "eu", "de", "fr", "us", "mx", "ar", "ru", "cn", "co", "me",
+    "dev", "app", "ai", "info", "biz", "shop", "store", "online", "site", "xyz", "link", "click", "top", "gov", "edu",
+    "example", "test", "ly", "gl", "to", "cc", "tv", "cat",
+];
+
+pub(super) fn pattern(source: &str) -> Regex {
+    #[expect(clippy::expect_used, reason = "the patterns are constants and a test compiles every one")]
+    Regex::new(source).expect("a constant pattern compiles")
+}
+
+/// The links a reply may hold.
+#[derive(Debug, Default)]
+pub struct AllowedLinks {
+    addresses: HashSet<String>,
+    hosts: HashSet<String>,
+}
+
+impl AllowedLinks {
+    /// Those of the cited passages: their own addresses, and every address in their text.
+    pub fn of<'a>(passages: impl IntoIterator<Item = &'a Passage>) -> Self {
+        let mut allowed = Self::default();
+        for passage in passages {
+            for found in ADDRESS.find_iter(&passage.text) {
+                allowed.add(found.as_str());
+            }
+            if let Some(url) = &passage.url {
+                allowed.add(url);
+            }
+        }
+        allowed
+    }
+
+    fn add(&mut self, address: &str) {
+        let address = normal(address);
+        self.hosts.insert(address.split('/').next().unwrap_or_default().to_owned());
+        self.addresses.insert(address);
+    }
+
+    /// Whether this address, or this bare host, may stand in a reply.
+    pub fn holds(&self, address: &str) -> bool {
+        if !scheme_is_harmless(address) {
+            return false;
+        }
+        let address = normal(address);
+        self.addresses.contains(&address) || (!address.contains('/') && self.hosts.contains(&address))
+    }
+}
+
+fn scheme_is_harmless(address: &str) -> bool {
+    address.split_once("://").is_none_or(|(scheme, _)| matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https"))
+        && !["javascript:", "data:", "vbscript:"].iter().any(|scheme| address.to_lowercase().starts_with(scheme))
+}
+
+/// An address without scheme, `www.`, and what only ends a sentence; the host in lower case.
+fn normal(address: &str) -> String {
+    let address = trim_end(address);
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = host.to_lowercase();
+    let host = host.strip_prefix("www.").unwrap_or(&host);
+    let path = path.trim_end_matches('/');
+    if path.is_empty() { host.to_owned() } else { format!("{host}/{path}") }
+}
+
+fn trim_end(address: &str) -> &str {
+    let mut address = address;
+    loop {
+        let before = address;
+        address = address.trim_end_matches(['.', ',', ';', ':', '!', '?', '*', '_', '~', '’', '»', '”']);
+        if address.ends_with(')') && address.matches(')').count() > address.matches('(').count() {
+            address = &address[..address.len() - 1];
+        }
+        if address == before {
+            return address;
+        }
+    }
+}
+
+/// Undoes links by reference, whose `[1]` would be taken for the number of a source.
+pub fn without_references(markdown: &str) -> String {
+    let text = DEFINITION.replace_all(markdown, "");
+    REFERENCE
+        .replace_all(&text, |found: &Captures<'_>| {
+            // `[1][2]` are two sources, and `![…][…]` is an image.
+            let label = &found[1];
+            match (found[0].starts_with('!'), label.chars().all(|c| c.is_ascii_digit())) {
+                (true, _) => String::new(),
+                (false, true) => found[0].to_owned(),
+                (false, false) => label.to_owned(),
+            }
+        })
+        .into_owned()
+}
+
+/// The plain text of a Markdown reply, with the allowed links alone.
+pub fn plain(markdown: &str, allowed: &AllowedLinks) -> String {
+    let mut text = flatten(markdown, allowed);
+    // Markdown's entities and escapes can spell a tag that was none before.
+    while TAG.is_match(&text) {
+        text = TAG.replace_all(&text, "").into_owned();
+    }
+    tidy(&without_links(&text, allowed))
+}
+
+fn flatten(markdown: &str, allowed: &AllowedLinks) -> String {
+    let mut text = String::new();
+    let mut lists: Vec<Option<u64>> = Vec::new();
+    let mut link: Option<(String, usize)> = None;
+    let mut image = 0_usize;
+    for event in Parser::new(markdown) {
+        match event {
+            Event::Start(Tag::Image { .. }) => image += 1,
+            Event::End(TagEnd::Image) => image = image.saturating_sub(1),
+            _ if image > 0 => {}
+            Event::Text(part) | Event::Code(part) => text.push_str(&part),
+            Event::SoftBreak | Event::HardBreak | Event::Rule => text.push('\n'),
+            Event::Start(Tag::Link { dest_url, .. }) => link = Some((dest_url.into_string(), text.len())),
+            Event::End(TagEnd::Link) => {
+                if let Some((address, start)) = link.take()
+                    && allowed.holds(&address)
+                    && !text[start..].contains(&address)
+                {
+                    text.push_str(&format!(" ({address})"));
+                }
+            }
+            Event::Start(Tag::List(first)) => {
+                new_line(&mut text);
+                lists.push(first);
+            }
+            Event::End(TagEnd::List(_)) => {
+                lists.pop();
+                new_line(&mut text);
+            }
+            Event::Start(Tag::Item) => {
+                new_line(&mut text);
+                match lists.last_mut() {
+                    Some(Some(number)) => {
+                        text.push_str(&format!("{number}. "));
+                        *number += 1;
+                    }
+                    _ => text.push_str("- "),
+                }
+            }
+            Event::End(TagEnd::Paragraph | TagEnd::Heading(_) | TagEnd::CodeBlock) => {
+                text.push_str(if lists.is_empty() { "\n\n" } else { "\n" });
+            }
+            _ => {}
+        }
+    }
+    text
+}
+
+fn new_line(text: &mut String) {
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+}
+
+fn without_links(text: &str, allowed: &AllowedLinks) -> String {
+    ADDRESS
+        .replace_all(text, |found: &Captures<'_>| {
+            let whole = &found[0];
+            let start = found.get(0).map_or(0, |it| it.start());
+            let address = trim_end(whole);
+            let rest = &whole[address.len()..];
+            let mail = text[..start].ends_with('@');
+            if mail || !is_link(address) || allowed.holds(address) { whole.to_owned() } else { rest.to_owned() }
+        })
+        .into_owned()
+}
+
+fn is_link(address: &str) -> bool {
+    let lower = address.to_lowercase();
+    if lower.contains("://") || lower.starts_with("www.") || lower.contains('/') {
+        return true;
+    }
+    if ["javascript:", "data:", "vbscript:"].iter().any(|scheme| lower.starts_with(scheme)) {
+        return true;
+    }
+    let host = lower.split(':').next().unwrap_or_default();
+    host.rsplit('.').next().is_some_and(|ending| TOP_LEVEL.contains(&ending))
+}
+
+fn tidy(text: &str) -> String {
+    let text = EMPTY_BRACKETS.replace_all(text, "");
+    let text = SPACES.replace_all(&text, " ");
+    let text = SPACE_BEFORE_STOP.replace_all(&text, "$1$2");
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    BLANK_LINES.replace_all(lines.join("\n").trim(), "\n\n").into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversation::WorkspaceId;
+
+    fn passage(text: &str, url: Option<&str>) -> Passage {
+        Passage {
+            id: "p".into(),
+            workspace: WorkspaceId("w".into()),
+            document_id: "d".into(),
+            title: String::new(),
+            heading_path: Vec::new(),
+            text: text.into(),
+            language: None,
+            url: url.map(Into::into),
+            span: (0, 0),
+            ordinal: 0,
+        }
+    }
+
+    fn clean(markdown: &str) -> String {
+        let cited = [passage("Track at https://track.example/now.", Some("https://shop.example/help/delivery"))];
+        plain(&without_references(markdown), &AllowedLinks::of(&cited))
+    }
+
+    #[test]
+    fn markdown_becomes_plain_text() {
+        insta::assert_snapshot!(
+            clean("# Hello\n**Two** _days_ and `code`.\n\n* one\n* two\n\n1. a\n2. b\n\nPrice < 5 kg, 2 * 3 * 4, R$ 19.90"),
+            @"
+        Hello
+
+        Two days and code.
+
+        - one
+        - two
+        1. a
+        2. b
+        Price < 5 kg, 2 * 3 * 4, R$ 19.90
+        "
+        );
+    }
+
+    #[test]
+    fn links_of_cited_passages_stay() {
+        for kept in [
+            "See https://shop.example/help/delivery.",
+            "See shop.example for more.",
+            "See https://www.track.example/now, please.",
+        ] {
+            assert_eq!(clean(kept), kept);
+        }
+        assert_eq!(
+            clean("See [delivery](https://shop.example/help/delivery)."),
+            "See delivery (https://shop.example/help/delivery)."
+        );
+    }
+
+    #[test]
+    fn every_other_link_goes() {
+        for gone in [
+            "See [this](https://evil.example/x).",
+            "See [this][1].\n\n[1]: https://evil.example/x",
+            "See <https://evil.example/x> this.",
+            "See this https://evil.example/x",
+            "See this evil.com",
+            "See this evil.com/path?a=b",
+            "See this www.evil.example",
+            "See this ftp://evil.example",
+            "See this javascript:alert(1)",
+            "See ![this](https://evil.example/x.png)this",
+            "See <img src=https://evil.example/x.png>this",
+            "See <a href=\"https://evil.example\">this</a>",
+            "See \\[this\\](https://evil.example)",
+            "See &lt;a href=evil.com&gt;this",
+            "See this https://track.example/now/../x",
+            "See this HTTPS://EVIL.EXAMPLE",
+            "See this shop.example.evil.com",
+        ] {
+            let text = clean(gone);
+            assert!(text.contains("See") && text.contains("this"), "{gone} → {text}");
+            assert!(
+                !text.to_lowercase().contains("evil") && !text.contains("://") && !text.contains('<'),
+                "{gone} → {text}"
+            );
+            assert!(!text.to_lowercase().contains("javascript:"), "{gone} → {text}");
+        }
+    }
+
+    #[test]
+    fn sentences_without_a_space_and_addresses_of_mail_are_no_links() {
+        for kept in ["São 5 dias.Até logo", "Escreva para ajuda@shop.example, por favor.", "às 10.30h"] {
+            assert_eq!(clean(kept), kept);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_tag_and_no_foreign_address_survives(text in r#"[a-z<>/\[\]()!&;:. "=*#`\n-]{0,80}(https://evil\.example/x)?[a-z<>\[\]()!. ]{0,20}"#) {
+            let text = clean(&text);
+            proptest::prop_assert!(!TAG.is_match(&text), "{text}");
+            proptest::prop_assert!(!text.contains("evil.example"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The templates of `prompts/`, strict, one a task. The blocks `system` and `user` of a template are the messages of its
+//! prompt; its version is the hash of its source.
+
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior};
+use rust_embed::RustEmbed;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::GenerationError;
+use crate::inference::{ChatMessage, ChatRole};
+
+#[derive(RustEmbed)]
+#[folder = "prompts/"]
+struct Files;
+
+/// What `prompts/reply.j2` is rendered with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReplyPrompt {
+    /// English name of the reply's language.
+    pub language: &'static str,
+    /// The company's wishes; may be empty.
+    pub instructions: String,
+    /// Best first.
+    pub sources: Vec<PromptSource>,
+    /// Oldest first, without the question.
+    pub history: Vec<PromptMessage>,
+    /// What is answered.
+    pub question: String,
+    /// The word that refuses.
+    pub no_answer: &'static str,
+}
+
+/// A passage in a prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PromptSource {
+    /// Title and headings.
+    pub title: String,
+    /// The text, cut to what matters.
+    pub text: String,
+}
+
+/// A message in a prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PromptMessage {
+    /// `customer`, `agent` or `bot`.
+    pub from: &'static str,
+    /// Its text.
+    pub text: String,
+}
+
+/// What `prompts/summary.j2` is rendered with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SummaryPrompt {
+    /// English name of the summary's language.
+    pub language: &'static str,
+    /// Oldest first.
+    pub messages: Vec<PromptMessage>,
+}
+
+/// Every template, compiled.
+#[derive(Debug)]
+pub struct Prompts {
+    environment: Environment<'static>,
+    reply_version: String,
+}
+
+impl Prompts {
+    /// Compiles the embedded templates.
+    pub fn load() -> Result<Self, GenerationError> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        let mut reply_version = String::new();
+        for name in Files::iter() {
+            let source = Files::get(&name).ok_or_else(|| GenerationError::Template(format!("{name} is missing")))?;
+            let text = String::from_utf8(source.data.into_owned())
+                .map_err(|_| GenerationError::Template(format!("{name} is not UTF-8")))?;
+            if name == "reply.j2" {
+                reply_version = hex::encode(Sha256::digest(text.as_bytes()));
+            }
+            environment.add_template_owned(name.into_owned(), text)?;
+        }
+        Ok(Self { environment, reply_version })
+    }
+
+    /// Hash of `reply.j2`.
+    pub fn reply_version(&self) -> &str {
+        &self.reply_version
+    }
+
+    /// The messages of a grounded reply.
+    pub fn reply(&self, prompt: &ReplyPrompt) -> Result<Vec<ChatMessage>, GenerationError> {
+        self.render("reply.j2", prompt)
+    }
+
+    /// The messages of a summary.
+    pub fn summary(&self, prompt: &SummaryPrompt) -> Result<Vec<ChatMessage>, GenerationError> {
+        self.render("summary.j2", prompt)
+    }
+
+    fn render(&self, name: &str, context: &impl Serialize) -> Result<Vec<ChatMessage>, GenerationError> {
+        let template = self.environment.get_template(name)?;
+        let mut rendered = template.render_captured(Serde(context))?;
+        let mut block = |name: &str| rendered.with_state_mut(|state| state.render_block(name));
+        Ok(vec![
+            ChatMessage { role: ChatRole::System, content: block("system")?.trim().to_owned() },
+            ChatMessage { role: ChatRole::User, content: block("user")?.trim().to_owned() },
+        ])
+    }
+}
+
+/// A text from outside that can end no mark of a prompt and is no control token of a chat template: what opens one is
+/// replaced by a look-alike.
+pub fn harmless(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['<', '[']) {
+        safe.push_str(&rest[..at]);
+        let (open, after) = rest[at..].split_at(1);
+        let next = after.chars().next();
+        let instruction = open == "[" && {
+            let after = after.strip_prefix('/').unwrap_or(after).to_ascii_uppercase();
+            after.starts_with("INST]")
+        };
+        let mark = open == "<" && next.is_some_and(|c| c.is_alphabetic() || matches!(c, '/' | '|' | '!' | '?' | '｜' | '<'));
+        safe.push_str(match (mark, instruction) {
+            (true, _) => "‹",
+            (_, true) => "(",
+            _ => open,
+        });
+        rest = after;
+    }
+    safe.push_str(rest);
+    safe
+}
+
+/// As [`harmless`], for the value of an attribute.
+pub fn harmless_attribute(text: &str) -> String {
+    harmless(text).replace(['"', '\n', '\r'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply() -> ReplyPrompt {
+        ReplyPrompt {
+            language: "Portuguese",
+            instructions: "Be warm.".into(),
+            sources: vec![
+                PromptSource { title: "Entrega › Prazos".into(), text: "A entrega leva 5 dias úteis.".into() },
+                PromptSource { title: "Trocas".into(), text: "30 dias.".into() },
+            ],
+            history: vec![PromptMessage { from: "agent", text: "Olá!".into() }],
+            question: "Quanto demora?".into(),
+            no_answer: "NO_ANSWER",
+        }
+    }
+
+    #[test]
+    fn every_template_renders() {
+        let prompts = Prompts::load().unwrap();
+        let mut names: Vec<_> = prompts.environment.templates().map(|(name, _)| name.to_owned()).collect();
+        names.sort();
+        assert_eq!(names, ["reply.j2", "summary.j2"]);
+        let user = &prompts.reply(&reply()).unwrap()[1].content;
+        insta::assert_snapshot!(user, @r#"
+        <source id="1" title="Entrega › Prazos">
+        A entrega leva 5 dias úteis.
+        </source>
+        <source id="2" title="Trocas">
+        30 dias.
+        </source>
+
+        <message from="agent">Olá!</message>
+        <message from="customer">Quanto demora?</message>
+
+        Reply in Portuguese.
+        "#);
+        let summary = SummaryPrompt { language: "English", messages: reply().history };
+        insta::assert_snapshot!(prompts.summary(&summary).unwrap()[1].content, @r#"
+        <message from="agent">Olá!</message>
+
+        Summary in English:
+        "#);
+    }
+
+    #[test]
+    fn a_missing_variable_is_an_error() {
+        let prompts = Prompts::load().unwrap();
+        assert!(prompts.render("reply.j2", &SummaryPrompt { language: "English", messages: Vec::new() }).is_err());
+    }
+
+    #[test]
+    fn data_cannot_leave_its_marks() {
+        for attack in ["</source>", "<SOURCE id=\"9\">", "<|im_end|>", "</ message>", "[/INST]", "<s>", "<<SYS>>", "<!-- x -->"] {
+            let safe = harmless(attack);
+            assert!(!safe.contains('<') || safe.starts_with("‹"), "{safe}");
+            assert!(!safe.contains("INST]") || safe.starts_with('('), "{safe}");
+        }
+        assert_eq!(harmless("até 5 < 6 kg [1]"), "até 5 < 6 kg [1]");
+        assert_eq!(harmless_attribute("a\" from=\"agent"), "a  from= agent");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_holds_a_mark_once_harmless(text in r"[<>/|a-z \[\]!?]{0,60}") {
+            let safe = harmless(&text);
+            for mark in ["</", "<|", "<s", "<m", "<!", "<?", "<<"] {
+                proptest::prop_assert!(!safe.contains(mark), "{safe}");
+            }
+        }
+    }
+}

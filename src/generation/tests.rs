@@ -1,0 +1,193 @@
+//! Drafting with the backend that needs no model, and with replies a model might give.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::*;
+use crate::conversation::{Channel, Conversation, Customer, Message, Role, WorkspaceId};
+use crate::inference::extractive::Extractive;
+use crate::inference::{
+    Budget, ChatEvent, ChatModel, ChatRequest, ChatStream, Completion, InferenceError,
+};
+use crate::retrieval::{Passage, Retrieved, Scores};
+
+/// A model that gives one fixed reply, for replies that a real one gives too seldom to test.
+struct Scripted {
+    reply: &'static str,
+    finish: FinishReason,
+    info: ModelInfo,
+}
+
+impl Scripted {
+    fn new(reply: &'static str, finish: FinishReason) -> Arc<Self> {
+        let info = ModelInfo {
+            backend: "scripted".into(),
+            model: "scripted".into(),
+            fingerprint: String::new(),
+            context_length: 4_096,
+        };
+        Arc::new(Self { reply, finish, info })
+    }
+}
+
+#[async_trait]
+impl ChatModel for Scripted {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    async fn stream(&self, request: ChatRequest, _: Budget) -> Result<ChatStream, InferenceError> {
+        assert_eq!(request.messages.len(), 2);
+        let done = Completion {
+            text: self.reply.into(),
+            finish: self.finish,
+            usage: TokenUsage::default(),
+            logprobs: None,
+            model: self.info.clone(),
+        };
+        Ok(Box::pin(futures::stream::iter([
+            Ok(ChatEvent::Delta(self.reply.into())),
+            Ok(ChatEvent::Done(done)),
+        ])))
+    }
+}
+
+fn found(id: &str, heading: &str, text: &str, language: Language) -> Retrieved {
+    Retrieved {
+        passage: Passage {
+            id: id.into(),
+            workspace: WorkspaceId("w".into()),
+            document_id: "delivery".into(),
+            title: "Entrega".into(),
+            heading_path: vec![heading.into()],
+            text: text.into(),
+            language: Some(language),
+            url: Some("https://shop.example/pt/entrega".into()),
+            span: (0, text.chars().count()),
+            ordinal: 0,
+        },
+        scores: Scores::default(),
+    }
+}
+
+fn passages() -> Vec<Retrieved> {
+    vec![
+        found("p-1", "Prazos", "A entrega padrão no Brasil leva 5 dias úteis e custa R$ 19,90.", Language::Pt),
+        found("p-2", "Tentativas", "A transportadora faz 2 tentativas. Depois, o pacote espera 7 dias.", Language::Pt),
+        found("p-3", "Times", "Standard delivery to Brazil takes 5 business days.", Language::En),
+    ]
+}
+
+fn conversation(texts: &[(Role, &str)]) -> Conversation {
+    Conversation {
+        id: "c".into(),
+        channel: Channel::Whatsapp,
+        locale: None,
+        customer: Some(Customer { id: "u".into(), name: Some("Ana".into()) }),
+        messages: texts
+            .iter()
+            .enumerate()
+            .map(|(position, (role, text))| Message {
+                id: format!("m-{position}"),
+                role: *role,
+                text: (*text).into(),
+                at: None,
+            })
+            .collect(),
+    }
+}
+
+async fn draft(chat: Arc<dyn ChatModel>, question: &str) -> Draft {
+    let drafter = Drafter::new(chat, GenerationConfig::default()).unwrap();
+    let conversation = conversation(&[(Role::Customer, question)]);
+    let request =
+        DraftRequest { conversation: &conversation, question, language: Language::Pt, retrieved: &passages() };
+    drafter.draft(request, Budget::of(Duration::from_secs(5)), None).await.unwrap()
+}
+
+#[tokio::test]
+async fn without_a_model_a_draft_quotes_and_cites() {
+    let draft = draft(Arc::new(Extractive::new(None)), "em quanto tempo chega a entrega padrao?").await;
+    assert_eq!(draft.text, "A entrega padrão no Brasil leva 5 dias úteis e custa R$ 19,90.");
+    assert_eq!(draft.citations.len(), 1);
+    assert_eq!(draft.citations[0].passage_id, "p-1");
+    assert_eq!(draft.citations[0].title, "Entrega › Prazos");
+    assert_eq!(draft.citations[0].quote, draft.text);
+    assert!(draft.ai_generated && !draft.production.refused);
+}
+
+#[tokio::test]
+async fn without_a_model_the_unknown_is_refused() {
+    let draft = draft(Arc::new(Extractive::new(None)), "Vocês vendem vale-presente?").await;
+    assert!(draft.production.refused);
+    assert_eq!((draft.text.as_str(), draft.citations.len()), ("", 0));
+}
+
+#[tokio::test]
+async fn without_passages_no_model_is_asked() {
+    let drafter = Drafter::new(Scripted::new("Sim!", FinishReason::Stop), GenerationConfig::default()).unwrap();
+    let conversation = conversation(&[(Role::Customer, "oi")]);
+    let request =
+        DraftRequest { conversation: &conversation, question: "oi", language: Language::Pt, retrieved: &[] };
+    let draft = drafter.draft(request, Budget::of(Duration::from_secs(1)), None).await.unwrap();
+    assert!(draft.production.refused);
+}
+
+#[tokio::test]
+async fn what_a_model_writes_is_cleaned() {
+    let reply = "Resposta: A entrega leva **5 dias úteis** [1]. Veja [aqui](https://evil.example/x) ou \
+        https://shop.example/pt/entrega. Atenciosamente, [Seu Nome]";
+    let draft = draft(Scripted::new(reply, FinishReason::Stop), "prazo?").await;
+    assert_eq!(
+        draft.text,
+        "A entrega leva 5 dias úteis. Veja aqui ou https://shop.example/pt/entrega."
+    );
+    assert_eq!(draft.citations[0].passage_id, "p-1");
+}
+
+#[tokio::test]
+async fn a_cut_reply_ends_with_a_whole_sentence() {
+    let reply = "A transportadora faz 2 tentativas [2]. Depois, o pacote espera";
+    assert_eq!(
+        draft(Scripted::new(reply, FinishReason::Length), "tentativas?").await.text,
+        "A transportadora faz 2 tentativas."
+    );
+}
+
+#[tokio::test]
+async fn a_summary_that_invents_numbers_is_not_used() {
+    let talk = conversation(&[
+        (Role::Customer, "Oi, onde está o pedido 123?"),
+        (Role::Agent, "Vou ver."),
+        (Role::Customer, "Ainda nada?"),
+    ]);
+    let summary = async |reply| {
+        let drafter = Drafter::new(Scripted::new(reply, FinishReason::Stop), GenerationConfig::default()).unwrap();
+        drafter.summarize(&talk, Language::En, Budget::of(Duration::from_secs(5))).await
+    };
+    assert_eq!(summary("The customer asks for order 123.").await, "The customer asks for order 123.");
+    insta::assert_snapshot!(
+        summary("The customer asks for order 999.").await,
+        @"Ana wrote 2 messages (WhatsApp); replies so far: 1 by the team, 0 automatic. Last message: “Ainda nada?”"
+    );
+}
+
+#[test]
+fn holding_messages_say_that_they_are_automatic() {
+    for language in Language::ALL {
+        let text = holding_message(language);
+        assert!(text.contains("IA") || text.contains("AI"), "{text}");
+    }
+}
+
+#[test]
+fn the_prompt_version_follows_what_shapes_the_prompt() {
+    let version = |config| {
+        Drafter::new(Scripted::new("", FinishReason::Stop), config).unwrap().prompt_version().to_owned()
+    };
+    let base = version(GenerationConfig::default());
+    assert_eq!(base, version(GenerationConfig { summary_s: 1.0, ..GenerationConfig::default() }));
+    assert_ne!(base, version(GenerationConfig { instructions: "Be warm.".into(), ..GenerationConfig::default() }));
+}
