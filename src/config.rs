@@ -8,6 +8,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::generation::GenerationConfig;
 use crate::inference::InferenceConfig;
 use crate::inference::candle::CandleConfig;
 pub use crate::settings::Problem;
@@ -24,6 +25,8 @@ pub struct Config {
     pub inference: InferenceConfig,
     /// Local inference.
     pub candle: CandleConfig,
+    /// How drafts are written.
+    pub generation: GenerationConfig,
 }
 
 /// `[server]`: address, folders and limits of the process.
@@ -156,6 +159,7 @@ impl Config {
         problems.extend(
             self.candle.validate().into_iter().map(|(setting, message)| Problem::new(&setting, message)),
         );
+        self.generation.validate(&mut problems);
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(problems)) }
     }
 }

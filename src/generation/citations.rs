@@ -186,8 +186,14 @@ mod tests {
     }
 
     fn cited(reply: &str) -> (String, Vec<(String, String)>) {
-        let one = passage("one", "Orders leave on Monday. Standard delivery takes 4 business days\nand costs £4.50.");
-        let two = passage("two", "| Item | Returns |\n|---|---|\n| Kettle | 30 days |\n\nOpened coffee cannot be returned.");
+        let one = passage(
+            "one",
+            "Orders leave on Monday. Standard delivery takes 4 business days\nand costs £4.50.",
+        );
+        let two = passage(
+            "two",
+            "| Item | Returns |\n|---|---|\n| Kettle | 30 days |\n\nOpened coffee cannot be returned.",
+        );
         let attributed = attribute(reply, Language::En, &[&one, &two]);
         (
             attributed.text,
@@ -197,7 +203,8 @@ mod tests {
 
     #[test]
     fn marks_become_citations_with_a_verbatim_quote() {
-        let (text, citations) = cited("Delivery takes 4 business days [1]. Opened coffee cannot be returned. [2] Bye!");
+        let (text, citations) =
+            cited("Delivery takes 4 business days [1]. Opened coffee cannot be returned. [2] Bye!");
         assert_eq!(text, "Delivery takes 4 business days. Opened coffee cannot be returned. Bye!");
         insta::assert_debug_snapshot!(citations, @r#"
         [

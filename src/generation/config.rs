@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Problem;
 use crate::conversation::Language;
+use crate::settings::Problem;
 
 /// `[generation]`: how drafts are written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -65,14 +65,26 @@ impl GenerationConfig {
         check((0.0..=2.0).contains(&self.temperature), "temperature", "write a number from 0 to 2");
         check(self.top_p > 0.0 && self.top_p <= 1.0, "top_p", "write a number above 0, up to 1");
         check((1..=20).contains(&self.max_passages), "max_passages", "write a number from 1 to 20");
-        check((100..=20_000).contains(&self.passage_chars), "passage_chars", "write a number from 100 to 20000");
+        check(
+            (100..=20_000).contains(&self.passage_chars),
+            "passage_chars",
+            "write a number from 100 to 20000",
+        );
         check(self.history_messages <= 100, "history_messages", "write a number from 0 to 100");
-        check((50..=20_000).contains(&self.history_chars), "history_chars", "write a number from 50 to 20000");
+        check(
+            (50..=20_000).contains(&self.history_chars),
+            "history_chars",
+            "write a number from 50 to 20000",
+        );
         check(
             self.instructions.chars().count() <= Self::LONGEST_INSTRUCTIONS,
             "instructions",
             "keep the text under 1000 characters: it is read again with every message",
         );
-        check((0.0..=600.0).contains(&self.summary_s), "summary_s", "write a number of seconds from 0 to 600");
+        check(
+            (0.0..=600.0).contains(&self.summary_s),
+            "summary_s",
+            "write a number of seconds from 0 to 600",
+        );
     }
 }

@@ -94,10 +94,16 @@ mod tests {
 
     #[test]
     fn marks_and_refusals_are_never_shown() {
-        assert_eq!(shown(&["A entrega leva 5 dias", " úteis ", "[", "1", "]. ", "Até logo [2]."]), "A entrega leva 5 dias úteis. Até logo.");
+        assert_eq!(
+            shown(&["A entrega leva 5 dias", " úteis ", "[", "1", "]. ", "Até logo [2]."]),
+            "A entrega leva 5 dias úteis. Até logo."
+        );
         assert_eq!(shown(&["NO", "_ANS", "WER", " and nothing else, really"]), "");
         assert_eq!(shown(&["Sim."]), "Sim.");
-        assert_eq!(shown(&["A first reply that breaks off", RESTART, "A second reply, whole."]), "A second reply, whole.");
+        assert_eq!(
+            shown(&["A first reply that breaks off", RESTART, "A second reply, whole."]),
+            "A second reply, whole."
+        );
     }
 
     #[test]

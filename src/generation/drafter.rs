@@ -19,8 +19,8 @@ use crate::conversation::{Conversation, Language, Role};
 use crate::inference::extractive::NO_ANSWER;
 use crate::inference::text::sentences;
 use crate::inference::{
-    Budget, ChatEvent, ChatModel, ChatOptions, ChatRequest, Completion, FinishReason, Grounding, InferenceError,
-    Source, TokenUsage,
+    Budget, ChatEvent, ChatModel, ChatOptions, ChatRequest, Completion, FinishReason, Grounding,
+    InferenceError, Source, TokenUsage,
 };
 use crate::retrieval::{Passage, Retrieved};
 
@@ -30,8 +30,9 @@ const LONGEST_QUESTION: usize = 2_000;
 const STOP: [&str; 2] = ["<message", "<source"];
 
 /// `Reply:` and its like before a reply.
-static LABEL: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"(?i)^\s*(?:reply|answer|response|resposta|risposta|respuesta)(?: in \w+)?\s*:\s*"));
+static LABEL: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)^\s*(?:reply|answer|response|resposta|risposta|respuesta)(?: in \w+)?\s*:\s*")
+});
 /// `[Your name]` and its like.
 static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| pattern(r"\[[^\[\]\n\d][^\[\]\n]{1,40}\]"));
 
@@ -123,7 +124,12 @@ impl Drafter {
                 .iter()
                 .map(|passage| PromptSource {
                     title: harmless_attribute(&passage.heading()),
-                    text: harmless(&excerpt(request.question, code, &source(passage), self.config.passage_chars)),
+                    text: harmless(&excerpt(
+                        request.question,
+                        code,
+                        &source(passage),
+                        self.config.passage_chars,
+                    )),
                 })
                 .collect(),
             history: self.history(request.conversation),
@@ -156,7 +162,8 @@ impl Drafter {
 
     /// What was said before the customer's last words, shortened.
     fn history(&self, conversation: &Conversation) -> Vec<PromptMessage> {
-        let said: Vec<_> = conversation.messages.iter().filter(|message| message.role != Role::System).collect();
+        let said: Vec<_> =
+            conversation.messages.iter().filter(|message| message.role != Role::System).collect();
         let asked = said.iter().rev().take_while(|message| message.role == Role::Customer).count();
         let before = &said[..said.len() - asked];
         before[before.len().saturating_sub(self.config.history_messages)..]
@@ -253,12 +260,9 @@ pub(super) fn cut(text: &str, chars: usize) -> String {
 }
 
 fn version(prompts: &Prompts, config: &GenerationConfig) -> Result<String, GenerationError> {
-    let shaping = GenerationConfig {
-        agents_language: Language::En,
-        summary_s: 0.0,
-        ..config.clone()
-    };
-    let settings = serde_json::to_vec(&shaping).map_err(|error| GenerationError::Template(error.to_string()))?;
+    let shaping = GenerationConfig { agents_language: Language::En, summary_s: 0.0, ..config.clone() };
+    let settings =
+        serde_json::to_vec(&shaping).map_err(|error| GenerationError::Template(error.to_string()))?;
     let mut hash = Sha256::new();
     hash.update(prompts.reply_version());
     hash.update(settings);

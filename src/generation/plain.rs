@@ -26,9 +26,9 @@ static BLANK_LINES: LazyLock<Regex> = LazyLock::new(|| pattern(r"\n{3,}"));
 
 /// Endings that make a bare name a link.
 const TOP_LEVEL: &[&str] = &[
-    "com", "net", "org", "io", "br", "pt", "it", "es", "uk", "eu", "de", "fr", "us", "mx", "ar", "ru", "cn", "co", "me",
-    "dev", "app", "ai", "info", "biz", "shop", "store", "online", "site", "xyz", "link", "click", "top", "gov", "edu",
-    "example", "test", "ly", "gl", "to", "cc", "tv", "cat",
+    "com", "net", "org", "io", "br", "pt", "it", "es", "uk", "eu", "de", "fr", "us", "mx", "ar", "ru", "cn",
+    "co", "me", "dev", "app", "ai", "info", "biz", "shop", "store", "online", "site", "xyz", "link", "click",
+    "top", "gov", "edu", "example", "test", "ly", "gl", "to", "cc", "tv", "cat",
 ];
 
 pub(super) fn pattern(source: &str) -> Regex {
@@ -75,8 +75,12 @@ impl AllowedLinks {
 }
 
 fn scheme_is_harmless(address: &str) -> bool {
-    address.split_once("://").is_none_or(|(scheme, _)| matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https"))
-        && !["javascript:", "data:", "vbscript:"].iter().any(|scheme| address.to_lowercase().starts_with(scheme))
+    address
+        .split_once("://")
+        .is_none_or(|(scheme, _)| matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https"))
+        && !["javascript:", "data:", "vbscript:"]
+            .iter()
+            .any(|scheme| address.to_lowercase().starts_with(scheme))
 }
 
 /// An address without scheme, `www.`, and what only ends a sentence; the host in lower case.
@@ -148,7 +152,7 @@ fn flatten(markdown: &str, allowed: &AllowedLinks) -> String {
                     && allowed.holds(&address)
                     && !text[start..].contains(&address)
                 {
-                    text.push_str(&format!(" ({address})"));
+                    text.extend([" (", &address, ")"]);
                 }
             }
             Event::Start(Tag::List(first)) => {
@@ -163,7 +167,8 @@ fn flatten(markdown: &str, allowed: &AllowedLinks) -> String {
                 new_line(&mut text);
                 match lists.last_mut() {
                     Some(Some(number)) => {
-                        text.push_str(&format!("{number}. "));
+                        text.push_str(&number.to_string());
+                        text.push_str(". ");
                         *number += 1;
                     }
                     _ => text.push_str("- "),
@@ -192,7 +197,11 @@ fn without_links(text: &str, allowed: &AllowedLinks) -> String {
             let address = trim_end(whole);
             let rest = &whole[address.len()..];
             let mail = text[..start].ends_with('@');
-            if mail || !is_link(address) || allowed.holds(address) { whole.to_owned() } else { rest.to_owned() }
+            if mail || !is_link(address) || allowed.holds(address) {
+                whole.to_owned()
+            } else {
+                rest.to_owned()
+            }
         })
         .into_owned()
 }
@@ -238,7 +247,8 @@ mod tests {
     }
 
     fn clean(markdown: &str) -> String {
-        let cited = [passage("Track at https://track.example/now.", Some("https://shop.example/help/delivery"))];
+        let cited =
+            [passage("Track at https://track.example/now.", Some("https://shop.example/help/delivery"))];
         plain(&without_references(markdown), &AllowedLinks::of(&cited))
     }
 

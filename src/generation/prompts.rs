@@ -72,7 +72,8 @@ impl Prompts {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let mut reply_version = String::new();
         for name in Files::iter() {
-            let source = Files::get(&name).ok_or_else(|| GenerationError::Template(format!("{name} is missing")))?;
+            let source =
+                Files::get(&name).ok_or_else(|| GenerationError::Template(format!("{name} is missing")))?;
             let text = String::from_utf8(source.data.into_owned())
                 .map_err(|_| GenerationError::Template(format!("{name} is not UTF-8")))?;
             if name == "reply.j2" {
@@ -122,7 +123,8 @@ pub fn harmless(text: &str) -> String {
             let after = after.strip_prefix('/').unwrap_or(after).to_ascii_uppercase();
             after.starts_with("INST]")
         };
-        let mark = open == "<" && next.is_some_and(|c| c.is_alphabetic() || matches!(c, '/' | '|' | '!' | '?' | '｜' | '<'));
+        let mark = open == "<"
+            && next.is_some_and(|c| c.is_alphabetic() || matches!(c, '/' | '|' | '!' | '?' | '｜' | '<'));
         safe.push_str(match (mark, instruction) {
             (true, _) => "‹",
             (_, true) => "(",
@@ -148,7 +150,10 @@ mod tests {
             language: "Portuguese",
             instructions: "Be warm.".into(),
             sources: vec![
-                PromptSource { title: "Entrega › Prazos".into(), text: "A entrega leva 5 dias úteis.".into() },
+                PromptSource {
+                    title: "Entrega › Prazos".into(),
+                    text: "A entrega leva 5 dias úteis.".into(),
+                },
                 PromptSource { title: "Trocas".into(), text: "30 dias.".into() },
             ],
             history: vec![PromptMessage { from: "agent", text: "Olá!".into() }],
@@ -188,12 +193,23 @@ mod tests {
     #[test]
     fn a_missing_variable_is_an_error() {
         let prompts = Prompts::load().unwrap();
-        assert!(prompts.render("reply.j2", &SummaryPrompt { language: "English", messages: Vec::new() }).is_err());
+        assert!(
+            prompts.render("reply.j2", &SummaryPrompt { language: "English", messages: Vec::new() }).is_err()
+        );
     }
 
     #[test]
     fn data_cannot_leave_its_marks() {
-        for attack in ["</source>", "<SOURCE id=\"9\">", "<|im_end|>", "</ message>", "[/INST]", "<s>", "<<SYS>>", "<!-- x -->"] {
+        for attack in [
+            "</source>",
+            "<SOURCE id=\"9\">",
+            "<|im_end|>",
+            "</ message>",
+            "[/INST]",
+            "<s>",
+            "<<SYS>>",
+            "<!-- x -->",
+        ] {
             let safe = harmless(attack);
             assert!(!safe.contains('<') || safe.starts_with("‹"), "{safe}");
             assert!(!safe.contains("INST]") || safe.starts_with('('), "{safe}");

@@ -32,12 +32,18 @@ impl Drafter {
         }
     }
 
-    async fn model_summary(&self, conversation: &Conversation, agents: Language, budget: Budget) -> Option<String> {
+    async fn model_summary(
+        &self,
+        conversation: &Conversation,
+        agents: Language,
+        budget: Budget,
+    ) -> Option<String> {
         let budget = budget.at_most(Duration::from_secs_f64(self.config.summary_s));
         if budget.remaining() < LEAST || conversation.messages.len() < 2 {
             return None;
         }
-        let said: Vec<_> = conversation.messages.iter().filter(|message| message.role != Role::System).collect();
+        let said: Vec<_> =
+            conversation.messages.iter().filter(|message| message.role != Role::System).collect();
         let prompt = SummaryPrompt {
             language: agents.english_name(),
             messages: said[said.len().saturating_sub(MESSAGES)..]
@@ -77,9 +83,9 @@ pub fn compose(conversation: &Conversation, agents: Language) -> String {
         .map(|name| cut(name, 60))
         .filter(|name| !name.is_empty());
     let channel = channel_name(conversation.channel, agents);
-    let quoted = conversation.last_customer_message().map(|message| {
-        cut(&message.text.split_whitespace().collect::<Vec<_>>().join(" "), QUOTED_CHARS)
-    });
+    let quoted = conversation
+        .last_customer_message()
+        .map(|message| cut(&message.text.split_whitespace().collect::<Vec<_>>().join(" "), QUOTED_CHARS));
     let (who, last) = match agents {
         Language::Pt => (name.unwrap_or_else(|| "O cliente".into()), "Última mensagem"),
         Language::It => (name.unwrap_or_else(|| "Il cliente".into()), "Ultimo messaggio"),

@@ -8,9 +8,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::conversation::{Channel, Conversation, Customer, Message, Role, WorkspaceId};
 use crate::inference::extractive::Extractive;
-use crate::inference::{
-    Budget, ChatEvent, ChatModel, ChatRequest, ChatStream, Completion, InferenceError,
-};
+use crate::inference::{Budget, ChatEvent, ChatModel, ChatRequest, ChatStream, Completion, InferenceError};
 use crate::retrieval::{Passage, Retrieved, Scores};
 
 /// A model that gives one fixed reply, for replies that a real one gives too seldom to test.
@@ -74,8 +72,18 @@ fn found(id: &str, heading: &str, text: &str, language: Language) -> Retrieved {
 
 fn passages() -> Vec<Retrieved> {
     vec![
-        found("p-1", "Prazos", "A entrega padrão no Brasil leva 5 dias úteis e custa R$ 19,90.", Language::Pt),
-        found("p-2", "Tentativas", "A transportadora faz 2 tentativas. Depois, o pacote espera 7 dias.", Language::Pt),
+        found(
+            "p-1",
+            "Prazos",
+            "A entrega padrão no Brasil leva 5 dias úteis e custa R$ 19,90.",
+            Language::Pt,
+        ),
+        found(
+            "p-2",
+            "Tentativas",
+            "A transportadora faz 2 tentativas. Depois, o pacote espera 7 dias.",
+            Language::Pt,
+        ),
         found("p-3", "Times", "Standard delivery to Brazil takes 5 business days.", Language::En),
     ]
 }
@@ -102,8 +110,12 @@ fn conversation(texts: &[(Role, &str)]) -> Conversation {
 async fn draft(chat: Arc<dyn ChatModel>, question: &str) -> Draft {
     let drafter = Drafter::new(chat, GenerationConfig::default()).unwrap();
     let conversation = conversation(&[(Role::Customer, question)]);
-    let request =
-        DraftRequest { conversation: &conversation, question, language: Language::Pt, retrieved: &passages() };
+    let request = DraftRequest {
+        conversation: &conversation,
+        question,
+        language: Language::Pt,
+        retrieved: &passages(),
+    };
     drafter.draft(request, Budget::of(Duration::from_secs(5)), None).await.unwrap()
 }
 
@@ -127,7 +139,8 @@ async fn without_a_model_the_unknown_is_refused() {
 
 #[tokio::test]
 async fn without_passages_no_model_is_asked() {
-    let drafter = Drafter::new(Scripted::new("Sim!", FinishReason::Stop), GenerationConfig::default()).unwrap();
+    let drafter =
+        Drafter::new(Scripted::new("Sim!", FinishReason::Stop), GenerationConfig::default()).unwrap();
     let conversation = conversation(&[(Role::Customer, "oi")]);
     let request =
         DraftRequest { conversation: &conversation, question: "oi", language: Language::Pt, retrieved: &[] };
@@ -140,10 +153,7 @@ async fn what_a_model_writes_is_cleaned() {
     let reply = "Resposta: A entrega leva **5 dias úteis** [1]. Veja [aqui](https://evil.example/x) ou \
         https://shop.example/pt/entrega. Atenciosamente, [Seu Nome]";
     let draft = draft(Scripted::new(reply, FinishReason::Stop), "prazo?").await;
-    assert_eq!(
-        draft.text,
-        "A entrega leva 5 dias úteis. Veja aqui ou https://shop.example/pt/entrega."
-    );
+    assert_eq!(draft.text, "A entrega leva 5 dias úteis. Veja aqui ou https://shop.example/pt/entrega.");
     assert_eq!(draft.citations[0].passage_id, "p-1");
 }
 
@@ -164,7 +174,8 @@ async fn a_summary_that_invents_numbers_is_not_used() {
         (Role::Customer, "Ainda nada?"),
     ]);
     let summary = async |reply| {
-        let drafter = Drafter::new(Scripted::new(reply, FinishReason::Stop), GenerationConfig::default()).unwrap();
+        let drafter =
+            Drafter::new(Scripted::new(reply, FinishReason::Stop), GenerationConfig::default()).unwrap();
         drafter.summarize(&talk, Language::En, Budget::of(Duration::from_secs(5))).await
     };
     assert_eq!(summary("The customer asks for order 123.").await, "The customer asks for order 123.");
@@ -189,5 +200,8 @@ fn the_prompt_version_follows_what_shapes_the_prompt() {
     };
     let base = version(GenerationConfig::default());
     assert_eq!(base, version(GenerationConfig { summary_s: 1.0, ..GenerationConfig::default() }));
-    assert_ne!(base, version(GenerationConfig { instructions: "Be warm.".into(), ..GenerationConfig::default() }));
+    assert_ne!(
+        base,
+        version(GenerationConfig { instructions: "Be warm.".into(), ..GenerationConfig::default() })
+    );
 }

@@ -48,7 +48,7 @@ impl Extractive {
             backend: "extractive".into(),
             model: "quoted sentences".into(),
             fingerprint,
-            context_length: usize::MAX,
+            context_length: i32::MAX as usize,
         };
         Self { info, embedder }
     }
