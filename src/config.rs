@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::generation::GenerationConfig;
+use crate::decision::DecisionConfig;
 use crate::inference::InferenceConfig;
 use crate::inference::candle::CandleConfig;
 pub use crate::settings::Problem;
@@ -27,6 +28,8 @@ pub struct Config {
     pub candle: CandleConfig,
     /// How drafts are written.
     pub generation: GenerationConfig,
+    /// Floors and limits of the policies.
+    pub decision: DecisionConfig,
 }
 
 /// `[server]`: address, folders and limits of the process.
@@ -160,6 +163,7 @@ impl Config {
             self.candle.validate().into_iter().map(|(setting, message)| Problem::new(&setting, message)),
         );
         self.generation.validate(&mut problems);
+        self.decision.validate(&mut problems);
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(problems)) }
     }
 }

@@ -4,7 +4,11 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+mod decide;
 pub mod policy;
+
+pub use decide::{DecisionInput, DraftFacts, decide};
+pub use policy::DecisionConfig;
 
 /// What is done with a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -69,6 +73,10 @@ pub enum ReasonCode {
     UnsupportedLanguage,
     /// The message tries to steer the assistant.
     Injection,
+    /// The customer is angry, threatens legal steps, or reports an accident.
+    Complaint,
+    /// The question is about the customer's own order, payment or account.
+    NeedsAccountData,
     /// The draft holds personal data the customer did not give here.
     PersonalData,
     /// The channel's reply window is closed.

@@ -2,5 +2,6 @@
 
 mod architecture;
 mod config;
+mod decision;
 mod store;
 mod support;

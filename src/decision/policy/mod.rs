@@ -1,1 +1,196 @@
-//! Policies in first form: fixed checks, each with a stable name.
+//! Policies in first form: fixed checks, each a small file with a stable name, the code of the reason it gives.
+//!
+//! Each check reads what was measured and gives a [`Finding`]; the strictest verdict wins in [`super::decide`]. Checks
+//! of the message run before anything is generated, so that a message which decides by itself costs no model call;
+//! checks of the draft run once there is one. None of them lets the draft's text choose an action except through what
+//! it measures in it.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{PolicyCheck, ReasonCode, Verdict};
+use crate::conversation::{Channel, Conversation, Language};
+use crate::generation::Draft;
+use crate::judgement::Judgement;
+use crate::retrieval::Retrieved;
+use crate::settings::Problem;
+
+mod asks_for_human;
+mod complaint;
+mod identifiers;
+mod injection;
+mod language_mismatch;
+mod needs_account_data;
+mod no_answer_in_sources;
+mod nothing_relevant;
+mod nothing_to_answer;
+mod personal_data;
+mod phrases;
+mod reply_window_closed;
+mod too_long;
+mod ungrounded;
+mod unsupported_language;
+
+/// What the checks read.
+#[derive(Debug, Clone, Copy)]
+pub struct PolicyInput<'a> {
+    /// The whole conversation.
+    pub conversation: &'a Conversation,
+    /// The customer's last run of messages.
+    pub question: &'a str,
+    /// Its language; `None` when it is none of the supported ones.
+    pub language: Option<Language>,
+    /// The time of the decision.
+    pub now: DateTime<Utc>,
+    /// What was found, best first.
+    pub retrieved: &'a [Retrieved],
+    /// The draft, once there is one.
+    pub draft: Option<&'a Draft>,
+    /// What was measured in the draft, once there is one.
+    pub judgement: Option<&'a Judgement>,
+    /// Floors and limits.
+    pub config: &'a DecisionConfig,
+}
+
+/// What one check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Finding {
+    verdict: Verdict,
+    detail: Option<String>,
+}
+
+impl Finding {
+    fn pass() -> Self {
+        Self { verdict: Verdict::Pass, detail: None }
+    }
+
+    fn draft(detail: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Draft, detail: Some(detail.into()) }
+    }
+
+    fn escalate(detail: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Escalate, detail: Some(detail.into()) }
+    }
+}
+
+type Check = fn(&PolicyInput<'_>) -> Finding;
+
+/// Checks that need the message and the time alone.
+const MESSAGE: [(ReasonCode, Check); 6] = [
+    (ReasonCode::NothingToAnswer, nothing_to_answer::check),
+    (ReasonCode::UnsupportedLanguage, unsupported_language::check),
+    (ReasonCode::AsksForHuman, asks_for_human::check),
+    (ReasonCode::Complaint, complaint::check),
+    (ReasonCode::NeedsAccountData, needs_account_data::check),
+    (ReasonCode::ReplyWindowClosed, reply_window_closed::check),
+];
+
+/// Checks that need the passages too.
+const PASSAGES: [(ReasonCode, Check); 2] =
+    [(ReasonCode::Injection, injection::check), (ReasonCode::NothingRelevant, nothing_relevant::check)];
+
+/// Checks that need a draft and its judgement.
+const DRAFT: [(ReasonCode, Check); 5] = [
+    (ReasonCode::NoAnswerInSources, no_answer_in_sources::check),
+    (ReasonCode::Ungrounded, ungrounded::check),
+    (ReasonCode::LanguageMismatch, language_mismatch::check),
+    (ReasonCode::PersonalData, personal_data::check),
+    (ReasonCode::TooLong, too_long::check),
+];
+
+/// Runs every check whose input is there: message and passages always, the draft's once there is a draft.
+pub fn check(input: &PolicyInput<'_>) -> Vec<PolicyCheck> {
+    let drafted: &[(ReasonCode, Check)] = if input.draft.is_some() { &DRAFT } else { &[] };
+    MESSAGE
+        .iter()
+        .chain(&PASSAGES)
+        .chain(drafted)
+        .map(|(code, check)| {
+            let Finding { verdict, detail } = check(input);
+            PolicyCheck { check: *code, verdict, detail }
+        })
+        .collect()
+}
+
+/// `[decision]`: floors and limits of the policies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DecisionConfig {
+    /// Nothing relevant was found when the best cosine lies under this and `relevance_coverage` is missed too.
+    pub relevance_dense: f64,
+    /// Share of the question's content words that the best passage must hold to count as relevant in spite of a low
+    /// cosine, 0 to 1.
+    pub relevance_coverage: f64,
+    /// Under this cosine nothing is relevant, whatever words it shares.
+    pub relevance_dense_min: f64,
+    /// Support under which a sentence of a draft is not grounded, 0 to 1.
+    pub sentence_support: f64,
+    /// Hours after the customer's last message in which `WhatsApp` and Instagram take free text.
+    pub reply_window_hours: u32,
+    /// Longest reply in characters on `WhatsApp`.
+    pub max_chars_whatsapp: usize,
+    /// Longest reply in characters on Instagram.
+    pub max_chars_instagram: usize,
+    /// Longest reply in characters in a web chat.
+    pub max_chars_web_chat: usize,
+}
+
+impl Default for DecisionConfig {
+    fn default() -> Self {
+        Self {
+            relevance_dense: 0.83,
+            relevance_coverage: 0.6,
+            relevance_dense_min: 0.79,
+            sentence_support: 0.5,
+            reply_window_hours: 24,
+            max_chars_whatsapp: 4096,
+            max_chars_instagram: 1000,
+            max_chars_web_chat: 2000,
+        }
+    }
+}
+
+impl DecisionConfig {
+    /// The longest reply a channel takes, in characters.
+    pub fn max_chars(&self, channel: Channel) -> Option<usize> {
+        match channel {
+            Channel::Whatsapp => Some(self.max_chars_whatsapp),
+            Channel::Instagram => Some(self.max_chars_instagram),
+            Channel::WebChat => Some(self.max_chars_web_chat),
+            Channel::Email | Channel::Api => None,
+        }
+    }
+
+    /// Checks the section.
+    pub fn validate(&self, problems: &mut Vec<Problem>) {
+        for (name, value) in [
+            ("relevance_dense", self.relevance_dense),
+            ("relevance_coverage", self.relevance_coverage),
+            ("relevance_dense_min", self.relevance_dense_min),
+            ("sentence_support", self.sentence_support),
+        ] {
+            if !(0.0..=1.0).contains(&value) {
+                problems.push(Problem::new(&format!("decision.{name}"), "write a number from 0 to 1"));
+            }
+        }
+        if self.relevance_dense_min > self.relevance_dense {
+            problems.push(Problem::new(
+                "decision.relevance_dense_min",
+                "make it no larger than decision.relevance_dense",
+            ));
+        }
+        for (name, value) in [
+            ("max_chars_whatsapp", self.max_chars_whatsapp),
+            ("max_chars_instagram", self.max_chars_instagram),
+            ("max_chars_web_chat", self.max_chars_web_chat),
+        ] {
+            if value == 0 {
+                problems.push(Problem::new(&format!("decision.{name}"), "write at least 1"));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

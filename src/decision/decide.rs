@@ -1,0 +1,192 @@
+//! The rules, as one pure function.
+
+use super::{Action, Decision, Mode, PolicyCheck, Reason, ReasonCode, Verdict};
+
+/// Everything the rules look at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DecisionInput {
+    /// How far this call may go.
+    pub mode: Mode,
+    /// What every policy found.
+    pub checks: Vec<PolicyCheck>,
+    /// What is known of the draft; `None` when there is none.
+    pub draft: Option<DraftFacts>,
+    /// The customer's message was answered automatically before.
+    pub already_replied: bool,
+    /// Why no index or no model answered; whatever was measured before stands beside it.
+    pub unavailable: Option<String>,
+}
+
+/// What the rules know of a draft: never its text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DraftFacts {
+    /// Passages it cites.
+    pub citations: usize,
+    /// Every sentence and every claim is supported.
+    pub grounded: bool,
+    /// Probability that it is acceptable.
+    pub confidence: f64,
+    /// A calibration for exactly this model, prompt and embedder made that probability.
+    pub calibrated: bool,
+    /// The certified threshold for the customer's language.
+    pub threshold: Option<f64>,
+}
+
+/// Decides. The strictest policy wins; without an objection a reply is automatic only in the mode `auto`, with a draft
+/// that is cited, grounded and at or above a certified threshold. Every obstacle is named, so that an agent and an
+/// evaluation see all that would have to change.
+pub fn decide(input: &DecisionInput) -> Decision {
+    let mut objections: Vec<(Verdict, Reason)> = input
+        .checks
+        .iter()
+        .filter(|check| check.verdict != Verdict::Pass)
+        .map(|check| {
+            let detail = check.detail.clone().unwrap_or_else(|| "The check did not pass.".to_owned());
+            (check.verdict, Reason { code: check.check, detail })
+        })
+        .collect();
+    let mut object = |verdict, code, detail: &str| {
+        objections.push((verdict, Reason { code, detail: detail.to_owned() }));
+    };
+
+    if let Some(cause) = &input.unavailable {
+        object(Verdict::Escalate, ReasonCode::Unavailable, cause);
+    } else if let Some(draft) = input.draft {
+        if !draft.calibrated {
+            object(
+                Verdict::Draft,
+                ReasonCode::NotCertified,
+                "There is no calibration for this model, prompt and embedder; fit one with `ponto calibrate`.",
+            );
+        } else if let Some(threshold) = draft.threshold {
+            if draft.confidence.is_nan() || draft.confidence < threshold {
+                let detail = format!(
+                    "Confidence {:.2} is under the certified threshold {threshold:.2}.",
+                    draft.confidence
+                );
+                object(Verdict::Draft, ReasonCode::BelowThreshold, &detail);
+            }
+        } else {
+            object(
+                Verdict::Draft,
+                ReasonCode::NotCertified,
+                "The calibration certifies no threshold for this language.",
+            );
+        }
+        let named = input
+            .checks
+            .iter()
+            .any(|check| check.check == ReasonCode::Ungrounded && check.verdict != Verdict::Pass);
+        if (!draft.grounded || draft.citations == 0) && !named {
+            object(
+                Verdict::Draft,
+                ReasonCode::Ungrounded,
+                "Not every sentence of the draft stands on a passage.",
+            );
+        }
+    } else if input.checks.iter().all(|check| check.verdict != Verdict::Escalate) {
+        object(Verdict::Escalate, ReasonCode::NoAnswerInSources, "No draft could be made.");
+    }
+    match input.mode {
+        Mode::Auto if input.already_replied => object(
+            Verdict::Draft,
+            ReasonCode::ModeCap,
+            "This message has already been answered automatically.",
+        ),
+        Mode::Auto => {}
+        Mode::Draft => object(Verdict::Draft, ReasonCode::ModeCap, "The call allows drafts at most."),
+        Mode::Shadow => {
+            object(Verdict::Draft, ReasonCode::ModeCap, "The call runs in shadow: nothing may be sent.");
+        }
+    }
+
+    let strictest = objections.iter().map(|(verdict, _)| *verdict).max().unwrap_or(Verdict::Pass);
+    let action = match strictest {
+        Verdict::Pass => Action::AutoReply,
+        Verdict::Draft => Action::Draft,
+        Verdict::Escalate => Action::Escalate,
+    };
+    // Strictest first; within a verdict in the order of the checks. What an escalation makes moot is left out.
+    objections.sort_by_key(|(verdict, _)| std::cmp::Reverse(*verdict));
+    let moot = [ReasonCode::ModeCap, ReasonCode::NotCertified, ReasonCode::BelowThreshold];
+    let reasons = objections
+        .into_iter()
+        .map(|(_, reason)| reason)
+        .filter(|reason| action != Action::Escalate || !moot.contains(&reason.code))
+        .collect();
+    Decision { action, reasons }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready() -> DecisionInput {
+        DecisionInput {
+            mode: Mode::Auto,
+            checks: vec![PolicyCheck {
+                check: ReasonCode::AsksForHuman,
+                verdict: Verdict::Pass,
+                detail: None,
+            }],
+            draft: Some(DraftFacts {
+                citations: 1,
+                grounded: true,
+                confidence: 0.97,
+                calibrated: true,
+                threshold: Some(0.95),
+            }),
+            already_replied: false,
+            unavailable: None,
+        }
+    }
+
+    fn outcome(change: impl FnOnce(&mut DecisionInput)) -> (Action, Vec<ReasonCode>) {
+        let mut input = ready();
+        change(&mut input);
+        let decision = decide(&input);
+        (decision.action, decision.reasons.into_iter().map(|reason| reason.code).collect())
+    }
+
+    fn edit(input: &mut DecisionInput, change: impl FnOnce(&mut DraftFacts)) {
+        change(input.draft.as_mut().unwrap());
+    }
+
+    #[test]
+    fn everything_right_is_sent() {
+        assert_eq!(outcome(|_| ()), (Action::AutoReply, vec![]));
+    }
+
+    #[test]
+    fn every_obstacle_holds_the_reply_and_is_named() {
+        use ReasonCode::{BelowThreshold, ModeCap, NotCertified, Ungrounded};
+        assert_eq!(outcome(|i| i.mode = Mode::Draft), (Action::Draft, vec![ModeCap]));
+        assert_eq!(outcome(|i| i.mode = Mode::Shadow), (Action::Draft, vec![ModeCap]));
+        assert_eq!(outcome(|i| i.already_replied = true), (Action::Draft, vec![ModeCap]));
+        assert_eq!(outcome(|i| edit(i, |d| d.calibrated = false)), (Action::Draft, vec![NotCertified]));
+        assert_eq!(outcome(|i| edit(i, |d| d.threshold = None)), (Action::Draft, vec![NotCertified]));
+        assert_eq!(outcome(|i| edit(i, |d| d.confidence = 0.9)), (Action::Draft, vec![BelowThreshold]));
+        assert_eq!(outcome(|i| edit(i, |d| d.confidence = f64::NAN)), (Action::Draft, vec![BelowThreshold]));
+        assert_eq!(outcome(|i| edit(i, |d| d.grounded = false)), (Action::Draft, vec![Ungrounded]));
+        assert_eq!(outcome(|i| edit(i, |d| d.citations = 0)), (Action::Draft, vec![Ungrounded]));
+        let both = outcome(|i| {
+            i.mode = Mode::Draft;
+            edit(i, |d| d.confidence = 0.1);
+        });
+        assert_eq!(both, (Action::Draft, vec![BelowThreshold, ModeCap]));
+    }
+
+    #[test]
+    fn no_draft_or_an_objection_escalates() {
+        assert_eq!(outcome(|i| i.draft = None), (Action::Escalate, vec![ReasonCode::NoAnswerInSources]));
+        assert_eq!(
+            outcome(|i| i.unavailable = Some("The index does not answer.".into())),
+            (Action::Escalate, vec![ReasonCode::Unavailable])
+        );
+        let human = outcome(|i| {
+            i.mode = Mode::Draft;
+            i.checks[0].verdict = Verdict::Escalate;
+        });
+        assert_eq!(human, (Action::Escalate, vec![ReasonCode::AsksForHuman]));
+    }
+}

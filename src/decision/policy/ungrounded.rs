@@ -1,0 +1,54 @@
+//! Every sentence must stand on a passage, and every number, date, link and name must be in one.
+
+use super::{Finding, PolicyInput};
+
+/// Holds a draft with a sentence or a claim that no source supports.
+pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
+    let (Some(judgement), Some(draft)) = (input.judgement, input.draft) else { return Finding::pass() };
+    let claims: usize = judgement.sentences.iter().map(|sentence| sentence.unsupported.len()).sum();
+    let weak = judgement
+        .sentences
+        .iter()
+        .filter(|sentence| sentence.support < input.config.sentence_support)
+        .count();
+    if claims > 0 {
+        Finding::draft(format!("{claims} number(s), link(s) or name(s) of the draft are in no source."))
+    } else if weak > 0 {
+        Finding::draft(format!("{weak} sentence(s) of the draft are not supported by the passages."))
+    } else if draft.citations.is_empty() {
+        Finding::draft("The draft cites no passage.")
+    } else {
+        Finding::pass()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Case, draft, judged};
+    use super::check;
+    use crate::decision::Verdict;
+
+    #[test]
+    fn one_weak_sentence_or_claim_holds_the_draft() {
+        let mut case = Case::asking("question");
+        case.draft = Some(draft("One. Two."));
+        case.judgement = Some(judged(&[(0.9, &[]), (0.8, &[])]));
+        assert_eq!(check(&case.input()).verdict, Verdict::Pass);
+        case.judgement = Some(judged(&[(0.9, &[]), (0.1, &[])]));
+        assert_eq!(check(&case.input()).verdict, Verdict::Draft);
+        case.judgement = Some(judged(&[(0.9, &["€40"])]));
+        let finding = check(&case.input());
+        assert_eq!(finding.verdict, Verdict::Draft);
+        assert!(!finding.detail.unwrap().contains("€40"), "the detail must not quote the draft");
+    }
+
+    #[test]
+    fn a_draft_without_citations_is_held() {
+        let mut case = Case::asking("question");
+        let mut bare = draft("One.");
+        bare.citations.clear();
+        case.draft = Some(bare);
+        case.judgement = Some(judged(&[(1.0, &[])]));
+        assert_eq!(check(&case.input()).verdict, Verdict::Draft);
+    }
+}
