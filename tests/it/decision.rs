@@ -115,7 +115,7 @@ proptest! {
 
 fn rows(path: &Path) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    text.lines().map(|line| serde_json::from_str(line).expect("a row of JSON")).collect()
 }
 
 fn root() -> PathBuf {
