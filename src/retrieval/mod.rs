@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::conversation::{Language, WorkspaceId};
 
+pub mod analysis;
 pub mod index;
 
 /// A chunk of a document: what is indexed, retrieved and cited.

@@ -5,6 +5,10 @@ use async_trait::async_trait;
 use crate::conversation::{Language, WorkspaceId};
 use crate::retrieval::Passage;
 
+mod bm25;
+pub mod edge;
+mod scope;
+
 /// Dense and sparse search over passages, by tenant.
 #[async_trait]
 pub trait PassageIndex: Send + Sync {
@@ -43,6 +47,8 @@ pub struct IndexQuery {
     pub text: String,
     /// Chooses stop words and stemmer; `None` uses none.
     pub language: Option<Language>,
+    /// Only passages in this language and those whose language is not known; `None` searches all.
+    pub only: Option<Language>,
     /// Vector of the question.
     pub dense: Vec<f32>,
     /// Length of each list.
@@ -70,4 +76,18 @@ pub enum IndexError {
     /// The index failed.
     #[error("the passage index failed: {0}")]
     Internal(String),
+}
+
+/// Refuses a vector that the index cannot hold.
+fn check_vector(vector: &[f32], dimensions: usize) -> Result<(), IndexError> {
+    if vector.len() != dimensions {
+        return Err(IndexError::Incompatible(format!(
+            "a vector has {} dimensions and the index holds {dimensions}; the index belongs to another embedder",
+            vector.len()
+        )));
+    }
+    if vector.iter().any(|value| !value.is_finite()) {
+        return Err(IndexError::Internal("a vector holds a value that is not a number".into()));
+    }
+    Ok(())
 }
