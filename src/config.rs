@@ -12,6 +12,8 @@ use crate::generation::GenerationConfig;
 use crate::decision::DecisionConfig;
 use crate::inference::InferenceConfig;
 use crate::inference::candle::CandleConfig;
+use crate::retrieval::RetrievalConfig;
+use crate::retrieval::index::IndexConfig;
 pub use crate::settings::Problem;
 
 /// Everything that can be set.
@@ -30,6 +32,10 @@ pub struct Config {
     pub generation: GenerationConfig,
     /// Floors and limits of the policies.
     pub decision: DecisionConfig,
+    /// Where passages are searched.
+    pub index: IndexConfig,
+    /// How many passages are found, and how.
+    pub retrieval: RetrievalConfig,
 }
 
 /// `[server]`: address, folders and limits of the process.
@@ -164,6 +170,8 @@ impl Config {
         );
         self.generation.validate(&mut problems);
         self.decision.validate(&mut problems);
+        self.index.validate(&mut problems);
+        self.retrieval.validate(&mut problems);
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(problems)) }
     }
 }

@@ -56,6 +56,11 @@ pub fn fold(text: &str) -> String {
     text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect()
 }
 
+/// Whether a word carries no topic of its own in a language. Accents and case do not matter.
+pub fn is_stop_word(word: &str, language: Language) -> bool {
+    stop_words(language).contains(fold(word).as_str())
+}
+
 /// Lower-case words of a text, composed (NFC).
 fn words(text: &str) -> impl Iterator<Item = String> {
     let text: String = text.nfkc().flat_map(char::to_lowercase).collect();
@@ -216,7 +221,7 @@ mod tests {
             ("devolucoes", "devolução"),
             ("devoluções", "devolução"),
             ("credito", "crédito"),
-            ("disponivel", "disponíveis"),
+            ("disponivel", "disponível"),
             ("preferencia", "preferências"),
             ("salarios", "salário"),
         ] {

@@ -9,7 +9,12 @@ use utoipa::ToSchema;
 use crate::conversation::{Language, WorkspaceId};
 
 pub mod analysis;
+pub mod fusion;
 pub mod index;
+pub mod query;
+mod retriever;
+
+pub use retriever::{RetrievalConfig, RetrievalError, Retriever};
 
 /// A chunk of a document: what is indexed, retrieved and cited.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -2,6 +2,10 @@
 
 mod architecture;
 mod config;
+<<<<<<< HEAD
 mod decision;
+=======
+mod index;
+>>>>>>> a20f193 (Add the retriever: fusion, coverage, standalone queries, the analyzer behind BM25)
 mod store;
 mod support;

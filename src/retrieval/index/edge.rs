@@ -31,8 +31,8 @@ use qdrant_edge::{
     EdgeVectorParamsBuilder, FieldIndexOperations, HnswIndexConfig, KeywordIndexParams, Modifier, NamedQuery,
     Payload, PayloadFieldSchema, PayloadSchemaParams, PointId, PointInsertOperations, PointOperations,
     PointStructPersisted, QueryEnum, QueryRequest, ScoredPoint, ScoringQuery, ScrollRequest, SearchParams,
-    SparseVector, UpdateOperation, Vector, VectorInternal, VectorStructPersisted, Vectors, WithPayloadInterface,
-    WithVector,
+    SparseVector, UpdateOperation, Vector, VectorInternal, VectorStructPersisted, Vectors,
+    WithPayloadInterface, WithVector,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
@@ -317,7 +317,9 @@ impl PassageIndex for EdgeIndex {
 
     async fn health(&self) -> Result<(), IndexError> {
         if self.owner.as_ref().is_none_or(JoinHandle::is_finished) {
-            return Err(IndexError::Internal("the thread of the passage index has stopped; restart Ponto".into()));
+            return Err(IndexError::Internal(
+                "the thread of the passage index has stopped; restart Ponto".into(),
+            ));
         }
         self.open.shard.load().edge().map(|_| ())
     }
@@ -343,9 +345,9 @@ fn upsert(shard: &Shard, mut points: Vec<PointStructPersisted>) -> Result<(), In
         let rest = points.split_off(points.len().min(BATCH));
         update(
             edge,
-            UpdateOperation::PointOperation(PointOperations::UpsertPoints(PointInsertOperations::PointsList(
-                points,
-            ))),
+            UpdateOperation::PointOperation(PointOperations::UpsertPoints(
+                PointInsertOperations::PointsList(points),
+            )),
         )?;
         points = rest;
     }
@@ -580,7 +582,8 @@ fn remove_others(dir: &Path, kept: &Path) {
     for path in entries.flatten().map(|entry| entry.path()) {
         let is_shard =
             path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("shard-"));
-        if is_shard && path != kept
+        if is_shard
+            && path != kept
             && let Err(error) = fs::remove_dir_all(&path)
         {
             tracing::warn!(%error, path = %path.display(), "an old passage index could not be removed");

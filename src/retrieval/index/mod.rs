@@ -1,9 +1,12 @@
 //! The index of passages: derived from the SQL store, and rebuilt from it whenever in doubt.
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::conversation::{Language, WorkspaceId};
 use crate::retrieval::Passage;
+use crate::settings::{Problem, Secret};
 
 mod bm25;
 pub mod edge;
@@ -76,6 +79,52 @@ pub enum IndexError {
     /// The index failed.
     #[error("the passage index failed: {0}")]
     Internal(String),
+}
+
+/// `[index]`: where passages are searched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct IndexConfig {
+    /// Address of a Qdrant server's gRPC port, such as `http://localhost:6334`. Without it the index lives in the data
+    /// folder, inside the process.
+    pub url: Option<String>,
+    /// The server's API key.
+    pub api_key: Option<Secret>,
+    /// Collection on the server. One collection holds the passages of one embedder.
+    pub collection: String,
+    /// Longest wait for an answer of the server, in seconds.
+    pub timeout_s: f64,
+}
+
+impl Default for IndexConfig {
+    fn default() -> Self {
+        Self { url: None, api_key: None, collection: "ponto".into(), timeout_s: 10.0 }
+    }
+}
+
+impl IndexConfig {
+    /// Checks the section.
+    pub fn validate(&self, problems: &mut Vec<Problem>) {
+        if let Some(url) = &self.url
+            && !url::Url::parse(url)
+                .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        {
+            problems.push(Problem::new(
+                "index.url",
+                "write the address of Qdrant's gRPC port, such as http://localhost:6334",
+            ));
+        }
+        let named = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if self.collection.is_empty() || self.collection.len() > 255 || !self.collection.chars().all(named) {
+            problems.push(Problem::new(
+                "index.collection",
+                "write a name of letters, digits, `-`, `_` and `.`, such as ponto",
+            ));
+        }
+        if !(self.timeout_s > 0.0 && self.timeout_s <= 600.0) {
+            problems.push(Problem::new("index.timeout_s", "write seconds above 0, up to 600"));
+        }
+    }
 }
 
 /// Refuses a vector that the index cannot hold.

@@ -1,4 +1,5 @@
 //! What several topics share.
 
+pub(crate) mod embedder;
 pub(crate) mod llama;
 pub(crate) mod parts;

@@ -1,0 +1,290 @@
+//! One question in, ranked passages out.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::fusion::{Ranking, reciprocal_rank_fusion};
+use super::index::{IndexError, IndexHits, IndexQuery, PassageIndex};
+use super::{Passage, Retrieved, Scores, analysis};
+use crate::conversation::{Language, WorkspaceId};
+use crate::inference::{Embedder, InferenceError, Purpose};
+use crate::settings::Problem;
+
+/// `[retrieval]`: how many passages are found, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetrievalConfig {
+    /// Passages that a draft is made from.
+    pub top_k: usize,
+    /// Candidates that each search contributes before they are fused.
+    pub prefetch: usize,
+    /// Constant of reciprocal rank fusion, the first rank being 0. The smaller, the more the first places count.
+    pub rrf_k: f32,
+    /// Weight of the search by meaning.
+    pub dense_weight: f32,
+    /// Weight of the search by words.
+    pub sparse_weight: f32,
+}
+
+impl Default for RetrievalConfig {
+    fn default() -> Self {
+        Self { top_k: 6, prefetch: 50, rrf_k: 2.0, dense_weight: 1.0, sparse_weight: 1.0 }
+    }
+}
+
+impl RetrievalConfig {
+    /// Checks the section.
+    pub fn validate(&self, problems: &mut Vec<Problem>) {
+        if !(1..=100).contains(&self.top_k) {
+            problems.push(Problem::new("retrieval.top_k", "write a number from 1 to 100"));
+        }
+        if !(self.top_k..=1000).contains(&self.prefetch) {
+            problems.push(Problem::new("retrieval.prefetch", "write a number from `top_k` to 1000"));
+        }
+        if !(self.rrf_k >= 1.0 && self.rrf_k <= 1000.0) {
+            problems.push(Problem::new("retrieval.rrf_k", "write a number from 1 to 1000"));
+        }
+        let weights = [self.dense_weight, self.sparse_weight];
+        if weights.iter().any(|weight| !(0.0..=100.0).contains(weight)) || weights.iter().sum::<f32>() <= 0.0
+        {
+            problems.push(Problem::new(
+                "retrieval.dense_weight",
+                "write weights from 0 to 100 for `dense_weight` and `sparse_weight`, at least one of them above 0",
+            ));
+        }
+    }
+}
+
+/// A search failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RetrievalError {
+    /// The question could not be embedded.
+    #[error("the question could not be embedded: {0}")]
+    Inference(#[from] InferenceError),
+    /// The index failed.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}
+
+/// Finds passages for questions.
+pub struct Retriever {
+    index: Arc<dyn PassageIndex>,
+    embedder: Arc<dyn Embedder>,
+    config: RetrievalConfig,
+}
+
+impl Retriever {
+    /// Over an index whose vectors came from the same embedder.
+    pub fn new(index: Arc<dyn PassageIndex>, embedder: Arc<dyn Embedder>, config: RetrievalConfig) -> Self {
+        Self { index, embedder, config }
+    }
+
+    /// The best passages for a query, best first, at most `top_k` of the configuration.
+    ///
+    /// `language` is the query's. Passages in it come first; one in another language stands among them where it is
+    /// closer in meaning than all of them, so that knowledge that exists in one language alone is found from every
+    /// other. `None` treats all languages alike.
+    pub async fn retrieve(
+        &self,
+        workspace: &WorkspaceId,
+        query: &str,
+        language: Option<Language>,
+    ) -> Result<Vec<Retrieved>, RetrievalError> {
+        self.search(workspace, query, language, self.config.top_k).await
+    }
+
+    /// As [`Self::retrieve`], with another number of passages.
+    pub async fn search(
+        &self,
+        workspace: &WorkspaceId,
+        query: &str,
+        language: Option<Language>,
+        top_k: usize,
+    ) -> Result<Vec<Retrieved>, RetrievalError> {
+        if query.trim().is_empty() || top_k == 0 {
+            return Ok(Vec::new());
+        }
+        let dense = self
+            .embedder
+            .embed(vec![query.to_owned()], Purpose::Query)
+            .await?
+            .pop()
+            .ok_or_else(|| InferenceError::Malformed("the embedder gave no vector".into()))?;
+        let limit = self.config.prefetch.max(top_k);
+        let within =
+            |only| IndexQuery { text: query.to_owned(), language, only, dense: dense.clone(), limit };
+        let hits = match language {
+            None => self.index.search(workspace, within(None)).await?,
+            Some(_) => {
+                let (own, all) = futures::try_join!(
+                    self.index.search(workspace, within(language)),
+                    self.index.search(workspace, within(None))
+                )?;
+                prefer(own, all, language)
+            }
+        };
+        Ok(rank(hits, query, language, &self.config, top_k))
+    }
+}
+
+/// Joins what was found in the question's language with what was found in all: a passage in another language competes
+/// where it is closer in meaning than every passage in the question's own.
+fn prefer(own: IndexHits, all: IndexHits, language: Option<Language>) -> IndexHits {
+    let Some((_, best)) = own.dense.first() else { return all };
+    let best = *best;
+    let foreign: Vec<(Passage, f32)> = all
+        .dense
+        .into_iter()
+        .filter(|(passage, score)| {
+            passage.language.is_some() && passage.language != language && *score > best
+        })
+        .collect();
+    IndexHits { dense: foreign.into_iter().chain(own.dense).collect(), sparse: own.sparse }
+}
+
+/// Fuses both lists, leaves out repetitions of the same text, and adds coverage.
+fn rank(
+    hits: IndexHits,
+    query: &str,
+    language: Option<Language>,
+    config: &RetrievalConfig,
+    top_k: usize,
+) -> Vec<Retrieved> {
+    let ranking = |list: &[(Passage, f32)], weight| {
+        (list.iter().map(|(passage, _)| passage.id.clone()).collect::<Vec<_>>(), weight)
+    };
+    let lists = [ranking(&hits.dense, config.dense_weight), ranking(&hits.sparse, config.sparse_weight)];
+    let rankings: Vec<Ranking<'_>> = lists
+        .iter()
+        .map(|(ids, weight)| Ranking { ids: ids.iter().map(String::as_str).collect(), weight: *weight })
+        .collect();
+    let fused = reciprocal_rank_fusion(&rankings, config.rrf_k);
+
+    let mut found: HashMap<String, (Passage, Scores)> = HashMap::new();
+    for (passage, score) in hits.dense {
+        found.entry(passage.id.clone()).or_insert_with(|| (passage, Scores::default())).1.dense = Some(score);
+    }
+    for (passage, score) in hits.sparse {
+        found.entry(passage.id.clone()).or_insert_with(|| (passage, Scores::default())).1.sparse =
+            Some(score);
+    }
+    let words = analysis::content_words(query, language);
+    let mut texts = HashSet::new();
+    fused
+        .into_iter()
+        .filter_map(|(id, score)| found.remove(&id).map(|(passage, scores)| (passage, scores, score)))
+        // The same text in two places (a footer, a copied article) would take the place of another source.
+        .filter(|(passage, ..)| texts.insert(passage.text.split_whitespace().collect::<Vec<_>>().join(" ")))
+        .take(top_k)
+        .map(|(passage, scores, fused)| Retrieved {
+            scores: Scores { coverage: coverage(&words, &passage), fused, ..scores },
+            passage,
+        })
+        .collect()
+}
+
+/// Share of the question's content words that a passage holds, by stem and without accents; in a passage of another
+/// language, by the word as it is written. 0 for a question without content words.
+fn coverage(words: &[Vec<String>], passage: &Passage) -> f32 {
+    if words.is_empty() {
+        return 0.0;
+    }
+    let text = passage.indexed_text();
+    let held: HashSet<String> = analysis::terms(&text, passage.language)
+        .into_iter()
+        .chain(analysis::fold(&text).split(|c: char| !c.is_alphanumeric()).map(str::to_owned))
+        .collect();
+    let covered = words.iter().filter(|terms| terms.iter().any(|term| held.contains(term))).count();
+    covered as f32 / words.len() as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passage(id: &str, language: Option<Language>, text: &str) -> Passage {
+        Passage {
+            id: id.into(),
+            workspace: WorkspaceId("w".into()),
+            document_id: "d".into(),
+            title: "Ajuda".into(),
+            heading_path: vec![],
+            text: text.into(),
+            language,
+            url: None,
+            span: (0, text.len()),
+            ordinal: 0,
+        }
+    }
+
+    fn ids(found: &[Retrieved]) -> Vec<&str> {
+        found.iter().map(|found| found.passage.id.as_str()).collect()
+    }
+
+    #[test]
+    fn raw_scores_stay_beside_the_fused_one() {
+        let (a, b) = (passage("a", Some(Language::Pt), "um"), passage("b", Some(Language::Pt), "dois"));
+        let hits = IndexHits { dense: vec![(a.clone(), 0.9), (b.clone(), 0.8)], sparse: vec![(b, 3.0)] };
+        let found = rank(hits, "dois", Some(Language::Pt), &RetrievalConfig::default(), 6);
+        assert_eq!(ids(&found), ["b", "a"]);
+        assert_eq!((found[0].scores.dense, found[0].scores.sparse), (Some(0.8), Some(3.0)));
+        assert_eq!((found[1].scores.dense, found[1].scores.sparse), (Some(0.9), None));
+        assert!(found[0].scores.fused > found[1].scores.fused);
+        assert!((found[0].scores.coverage - 1.0).abs() < 1e-6 && found[1].scores.coverage.abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_same_text_is_given_once() {
+        let hits = IndexHits {
+            dense: vec![
+                (passage("a", None, "Fale  conosco."), 0.9),
+                (passage("b", None, "Fale conosco."), 0.9),
+                (passage("c", None, "Prazo"), 0.5),
+            ],
+            sparse: vec![],
+        };
+        assert_eq!(ids(&rank(hits, "conosco", None, &RetrievalConfig::default(), 6)), ["a", "c"]);
+    }
+
+    #[test]
+    fn another_language_competes_only_where_it_is_closer() {
+        let pt = || (passage("pt", Some(Language::Pt), "prazo"), 0.8);
+        let near = || (passage("en-near", Some(Language::En), "delivery time"), 0.9);
+        let far = || (passage("en-far", Some(Language::En), "gift wrap"), 0.7);
+        let own = || IndexHits { dense: vec![pt()], sparse: vec![pt()] };
+        let all = || IndexHits { dense: vec![near(), pt(), far()], sparse: vec![pt()] };
+        let found = prefer(own(), all(), Some(Language::Pt));
+        assert_eq!(
+            found.dense.iter().map(|(found, _)| found.id.as_str()).collect::<Vec<_>>(),
+            ["en-near", "pt"]
+        );
+        let found = prefer(IndexHits::default(), all(), Some(Language::Pt));
+        assert_eq!(found.dense.len(), 3, "with nothing in the question's language, all languages serve");
+    }
+
+    #[test]
+    fn coverage_sees_through_accents_and_endings() {
+        let held =
+            passage("a", Some(Language::Pt), "Devoluções são aceitas em 7 dias; o crédito volta ao cartão.");
+        let words = |query: &str| analysis::content_words(query, Some(Language::Pt));
+        assert!((coverage(&words("devolucao credito"), &held) - 1.0).abs() < 1e-6);
+        assert!((coverage(&words("devolução do frete"), &held) - 0.5).abs() < 1e-6);
+        assert!(coverage(&words("e o que é isso"), &held).abs() < 1e-6);
+        let foreign = passage("b", Some(Language::En), "The Premium plan costs more.");
+        assert!((coverage(&words("mensalidade Premium"), &foreign) - 0.5).abs() < 1e-6);
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_named() {
+        let mut problems = Vec::new();
+        RetrievalConfig { top_k: 0, prefetch: 2000, rrf_k: 0.0, dense_weight: 0.0, sparse_weight: 0.0 }
+            .validate(&mut problems);
+        assert_eq!(problems.len(), 4, "{problems:?}");
+        problems.clear();
+        RetrievalConfig::default().validate(&mut problems);
+        assert_eq!(problems, []);
+    }
+}
