@@ -8,10 +8,11 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::generation::GenerationConfig;
 use crate::decision::DecisionConfig;
+use crate::generation::GenerationConfig;
 use crate::inference::InferenceConfig;
 use crate::inference::candle::CandleConfig;
+use crate::inference::openai::OpenAiConfig;
 use crate::retrieval::RetrievalConfig;
 use crate::retrieval::index::IndexConfig;
 pub use crate::settings::Problem;
@@ -28,6 +29,8 @@ pub struct Config {
     pub inference: InferenceConfig,
     /// Local inference.
     pub candle: CandleConfig,
+    /// An OpenAI-compatible server.
+    pub openai: OpenAiConfig,
     /// How drafts are written.
     pub generation: GenerationConfig,
     /// Floors and limits of the policies.
@@ -166,7 +169,12 @@ impl Config {
         }
         self.server.validate(&mut problems);
         problems.extend(
-            self.candle.validate().into_iter().map(|(setting, message)| Problem::new(&setting, message)),
+            self.inference
+                .validate()
+                .into_iter()
+                .chain(self.candle.validate())
+                .chain(self.openai.validate())
+                .map(|(setting, message)| Problem::new(&setting, message)),
         );
         self.generation.validate(&mut problems);
         self.decision.validate(&mut problems);

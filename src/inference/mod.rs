@@ -22,6 +22,8 @@ use utoipa::ToSchema;
 
 pub mod candle;
 pub mod extractive;
+pub mod openai;
+pub mod routing;
 pub mod text;
 
 /// A model that continues a chat.
@@ -235,6 +237,19 @@ impl Budget {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
+    /// Waits for `work`, no longer than the budget and not past its cancellation; both drop the work.
+    pub async fn run<T>(
+        &self,
+        work: impl Future<Output = Result<T, InferenceError>>,
+    ) -> Result<T, InferenceError> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(InferenceError::Cancelled),
+            () = tokio::time::sleep_until(self.deadline.into()) => Err(InferenceError::DeadlineExceeded),
+            done = work => done,
+        }
+    }
+
     /// The same cancellation with a deadline no later than `duration` from now.
     #[must_use]
     pub fn at_most(&self, duration: Duration) -> Self {
@@ -298,6 +313,31 @@ pub struct InferenceConfig {
 impl Default for InferenceConfig {
     fn default() -> Self {
         Self { backends: vec![BackendKind::Candle], deadline_s: 90.0, retries: 2, cooldown_s: 5.0 }
+    }
+}
+
+impl InferenceConfig {
+    /// Checks the section: (setting, what is wrong and what to do).
+    pub fn validate(&self) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
+        let mut check = |right: bool, setting: &str, message: &str| {
+            if !right {
+                problems.push((format!("inference.{setting}"), message.to_owned()));
+            }
+        };
+        check(!self.backends.is_empty(), "backends", "name at least one of candle, openai, extractive");
+        check(
+            self.deadline_s > 0.0 && self.deadline_s <= 3_600.0,
+            "deadline_s",
+            "write a number of seconds above 0, up to 3600",
+        );
+        check(self.retries <= 10, "retries", "write a number from 0 to 10");
+        check(
+            (0.0..=3_600.0).contains(&self.cooldown_s),
+            "cooldown_s",
+            "write a number of seconds from 0 to 3600",
+        );
+        problems
     }
 }
 
