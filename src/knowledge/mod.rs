@@ -1,1 +1,171 @@
 //! Documents in, passages out: loading, chunking, and sync into store and index.
+//!
+//! A document goes through [`loaders`] (bytes to text), [`chunking`] (text to passages) and the [`Library`], which
+//! writes to the store first and brings the index after it. To add a format: a file in `loaders/`, a [`Format`], and
+//! its endings in [`Format::of_path`].
+
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::config::Problem;
+use crate::conversation::Language;
+use crate::inference::InferenceError;
+use crate::retrieval::index::IndexError;
+use crate::store::{Document, StoreError};
+
+mod chunking;
+mod files;
+mod identity;
+mod ingest;
+mod library;
+mod loaders;
+
+pub use ingest::{Failure, FileChange, IngestProgress, IngestReport, IngestRequest, Silent};
+pub use library::{Library, RepairReport};
+
+/// A document as a caller hands it in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDocument {
+    /// Where it came from: a path, a URL, or an id; putting the same source again replaces the document.
+    pub source: String,
+    /// Overrides the title that the document gives itself.
+    pub title: Option<String>,
+    /// Overrides the address that the document gives itself; `http` or `https`.
+    pub url: Option<String>,
+    /// Overrides the language that the document gives itself, or that is detected.
+    pub language: Option<Language>,
+    /// How to read the content.
+    pub format: Format,
+    /// The content.
+    pub content: String,
+}
+
+/// How a document is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Markdown, with optional front matter (`title`, `url`, `language`).
+    Markdown,
+    /// HTML; its main text is kept.
+    Html,
+    /// Plain text; paragraphs part at empty lines.
+    Text,
+    /// Questions and answers with a header line: `question`, `answer` and optionally `title`, `url`, `language`.
+    Csv,
+    /// Questions and answers, one JSON object a line, with the same names.
+    Jsonl,
+}
+
+impl Format {
+    /// The format that a file's ending tells; `None` for endings that are not read.
+    pub fn of_path(path: &Path) -> Option<Self> {
+        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+        Some(match ending.as_str() {
+            "md" | "markdown" => Self::Markdown,
+            "html" | "htm" | "xhtml" => Self::Html,
+            "txt" | "text" => Self::Text,
+            "csv" | "tsv" => Self::Csv,
+            "jsonl" | "ndjson" => Self::Jsonl,
+            _ => return None,
+        })
+    }
+}
+
+/// What came of [`Library::put`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Put {
+    /// The document as it is stored.
+    pub document: Document,
+    /// Whether anything had to be done.
+    pub change: Change,
+    /// Number of its passages.
+    pub passages: usize,
+}
+
+/// What putting a document did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// It is new.
+    Added,
+    /// It replaced an earlier version.
+    Changed,
+    /// It was there already.
+    Unchanged,
+}
+
+/// `[knowledge]`: how documents become passages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct KnowledgeConfig {
+    /// Characters of a passage, at most; shorter where the document's own structure ends earlier.
+    pub passage_chars: usize,
+    /// Largest document in bytes; longer ones are refused.
+    pub max_document_bytes: usize,
+    /// Passages that are embedded and indexed in one go.
+    pub batch: usize,
+}
+
+impl Default for KnowledgeConfig {
+    fn default() -> Self {
+        Self { passage_chars: 900, max_document_bytes: 10 << 20, batch: 64 }
+    }
+}
+
+impl KnowledgeConfig {
+    /// Settings that make no sense.
+    pub fn validate(&self, problems: &mut Vec<Problem>) {
+        if !(200..=4000).contains(&self.passage_chars) {
+            problems.push(Problem::new("knowledge.passage_chars", "write a number from 200 to 4000"));
+        }
+        if self.max_document_bytes == 0 {
+            problems.push(Problem::new("knowledge.max_document_bytes", "write a size above 0"));
+        }
+        if !(1..=1024).contains(&self.batch) {
+            problems.push(Problem::new("knowledge.batch", "write a number from 1 to 1024"));
+        }
+    }
+}
+
+/// What went wrong with a document, or with what stores it.
+#[derive(Debug, thiserror::Error)]
+pub enum KnowledgeError {
+    /// The document cannot be read as what it is said to be; another one can.
+    #[error("{0}")]
+    Invalid(#[from] LoadError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The index failed; what was stored is indexed with the next change, or at the next start.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The embedder failed; what was stored is indexed with the next change, or at the next start.
+    #[error("the embedder failed: {0}")]
+    Embedder(#[from] InferenceError),
+    /// A bug: a task of ours ended early.
+    #[error("an internal task failed: {0}")]
+    Internal(String),
+}
+
+/// Why a document cannot be read, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{message}", .line.map(|line| format!("line {line}: ")).unwrap_or_default())]
+pub struct LoadError {
+    /// The line, from 1, where one is to blame.
+    pub line: Option<usize>,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl LoadError {
+    fn at(line: usize, message: impl Into<String>) -> Self {
+        Self { line: Some(line), message: message.into() }
+    }
+
+    fn whole(message: impl Into<String>) -> Self {
+        Self { line: None, message: message.into() }
+    }
+}

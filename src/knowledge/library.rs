@@ -1,0 +1,317 @@
+//! The [`Library`]: documents into the store, and the index brought after it.
+//!
+//! The store is the truth and holds, in the same transaction as every change, what the index has yet to learn. Bringing
+//! the index up to date is one loop: embed what is not indexed, upsert it (on disk when that returns), tick it off;
+//! then remove what is gone. Putting, deleting, ingesting and repairing all end in that loop, and a crash anywhere
+//! in it loses nothing that was acknowledged. New passages come before old ones go, so a changed document can be
+//! found throughout.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::chunking::{Limits, chunk};
+use super::identity::{content_hash, document_id, passage_id};
+use super::loaders::{self, Loaded};
+use super::{Change, KnowledgeConfig, KnowledgeError, LoadError, NewDocument, Put};
+use crate::conversation::language::{Hint, detect};
+use crate::conversation::{Clock, Language, WorkspaceId};
+use crate::inference::{Embedder, InferenceError, Purpose};
+use crate::retrieval::Passage;
+use crate::retrieval::index::{IndexPoint, PassageIndex};
+use crate::store::{Document, DocumentState, Store};
+
+/// Ids in one statement or one call to the index.
+const IDS_AT_ONCE: usize = 1000;
+
+/// Bytes of a document that its language is detected from.
+const DETECTED_BYTES: usize = 4000;
+
+/// A workspace's documents, kept in step between store and index.
+pub struct Library {
+    pub(super) store: Arc<dyn Store>,
+    index: Arc<dyn PassageIndex>,
+    embedder: Arc<dyn Embedder>,
+    clock: Arc<dyn Clock>,
+    pub(super) config: KnowledgeConfig,
+    /// Held for one change of the store or one batch of the index, so that no batch carries a version that was
+    /// replaced while it was being embedded.
+    turn: Mutex<()>,
+}
+
+/// What [`Library::repair`] found and did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct RepairReport {
+    /// Passages in the store.
+    pub passages: usize,
+    /// Passages that the index lacked, or held for another embedder.
+    pub resent: usize,
+    /// Passages that only the index had.
+    pub removed: usize,
+}
+
+/// A document read and cut, ready for the store.
+pub(super) struct Prepared {
+    document: Document,
+    passages: Vec<Passage>,
+}
+
+impl Library {
+    /// A library over these parts.
+    pub fn new(
+        store: Arc<dyn Store>,
+        index: Arc<dyn PassageIndex>,
+        embedder: Arc<dyn Embedder>,
+        clock: Arc<dyn Clock>,
+        config: KnowledgeConfig,
+    ) -> Self {
+        Self { store, index, embedder, clock, config, turn: Mutex::new(()) }
+    }
+
+    /// Adds or replaces the document of this source. When it returns, the document is stored and can be found.
+    pub async fn put(
+        &self,
+        workspace: &WorkspaceId,
+        document: NewDocument,
+    ) -> Result<Put, KnowledgeError> {
+        let hash = content_hash(&document, None, &self.config);
+        let known = self.state(workspace, &document.source).await?;
+        if let Some(known) = known.as_ref().filter(|known| known.content_hash == hash) {
+            if known.not_indexed > 0 {
+                self.sync(&CancellationToken::new()).await?;
+            }
+            if let Some(stored) = self.store.by_source(workspace, &document.source).await? {
+                return Ok(Put { document: stored, change: Change::Unchanged, passages: known.passages });
+            }
+        }
+        let prepared = self.prepare(workspace, document, None, hash).await?;
+        let passages = prepared.passages.len();
+        let document = prepared.document.clone();
+        self.store_prepared(prepared).await?;
+        self.sync(&CancellationToken::new()).await?;
+        let change = if known.is_some() { Change::Changed } else { Change::Added };
+        Ok(Put { document, change, passages })
+    }
+
+    /// Removes a document; `false` when there is none with this id. When it returns, it can no longer be found.
+    pub async fn delete(&self, workspace: &WorkspaceId, id: &str) -> Result<bool, KnowledgeError> {
+        let found = self.remove(workspace, id).await?;
+        // Also when there is none: an earlier call may have been interrupted between store and index.
+        self.sync(&CancellationToken::new()).await?;
+        Ok(found)
+    }
+
+    /// Compares store and index and makes the index equal: sends what it lacks, deletes what it should not have.
+    /// To be called at start, before anything else writes.
+    pub async fn repair(&self) -> Result<RepairReport, KnowledgeError> {
+        let stored: HashSet<String> = self.store.passage_ids().await?.into_iter().collect();
+        let indexed: HashSet<String> = self.index.passage_ids().await?.into_iter().collect();
+        let lacking: Vec<String> = stored.difference(&indexed).cloned().collect();
+        for ids in lacking.chunks(IDS_AT_ONCE) {
+            self.store.unmark_indexed(ids).await?;
+        }
+        let resent = self.sync(&CancellationToken::new()).await?;
+        let strays: Vec<String> = indexed.difference(&stored).cloned().collect();
+        for ids in strays.chunks(IDS_AT_ONCE) {
+            self.index.delete_strays(ids.to_vec()).await?;
+        }
+        let report = RepairReport { passages: stored.len(), resent, removed: strays.len() };
+        if resent > 0 || !strays.is_empty() {
+            tracing::info!(
+                passages = report.passages,
+                resent = report.resent,
+                removed = report.removed,
+                "brought the index in line with the store"
+            );
+        }
+        Ok(report)
+    }
+
+    /// Where the document of a source stands.
+    pub(super) async fn state(
+        &self,
+        workspace: &WorkspaceId,
+        source: &str,
+    ) -> Result<Option<DocumentState>, KnowledgeError> {
+        Ok(self.store.state(workspace, source, &self.embedder.info().fingerprint).await?)
+    }
+
+    /// Reads and cuts a document, off the async workers.
+    pub(super) async fn prepare(
+        &self,
+        workspace: &WorkspaceId,
+        document: NewDocument,
+        fallback_url: Option<String>,
+        content_hash: String,
+    ) -> Result<Prepared, KnowledgeError> {
+        let workspace = workspace.clone();
+        let updated_at = self.clock.now();
+        let max_bytes = self.config.max_document_bytes;
+        let limits = Limits {
+            passage_chars: self.config.passage_chars,
+            max_tokens: self.embedder.info().max_tokens,
+        };
+        let work = move || {
+            if document.content.len() > max_bytes {
+                return Err(too_large(document.content.len(), max_bytes));
+            }
+            if document.source.trim().is_empty() {
+                return Err(LoadError::whole("the source is empty; give the document a path, an address or an id"));
+            }
+            let loaded = loaders::load(document.format, &document.content)?;
+            let url = match document.url.as_deref() {
+                Some(url) => Some(loaders::check_url(url).map_err(LoadError::whole)?),
+                None => loaded.url.clone().or(fallback_url),
+            };
+            let language = document.language.or(loaded.language);
+            let document = Document {
+                id: document_id(&workspace, &document.source),
+                workspace,
+                title: document
+                    .title
+                    .or_else(|| loaded.title.clone())
+                    .unwrap_or_else(|| title_of(&document.source)),
+                url,
+                language: language.or_else(|| language_of(&loaded.text, &document.source)),
+                source: document.source,
+                content_hash,
+                text: String::new(),
+                updated_at,
+            };
+            let passages = passages(&document, &loaded, language.is_some(), limits);
+            Ok(Prepared { document: Document { text: loaded.text, ..document }, passages })
+        };
+        let prepared: Result<Prepared, LoadError> = tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|error| KnowledgeError::Internal(error.to_string()))?;
+        Ok(prepared?)
+    }
+
+    /// Writes a prepared document; returns the number of its passages. The index comes with the next [`Self::sync`].
+    pub(super) async fn store_prepared(&self, prepared: Prepared) -> Result<usize, KnowledgeError> {
+        let _turn = self.turn.lock().await;
+        self.store.put(&prepared.document, &prepared.passages).await?;
+        Ok(prepared.passages.len())
+    }
+
+    /// Removes a document from the store. The index comes with the next [`Self::sync`].
+    pub(super) async fn remove(&self, workspace: &WorkspaceId, id: &str) -> Result<bool, KnowledgeError> {
+        let _turn = self.turn.lock().await;
+        Ok(self.store.delete(workspace, id).await?.is_some())
+    }
+
+    /// Brings the index up to date, batch by batch, until `stop`; returns the number of passages sent.
+    pub(super) async fn sync(&self, stop: &CancellationToken) -> Result<usize, KnowledgeError> {
+        let mut sent = 0;
+        while !stop.is_cancelled() {
+            let _turn = self.turn.lock().await;
+            let fingerprint = &self.embedder.info().fingerprint;
+            let batch = self.store.not_indexed(fingerprint, self.config.batch).await?;
+            if batch.is_empty() {
+                self.remove_from_index().await?;
+                break;
+            }
+            let ids: Vec<String> = batch.iter().map(|passage| passage.id.clone()).collect();
+            let points = self.embed(batch).await?;
+            self.index.upsert(points).await?;
+            self.store.mark_indexed(&ids, fingerprint).await?;
+            sent += ids.len();
+        }
+        Ok(sent)
+    }
+
+    async fn embed(&self, passages: Vec<Passage>) -> Result<Vec<IndexPoint>, KnowledgeError> {
+        let texts: Vec<String> = passages.iter().map(Passage::indexed_text).collect();
+        let vectors = self.embedder.embed(texts, Purpose::Passage).await?;
+        if vectors.len() != passages.len() {
+            return Err(KnowledgeError::Embedder(InferenceError::Malformed(format!(
+                "{} vectors for {} passages",
+                vectors.len(),
+                passages.len()
+            ))));
+        }
+        Ok(passages.into_iter().zip(vectors).map(|(passage, dense)| IndexPoint { passage, dense }).collect())
+    }
+
+    async fn remove_from_index(&self) -> Result<(), KnowledgeError> {
+        loop {
+            let removals = self.store.removals(IDS_AT_ONCE).await?;
+            if removals.is_empty() {
+                return Ok(());
+            }
+            for tenant in removals.chunk_by(|a, b| a.workspace == b.workspace) {
+                let ids: Vec<String> = tenant.iter().map(|removal| removal.passage_id.clone()).collect();
+                self.index.delete(&tenant[0].workspace, ids.clone()).await?;
+                self.store.removed(&ids).await?;
+            }
+        }
+    }
+}
+
+pub(super) fn too_large(bytes: usize, limit: usize) -> LoadError {
+    LoadError::whole(format!(
+        "{bytes} bytes, and documents may have {limit}; part the document, or raise knowledge.max_document_bytes"
+    ))
+}
+
+/// Passages of a document, with character spans.
+fn passages(document: &Document, loaded: &Loaded, language_given: bool, limits: Limits) -> Vec<Passage> {
+    let text = &loaded.text;
+    // Chunks come in order, so characters are counted once over the whole text.
+    let (mut byte, mut character) = (0, 0);
+    let mut position = |at: usize| {
+        character += text[byte..at].chars().count();
+        byte = at;
+        character
+    };
+    chunk(loaded, &document.title, limits)
+        .into_iter()
+        .zip(0_u32..)
+        .map(|(chunk, ordinal)| {
+            let span = (position(chunk.bytes.start), position(chunk.bytes.end));
+            let words = text[chunk.bytes].to_owned();
+            // Rows of questions and answers may come in several languages.
+            let is_row = matches!(loaded.structure, loaders::Structure::Pairs(_));
+            let detected = || {
+                if is_row && !language_given {
+                    language_of(&format!("{} {words}", chunk.headings.join(" ")), &document.source)
+                } else {
+                    document.language
+                }
+            };
+            let mut passage = Passage {
+                id: String::new(),
+                workspace: document.workspace.clone(),
+                document_id: document.id.clone(),
+                title: chunk.own.title.unwrap_or_else(|| document.title.clone()),
+                language: chunk.own.language.or_else(detected),
+                heading_path: chunk.headings,
+                text: words,
+                url: chunk.own.url.or_else(|| document.url.clone()),
+                span,
+                ordinal,
+            };
+            passage.id = passage_id(&document.id, ordinal, &passage.indexed_text());
+            passage
+        })
+        .collect()
+}
+
+/// The name of the file, for documents that say no title.
+fn title_of(source: &str) -> String {
+    let name = source.trim_end_matches('/').rsplit(['/', '\\']).next().unwrap_or(source);
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| if stem.is_empty() { name } else { stem });
+    stem.replace(['-', '_'], " ")
+}
+
+/// Detected from the first words; a folder or an ending such as `pt` or `pt-BR` in the source helps.
+fn language_of(text: &str, source: &str) -> Option<Language> {
+    let hint = source
+        .rsplit(['/', '\\', '.'])
+        .find(|part| (part.len() == 2 || part.len() == 5) && Language::from_locale(part).is_some());
+    let end = text.floor_char_boundary(DETECTED_BYTES.min(text.len()));
+    detect(&text[..end], Hint { locale: hint, earlier: &[] }).language
+}
