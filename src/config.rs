@@ -13,6 +13,7 @@ use crate::generation::GenerationConfig;
 use crate::inference::InferenceConfig;
 use crate::inference::candle::CandleConfig;
 use crate::inference::openai::OpenAiConfig;
+use crate::knowledge::KnowledgeConfig;
 use crate::retrieval::RetrievalConfig;
 use crate::retrieval::index::IndexConfig;
 pub use crate::settings::Problem;
@@ -39,6 +40,8 @@ pub struct Config {
     pub index: IndexConfig,
     /// How many passages are found, and how.
     pub retrieval: RetrievalConfig,
+    /// How documents become passages.
+    pub knowledge: KnowledgeConfig,
 }
 
 /// `[server]`: address, folders and limits of the process.
@@ -76,6 +79,11 @@ impl Default for ServerConfig {
 }
 
 impl ServerConfig {
+    /// The database's file.
+    pub fn database(&self) -> PathBuf {
+        self.data_dir.join("ponto.db")
+    }
+
     fn validate(&self, problems: &mut Vec<Problem>) {
         let limits = [
             ("server.body_limit", self.body_limit as u64, 1 << 10, 1 << 30),
@@ -168,6 +176,7 @@ impl Config {
                 .push(Problem::new("server.listen", "write an address and a port, such as 127.0.0.1:8080"));
         }
         self.server.validate(&mut problems);
+        self.knowledge.validate(&mut problems);
         problems.extend(
             self.inference
                 .validate()

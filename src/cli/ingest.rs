@@ -1,13 +1,131 @@
-//! `ponto ingest`.
+//! `ponto ingest`: files, folders and globs into the knowledge base.
 
 use std::process::ExitCode;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio_util::sync::CancellationToken;
 
 use super::{Global, Printer};
+use crate::conversation::WorkspaceId;
+use crate::knowledge::{Failure, FileChange, IngestProgress, IngestReport, IngestRequest, Library};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Files, folders (read whole) and globs: .md, .html, .txt, .csv, .tsv, .jsonl
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<String>,
+    /// The workspace whose knowledge it is
+    #[arg(long, default_value = "default")]
+    workspace: String,
+    /// Remove documents of the same folders whose files are gone
+    #[arg(long)]
+    prune: bool,
+    /// Address of documents that name none themselves: this, and their path below the folder
+    #[arg(long, value_name = "URL")]
+    url_prefix: Option<String>,
+}
+
+/// How a run ended when Ctrl-C stopped it, as shells have it.
+const STOPPED: u8 = 130;
 
 pub(super) async fn run(_global: &Global, _args: Args, _printer: &Printer) -> anyhow::Result<ExitCode> {
     anyhow::bail!("`ponto ingest` is not built yet")
+}
+
+/// Ingests into a library, with progress, until the end or Ctrl-C.
+pub(super) async fn into_library(
+    library: &Library,
+    args: Args,
+    printer: &Printer,
+) -> anyhow::Result<ExitCode> {
+    let stop = CancellationToken::new();
+    let listener = tokio::spawn({
+        let (stop, printer) = (stop.clone(), *printer);
+        async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                printer.note("stopping after the running batch…");
+                stop.cancel();
+            }
+        }
+    });
+    let request =
+        IngestRequest { patterns: args.paths, prune: args.prune, url_prefix: args.url_prefix, stop };
+    let progress = Progress::new(*printer);
+    let result = library.ingest(&WorkspaceId(args.workspace), request, &progress).await;
+    progress.bar.finish_and_clear();
+    listener.abort();
+    let report = result?;
+    printer.json(&report)?;
+    printer.line(summary(&report));
+    Ok(if report.stopped {
+        printer.note("stopped; run the same command again to go on where this one ended");
+        ExitCode::from(STOPPED)
+    } else if report.failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn summary(report: &IngestReport) -> String {
+    let counts = [
+        (report.added, "added"),
+        (report.changed, "changed"),
+        (report.unchanged, "unchanged"),
+        (report.removed, "removed"),
+        (report.failed.len(), "failed"),
+        (report.skipped, "skipped (not a kind of file that is read)"),
+    ];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(count, name)| *count > 0 || *name == "added")
+        .map(|(count, name)| format!("{count} {name}"))
+        .collect();
+    format!(
+        "documents: {}; {} passages indexed in {:.1} s",
+        counts.join(", "),
+        report.passages,
+        report.seconds
+    )
+}
+
+/// A bar on a terminal; elsewhere a line a failure, and nothing for what went well.
+struct Progress {
+    printer: Printer,
+    bar: ProgressBar,
+}
+
+impl Progress {
+    fn new(printer: Printer) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        // The template is ours; should it not parse, the plain bar does.
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files, {msg} [{elapsed}]");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_message("0 passages indexed");
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { printer, bar }
+    }
+}
+
+impl IngestProgress for Progress {
+    fn start(&self, files: usize) {
+        self.bar.set_length(files as u64);
+    }
+
+    fn file(&self, _source: &str, change: FileChange) {
+        if change != FileChange::Removed {
+            self.bar.inc(1);
+        }
+    }
+
+    fn failure(&self, failure: &Failure) {
+        let place = failure.line.map(|line| format!(":{line}")).unwrap_or_default();
+        self.bar.suspend(|| self.printer.note(format!("{}{place}: {}", failure.source, failure.message)));
+    }
+
+    fn indexed(&self, passages: usize) {
+        self.bar.set_message(format!("{passages} passages indexed"));
+    }
 }

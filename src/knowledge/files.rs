@@ -94,13 +94,18 @@ fn find_one(pattern: &str, prune: bool, found: &mut Found) -> Result<(), String>
         let path = in_its_folder(path)?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let Some(format) = Format::of_path(&path) else {
-            return Err("this kind of file is not read; Ponto reads .md, .html, .txt, .csv, .tsv and .jsonl".into());
+            return Err(
+                "this kind of file is not read; Ponto reads .md, .html, .txt, .csv, .tsv and .jsonl".into()
+            );
         };
         found.roots.push(Root::File(path.clone()));
         found.files.push(FoundFile { path, relative: name, format });
         return Ok(());
     }
-    if pattern.contains(['*', '?', '[']) {
+    // Folders may have wildcard characters in their names.
+    let in_real_folder = path.parent().is_some_and(Path::is_dir)
+        && !path.file_name().is_some_and(|name| has_wildcard(&name.to_string_lossy()));
+    if has_wildcard(pattern) && !in_real_folder {
         return find_glob(pattern, found);
     }
     if prune && let Ok(gone) = in_its_folder(path) {
@@ -108,6 +113,10 @@ fn find_one(pattern: &str, prune: bool, found: &mut Found) -> Result<(), String>
         return Ok(());
     }
     Err("there is no such file or folder".into())
+}
+
+fn has_wildcard(text: &str) -> bool {
+    text.contains(['*', '?', '['])
 }
 
 fn find_glob(pattern: &str, found: &mut Found) -> Result<(), String> {
@@ -118,8 +127,10 @@ fn find_glob(pattern: &str, found: &mut Found) -> Result<(), String> {
         .canonicalize()
         .map_err(|error| format!("there is no folder {base:?}: {error}"))?;
     let absolute = format!("{}/{below}", glob::Pattern::escape(source(&base).trim_end_matches('/')));
-    let compiled = glob::Pattern::new(&absolute).map_err(|error| format!("this is not a pattern: {error}"))?;
-    let paths = glob::glob_with(&absolute, OPTIONS).map_err(|error| format!("this is not a pattern: {error}"))?;
+    let compiled =
+        glob::Pattern::new(&absolute).map_err(|error| format!("this is not a pattern: {error}"))?;
+    let paths =
+        glob::glob_with(&absolute, OPTIONS).map_err(|error| format!("this is not a pattern: {error}"))?;
     let mut any = false;
     for path in paths {
         let path = path.map_err(|error| error.to_string())?;

@@ -35,7 +35,11 @@ pub(super) fn passage_id(document_id: &str, ordinal: u32, content: &str) -> Stri
 }
 
 /// Hash of everything that decides what a document becomes.
-pub(super) fn content_hash(document: &NewDocument, fallback_url: Option<&str>, config: &KnowledgeConfig) -> String {
+pub(super) fn content_hash(
+    document: &NewDocument,
+    fallback_url: Option<&str>,
+    config: &KnowledgeConfig,
+) -> String {
     hex::encode(digest(&[
         &READING.to_le_bytes(),
         &config.passage_chars.to_le_bytes(),
@@ -51,7 +55,6 @@ pub(super) fn content_hash(document: &NewDocument, fallback_url: Option<&str>, c
 fn optional(value: Option<&str>) -> String {
     value.map_or_else(|| "-".into(), |value| format!("+{value}"))
 }
-
 
 #[cfg(test)]
 mod tests {

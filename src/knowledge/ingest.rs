@@ -246,9 +246,12 @@ fn read(path: &Path, limit: usize) -> Result<String, LoadError> {
 
 /// The address of a file below `prefix`: its path without a Markdown ending, encoded.
 fn address(prefix: &str, relative: &str) -> String {
-    let path = [".md", ".markdown"].iter().find_map(|ending| relative.strip_suffix(ending)).unwrap_or(relative);
-    let encoded: String =
-        url::form_urlencoded::byte_serialize(path.as_bytes()).collect::<String>().replace("%2F", "/").replace('+', "%20");
+    let path =
+        [".md", ".markdown"].iter().find_map(|ending| relative.strip_suffix(ending)).unwrap_or(relative);
+    let encoded: String = url::form_urlencoded::byte_serialize(path.as_bytes())
+        .collect::<String>()
+        .replace("%2F", "/")
+        .replace('+', "%20");
     format!("{}/{encoded}", prefix.trim_end_matches('/'))
 }
 

@@ -72,11 +72,7 @@ impl Library {
     }
 
     /// Adds or replaces the document of this source. When it returns, the document is stored and can be found.
-    pub async fn put(
-        &self,
-        workspace: &WorkspaceId,
-        document: NewDocument,
-    ) -> Result<Put, KnowledgeError> {
+    pub async fn put(&self, workspace: &WorkspaceId, document: NewDocument) -> Result<Put, KnowledgeError> {
         let hash = content_hash(&document, None, &self.config);
         let known = self.state(workspace, &document.source).await?;
         if let Some(known) = known.as_ref().filter(|known| known.content_hash == hash) {
@@ -115,9 +111,6 @@ impl Library {
         }
         let resent = self.sync(&CancellationToken::new()).await?;
         let strays: Vec<String> = indexed.difference(&stored).cloned().collect();
-        for ids in strays.chunks(IDS_AT_ONCE) {
-            self.index.delete_strays(ids.to_vec()).await?;
-        }
         let report = RepairReport { passages: stored.len(), resent, removed: strays.len() };
         if resent > 0 || !strays.is_empty() {
             tracing::info!(
@@ -150,16 +143,16 @@ impl Library {
         let workspace = workspace.clone();
         let updated_at = self.clock.now();
         let max_bytes = self.config.max_document_bytes;
-        let limits = Limits {
-            passage_chars: self.config.passage_chars,
-            max_tokens: self.embedder.info().max_tokens,
-        };
+        let limits =
+            Limits { passage_chars: self.config.passage_chars, max_tokens: self.embedder.info().max_tokens };
         let work = move || {
             if document.content.len() > max_bytes {
                 return Err(too_large(document.content.len(), max_bytes));
             }
             if document.source.trim().is_empty() {
-                return Err(LoadError::whole("the source is empty; give the document a path, an address or an id"));
+                return Err(LoadError::whole(
+                    "the source is empty; give the document a path, an address or an id",
+                ));
             }
             let loaded = loaders::load(document.format, &document.content)?;
             let url = match document.url.as_deref() {

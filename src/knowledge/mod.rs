@@ -10,10 +10,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::config::Problem;
 use crate::conversation::Language;
 use crate::inference::InferenceError;
 use crate::retrieval::index::IndexError;
+use crate::settings::Problem;
 use crate::store::{Document, StoreError};
 
 mod chunking;
@@ -169,3 +169,6 @@ impl LoadError {
         Self { line: None, message: message.into() }
     }
 }
+
+#[cfg(test)]
+mod tests;

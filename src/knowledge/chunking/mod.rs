@@ -66,7 +66,9 @@ pub(super) fn chunk(loaded: &Loaded, title: &str, limits: Limits) -> Vec<Chunk> 
         Structure::Pairs(pairs) => {
             pairs.iter().flat_map(|pair| pair_chunks(&loaded.text, title, pair, limits)).collect()
         }
-        Structure::Markdown => section_chunks(&loaded.text, blocks::markdown(&loaded.text, title), title, limits),
+        Structure::Markdown => {
+            section_chunks(&loaded.text, blocks::markdown(&loaded.text, title), title, limits)
+        }
         Structure::Plain => section_chunks(&loaded.text, blocks::plain(&loaded.text), title, limits),
     }
 }
@@ -95,7 +97,8 @@ fn pair_chunks(text: &str, title: &str, pair: &Pair, limits: Limits) -> Vec<Chun
     if chars(answer) <= whole.under(title, &headings) {
         return vec![Chunk { headings, bytes: pair.answer.clone(), own }];
     }
-    let blocks: Vec<_> = blocks::markdown(answer, "").into_iter().flat_map(|section| section.blocks).collect();
+    let blocks: Vec<_> =
+        blocks::markdown(answer, "").into_iter().flat_map(|section| section.blocks).collect();
     packing::pack(answer, &blocks, limits.under(title, &headings))
         .into_iter()
         .map(|piece| Chunk {
@@ -175,7 +178,8 @@ mod tests {
     #[test]
     fn a_long_list_carries_its_lead_in_along() {
         let items: String = (0..30).map(|n| format!("- item number {n} of the list\n")).collect();
-        let found = cut(Format::Markdown, &format!("## Not returned\n\nThese **cannot** be returned:\n\n{items}"));
+        let found =
+            cut(Format::Markdown, &format!("## Not returned\n\nThese **cannot** be returned:\n\n{items}"));
         assert!(found.len() > 2, "{found:#?}");
         assert!(found[0].1.starts_with("These **cannot** be returned:\n\n- item number 0"), "{}", found[0].1);
         for (heading, text) in &found[1..] {
@@ -189,14 +193,18 @@ mod tests {
     #[test]
     fn a_row_keeps_its_header() {
         let rows: String = (0..20).map(|n| format!("| Country {n} | {n} days | {n},50 € |\n")).collect();
-        let found = cut(Format::Markdown, &format!("Prices.\n\n| Country | Time | Cost |\n|---|---|---|\n{rows}"));
+        let found =
+            cut(Format::Markdown, &format!("Prices.\n\n| Country | Time | Cost |\n|---|---|---|\n{rows}"));
         assert!(found.len() > 2, "{found:#?}");
         for (heading, text) in &found {
             assert!(
                 text.contains("| Country | Time | Cost |") || heading.ends_with("Country | Time | Cost"),
                 "{heading}: {text}"
             );
-            assert!(text.lines().all(|line| !line.starts_with('|') || line.ends_with('|')), "rows stay whole");
+            assert!(
+                text.lines().all(|line| !line.starts_with('|') || line.ends_with('|')),
+                "rows stay whole"
+            );
         }
     }
 

@@ -79,7 +79,9 @@ fn leads_in(words: &str, next: &Kind) -> bool {
 fn part(text: &str, unit: &Unit<'_>, limit: usize, pieces: &mut Vec<Piece>) {
     let (parts, context) = match unit.kind {
         Kind::List(items) => (items.as_slice(), unit.lead.map(shortened)),
-        Kind::Table(header, rows) => (rows.as_slice(), Some(header.clone()).filter(|header| !header.is_empty())),
+        Kind::Table(header, rows) => {
+            (rows.as_slice(), Some(header.clone()).filter(|header| !header.is_empty()))
+        }
         Kind::Paragraph(_) | Kind::Other => (&[][..], None),
     };
     if parts.is_empty() {

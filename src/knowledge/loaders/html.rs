@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use htmd::element_handler::{HandlerResult, Handlers};
+use htmd::options::{BulletListMarker, Options};
 use htmd::{Element, HtmlToMarkdown};
 
 use super::{Loaded, Structure, check_url};
@@ -19,8 +20,8 @@ const MAX_DEPTH: usize = 1000;
 const STACK: usize = 64 << 20;
 
 const DROPPED: [&str; 19] = [
-    "script", "style", "noscript", "template", "nav", "aside", "footer", "form", "button", "select", "textarea",
-    "input", "svg", "img", "picture", "video", "audio", "iframe", "dialog",
+    "script", "style", "noscript", "template", "nav", "aside", "footer", "form", "button", "select",
+    "textarea", "input", "svg", "img", "picture", "video", "audio", "iframe", "dialog",
 ];
 
 /// Elements that a page may hide from its readers.
@@ -29,8 +30,8 @@ const HIDEABLE: [&str; 14] =
 
 /// Elements without an end tag, and those whose end tag may be left out: they do not nest by being left open.
 const NOT_NESTING: [&str; 27] = [
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "p", "li",
-    "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "optgroup", "html", "body",
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr",
+    "p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "optgroup", "html", "body",
 ];
 
 pub(super) fn load(content: &str) -> Result<Loaded, LoadError> {
@@ -112,64 +113,71 @@ fn convert(content: &str) -> Result<Loaded, LoadError> {
     });
     let (depth_main, depth_header) = (Arc::clone(&inside_main), inside_main);
 
-    let converter = HtmlToMarkdown::builder()
-        .scripting_enabled(false)
-        .add_handler(HIDEABLE.to_vec(), |handlers: &dyn Handlers, element: Element| {
-            if is_hidden(&element) { None } else { handlers.fallback(element) }
-        })
-        .add_handler(vec!["html"], move |handlers: &dyn Handlers, element: Element| {
-            if let Some(tag) = attribute(&element, "lang") {
-                note_language(tag.to_owned());
-            }
-            handlers.fallback(element)
-        })
-        .add_handler(vec!["title"], move |handlers: &dyn Handlers, element: Element| {
-            let title = one_line(&handlers.walk_children(element.node).content);
-            if !title.is_empty() {
-                note_title(title);
-            }
-            None
-        })
-        .add_handler(vec!["link"], move |_: &dyn Handlers, element: Element| {
-            if attribute(&element, "rel") == Some("canonical")
-                && let Some(address) = attribute(&element, "href")
-            {
-                note_canonical(address.to_owned());
-            }
-            None
-        })
-        .add_handler(vec!["h1"], move |handlers: &dyn Handlers, element: Element| {
-            let heading = one_line(&handlers.walk_children(element.node).content);
-            if !heading.is_empty() {
-                note_heading(heading);
-            }
-            handlers.fallback(element)
-        })
-        .add_handler(vec!["a"], |handlers: &dyn Handlers, element: Element| {
-            let opens = attribute(&element, "href").is_some_and(|address| check_url(address).is_ok());
-            if opens { handlers.fallback(element) } else { Some(handlers.walk_children(element.node)) }
-        })
-        .add_handler(vec!["main", "article"], move |handlers: &dyn Handlers, element: Element| {
-            depth_main.fetch_add(1, Ordering::Relaxed);
-            let is_main = element.tag == "main";
-            let result = handlers.fallback(element);
-            depth_main.fetch_sub(1, Ordering::Relaxed);
-            if let Some(HandlerResult { content, .. }) = &result {
-                let text = content.trim().to_owned();
-                if is_main {
-                    note_main(text);
-                } else {
-                    note_article(text);
+    let converter =
+        HtmlToMarkdown::builder()
+            .scripting_enabled(false)
+            .options(Options {
+                bullet_list_marker: BulletListMarker::Dash,
+                ul_bullet_spacing: 1,
+                ol_number_spacing: 1,
+                ..Options::default()
+            })
+            .add_handler(HIDEABLE.to_vec(), |handlers: &dyn Handlers, element: Element| {
+                if is_hidden(&element) { None } else { handlers.fallback(element) }
+            })
+            .add_handler(vec!["html"], move |handlers: &dyn Handlers, element: Element| {
+                if let Some(tag) = attribute(&element, "lang") {
+                    note_language(tag.to_owned());
                 }
-            }
-            result
-        })
-        .add_handler(vec!["header"], move |handlers: &dyn Handlers, element: Element| {
-            // The page's header is navigation, an article's own header holds its title.
-            if depth_header.load(Ordering::Relaxed) > 0 { handlers.fallback(element) } else { None }
-        })
-        .skip_tags(DROPPED.to_vec())
-        .build();
+                handlers.fallback(element)
+            })
+            .add_handler(vec!["title"], move |handlers: &dyn Handlers, element: Element| {
+                let title = one_line(&handlers.walk_children(element.node).content);
+                if !title.is_empty() {
+                    note_title(title);
+                }
+                None
+            })
+            .add_handler(vec!["link"], move |_: &dyn Handlers, element: Element| {
+                if attribute(&element, "rel") == Some("canonical")
+                    && let Some(address) = attribute(&element, "href")
+                {
+                    note_canonical(address.to_owned());
+                }
+                None
+            })
+            .add_handler(vec!["h1"], move |handlers: &dyn Handlers, element: Element| {
+                let heading = one_line(&handlers.walk_children(element.node).content);
+                if !heading.is_empty() {
+                    note_heading(heading);
+                }
+                handlers.fallback(element)
+            })
+            .add_handler(vec!["a"], |handlers: &dyn Handlers, element: Element| {
+                let opens = attribute(&element, "href").is_some_and(|address| check_url(address).is_ok());
+                if opens { handlers.fallback(element) } else { Some(handlers.walk_children(element.node)) }
+            })
+            .add_handler(vec!["main", "article"], move |handlers: &dyn Handlers, element: Element| {
+                depth_main.fetch_add(1, Ordering::Relaxed);
+                let is_main = element.tag == "main";
+                let result = handlers.fallback(element);
+                depth_main.fetch_sub(1, Ordering::Relaxed);
+                if let Some(HandlerResult { content, .. }) = &result {
+                    let text = content.trim().to_owned();
+                    if is_main {
+                        note_main(text);
+                    } else {
+                        note_article(text);
+                    }
+                }
+                result
+            })
+            .add_handler(vec!["header"], move |handlers: &dyn Handlers, element: Element| {
+                // The page's header is navigation, an article's own header holds its title.
+                if depth_header.load(Ordering::Relaxed) > 0 { handlers.fallback(element) } else { None }
+            })
+            .skip_tags(DROPPED.to_vec())
+            .build();
     let whole = converter
         .convert(content)
         .map_err(|error| LoadError::whole(format!("this HTML cannot be converted: {error}")))?;
@@ -179,6 +187,7 @@ fn convert(content: &str) -> Result<Loaded, LoadError> {
         .flatten()
         .find(|text| !text.is_empty())
         .unwrap_or(whole);
+    let text = text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
     Ok(Loaded {
         title: found.heading.take().or(found.title.take()),
         url: found.canonical.take(),
@@ -230,12 +239,26 @@ mod tests {
         assert_eq!(loaded.title.as_deref(), Some("Resi e cambi"));
         assert_eq!(loaded.url.as_deref(), Some("https://a.example/resi"));
         assert_eq!(loaded.language, Some(Language::It));
-        insta::assert_snapshot!(loaded.text, @"");
+        insta::assert_snapshot!(loaded.text, @r"
+        # Resi e cambi
+
+        Hai **30 giorni** per il reso.
+
+        ## Costi
+
+        | Paese  | Costo |
+        | ------ | ----- |
+        | Italia | 5 €   |
+
+        - uno qui
+        - [due](https://a.example/x)
+        ");
     }
 
     #[test]
     fn without_main_the_longest_article_or_the_body_is_the_text() {
-        let loaded = load("<article>Teaser</article><article><p>The longer story.</p></article><p>x</p>").unwrap();
+        let loaded =
+            load("<article>Teaser</article><article><p>The longer story.</p></article><p>x</p>").unwrap();
         assert_eq!(loaded.text, "The longer story.");
         let loaded = load("<title>T</title><p>Just this.</p>").unwrap();
         assert_eq!((loaded.title.as_deref(), loaded.text.as_str()), (Some("T"), "Just this."));

@@ -96,8 +96,9 @@ pub(super) fn check_url(url: &str) -> Result<String, String> {
 
 /// A supported language from a tag such as `pt-BR`.
 fn check_language(tag: &str) -> Result<Language, String> {
-    Language::from_locale(tag.trim())
-        .ok_or_else(|| format!("language {tag:?} is not one of pt, it, es, en; leave it out to have it detected"))
+    Language::from_locale(tag.trim()).ok_or_else(|| {
+        format!("language {tag:?} is not one of pt, it, es, en; leave it out to have it detected")
+    })
 }
 
 #[cfg(test)]

@@ -140,7 +140,9 @@ fn unreadable(error: &csv::Error) -> LoadError {
     let line = error.position().map(|position| position.line() as usize);
     let message = match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("{len} fields where the first line names {expected_len}; put fields with commas in quotes")
+            format!(
+                "{len} fields where the first line names {expected_len}; put fields with commas in quotes"
+            )
         }
         other => format!("this is not CSV: {other:?}"),
     };
@@ -177,7 +179,10 @@ mod tests {
 
     fn pairs(loaded: &Loaded) -> Vec<(String, String)> {
         let Structure::Pairs(pairs) = &loaded.structure else { panic!("no pairs") };
-        pairs.iter().map(|pair| (pair.question.clone(), loaded.text[pair.answer.clone()].to_owned())).collect()
+        pairs
+            .iter()
+            .map(|pair| (pair.question.clone(), loaded.text[pair.answer.clone()].to_owned()))
+            .collect()
     }
 
     #[test]
@@ -207,7 +212,10 @@ mod tests {
             ]
         );
         let Structure::Pairs(found) = &loaded.structure else { panic!("no pairs") };
-        assert_eq!((found[0].url.as_deref(), found[0].language), (Some("https://a.example/1"), Some(Language::Pt)));
+        assert_eq!(
+            (found[0].url.as_deref(), found[0].language),
+            (Some("https://a.example/1"), Some(Language::Pt))
+        );
         assert_eq!((found[1].url.as_deref(), found[1].language), (None, None));
     }
 
@@ -235,7 +243,8 @@ mod tests {
 
     #[test]
     fn json_lines_take_the_same_names() {
-        let loaded = load_jsonl("{\"Pergunta\":\"a\",\"resposta\":\"b\",\"id\":7,\"titulo\":null}\n").unwrap();
+        let loaded =
+            load_jsonl("{\"Pergunta\":\"a\",\"resposta\":\"b\",\"id\":7,\"titulo\":null}\n").unwrap();
         assert_eq!(pairs(&loaded), [("a".to_owned(), "b".to_owned())]);
     }
 }

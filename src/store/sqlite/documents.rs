@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 
-use super::{SqliteStore, from_cursor, from_json, id_list, one_more, to_cursor, to_json};
+use super::{SqliteStore, from_cursor, from_json, id_list, one_more, sql_number, to_cursor, to_json};
 use crate::conversation::{Language, WorkspaceId};
 use crate::retrieval::Passage;
 use crate::store::{Document, DocumentState, Documents, Listed, Page, Removal, StoreError};
@@ -161,8 +161,8 @@ impl Documents for SqliteStore {
             .bind(&passage.text)
             .bind(passage.language.map(Language::code))
             .bind(&passage.url)
-            .bind(passage.span.0 as i64)
-            .bind(passage.span.1 as i64)
+            .bind(sql_number(passage.span.0))
+            .bind(sql_number(passage.span.1))
             .execute(&mut *transaction)
             .await?;
             if done.rows_affected() == 0 {
@@ -202,7 +202,7 @@ impl Documents for SqliteStore {
             "SELECT * FROM passages WHERE indexed_for < ?1 OR indexed_for > ?1 ORDER BY rowid LIMIT ?2",
         )
         .bind(embedder)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(sql_number(limit))
         .fetch_all(&self.pool)
         .await?;
         rows.into_iter().map(Passage::try_from).collect()
@@ -227,7 +227,7 @@ impl Documents for SqliteStore {
         let rows: Vec<(String, String)> = sqlx::query_as(
             "SELECT workspace, passage_id FROM index_removals ORDER BY workspace, passage_id LIMIT ?1",
         )
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(sql_number(limit))
         .fetch_all(&self.pool)
         .await?;
         Ok(rows

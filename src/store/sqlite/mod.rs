@@ -1,4 +1,4 @@
-//! The store in one SQLite file.
+//! The store in one `SQLite` file.
 //!
 //! Write-ahead log with `synchronous = FULL`: a commit that returned has been synced. Writers take the lock at the
 //! start of their transaction and wait for each other up to [`BUSY`], so commands can run beside a server.
@@ -26,7 +26,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(20);
 
-/// A [`Store`](super::Store) in one SQLite file.
+/// A [`Store`](super::Store) in one `SQLite` file.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     pool: SqlitePool,
@@ -143,9 +143,14 @@ fn from_cursor(cursor: &str) -> Result<String, StoreError> {
         .ok_or_else(|| StoreError::Invalid("the cursor is not one that a list gave".into()))
 }
 
-/// `limit` as SQL takes it, plus one row that tells whether there is more.
+/// A size as SQL takes it.
+fn sql_number(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+/// A page's limit, plus one row that tells whether there is more.
 fn one_more(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
+    sql_number(limit).saturating_add(1)
 }
 
 #[cfg(test)]

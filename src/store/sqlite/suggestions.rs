@@ -5,7 +5,9 @@ use chrono::{DateTime, Utc};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{FromRow, Row};
 
-use super::{SqliteStore, from_cursor, from_json, from_word, one_more, to_cursor, to_json, to_word};
+use super::{
+    SqliteStore, from_cursor, from_json, from_word, one_more, sql_number, to_cursor, to_json, to_word,
+};
 use crate::conversation::WorkspaceId;
 use crate::decision::Action;
 use crate::store::suggestion::{Feedback, Suggestion, SuggestionSummary};
@@ -239,7 +241,7 @@ impl Suggestions for SqliteStore {
         )
         .bind(&workspace.0)
         .bind(after)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(sql_number(limit))
         .fetch_all(&self.pool)
         .await?;
         Ok(rows
