@@ -231,7 +231,7 @@ mod tests {
         let gone = source(&root.join("gone.md"));
         let missing = find(&[gone.clone(), source(&root.join("x.png")), source(&root.join("*.pdf"))], false);
         assert_eq!(missing.failed.len(), 3, "{:?}", missing.failed);
-        let pruned = find(&[gone.clone()], true);
+        let pruned = find(std::slice::from_ref(&gone), true);
         assert!(pruned.failed.is_empty() && pruned.roots[0].holds(&gone));
     }
 

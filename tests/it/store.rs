@@ -20,13 +20,13 @@ use ponto::store::{
 
 /// A fresh, empty store of every kind, with what has to live as long as it.
 async fn stores() -> Vec<(&'static str, Arc<dyn Store>, tempfile::TempDir)> {
-    let folder = tempfile::tempdir().unwrap();
-    let sqlite = SqliteStore::open(&folder.path().join("ponto.db")).await.unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
+    let sqlite = SqliteStore::open(&folder.path().join("ponto.db")).await.expect("a store");
     vec![("sqlite", Arc::new(sqlite), folder)]
 }
 
 fn at(second: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp(1_790_000_000 + second, 123_456_789).unwrap()
+    DateTime::from_timestamp(1_790_000_000 + second, 123_456_789).expect("a time")
 }
 
 fn workspace(name: &str) -> WorkspaceId {
@@ -411,7 +411,11 @@ async fn a_key_is_found_by_its_hash_until_it_is_revoked() {
         );
         assert_eq!(store.find(&[1; 32]).await.unwrap(), Some(key.clone()), "{kind}");
         assert_eq!(store.find(&[9; 32]).await.unwrap(), None, "{kind}");
-        assert_eq!(Keys::list(&*store, Some(&workspace("b"))).await.unwrap(), [other.clone()], "{kind}");
+        assert_eq!(
+            Keys::list(&*store, Some(&workspace("b"))).await.unwrap(),
+            std::slice::from_ref(&other),
+            "{kind}"
+        );
         assert_eq!(Keys::list(&*store, None).await.unwrap().len(), 2, "{kind}");
 
         assert!(store.revoke("key_1", at(5)).await.unwrap(), "{kind}");

@@ -118,7 +118,8 @@ impl Reader<'_> {
     fn open_section(&mut self, level: HeadingLevel) {
         let heading = shortened(&self.words);
         self.path.retain(|(above, _)| *above < level);
-        if !heading.is_empty() && !(level == HeadingLevel::H1 && heading == shortened(self.title)) {
+        let is_title = level == HeadingLevel::H1 && heading == shortened(self.title);
+        if !heading.is_empty() && !is_title {
             self.path.push((level, heading));
         }
         let headings = self.path.iter().map(|(_, heading)| heading.clone()).collect();

@@ -14,7 +14,7 @@ pub(super) fn load(content: &str) -> Result<Loaded, LoadError> {
         }
         None => content,
     };
-    loaded.text = body.to_owned();
+    body.clone_into(&mut loaded.text);
     if loaded.title.is_none() {
         loaded.title = first_heading(body);
     }

@@ -81,7 +81,7 @@ pub(super) fn load(format: Format, content: &str) -> Result<Loaded, LoadError> {
 pub(super) fn decode(bytes: Vec<u8>) -> Result<String, LoadError> {
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = valid.split(|byte| *byte == b'\n').count();
         LoadError::at(line, "this is not UTF-8; save the file as UTF-8 and try again")
     })
 }
