@@ -12,6 +12,7 @@ use crate::decision::DecisionConfig;
 use crate::generation::GenerationConfig;
 use crate::inference::InferenceConfig;
 use crate::inference::candle::CandleConfig;
+use crate::inference::models::ModelsConfig;
 use crate::inference::openai::OpenAiConfig;
 use crate::knowledge::KnowledgeConfig;
 use crate::retrieval::RetrievalConfig;
@@ -42,6 +43,8 @@ pub struct Config {
     pub retrieval: RetrievalConfig,
     /// How documents become passages.
     pub knowledge: KnowledgeConfig,
+    /// Which models are used, and where they are kept.
+    pub models: ModelsConfig,
 }
 
 /// `[server]`: address, folders and limits of the process.
@@ -189,6 +192,8 @@ impl Config {
         self.decision.validate(&mut problems);
         self.index.validate(&mut problems);
         self.retrieval.validate(&mut problems);
+        problems
+            .extend(self.models.validate().iter().map(|(setting, message)| Problem::new(setting, message)));
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(problems)) }
     }
 }

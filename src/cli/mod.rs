@@ -15,6 +15,7 @@ mod ingest;
 mod keys;
 mod models;
 mod printer;
+mod progress;
 mod serve;
 
 use printer::Printer;

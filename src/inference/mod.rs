@@ -22,6 +22,7 @@ use utoipa::ToSchema;
 
 pub mod candle;
 pub mod extractive;
+pub mod models;
 pub mod openai;
 pub mod routing;
 pub mod text;

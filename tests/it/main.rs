@@ -3,6 +3,8 @@
 mod architecture;
 mod config;
 mod decision;
+mod embedder;
 mod index;
+mod models;
 mod store;
 mod support;

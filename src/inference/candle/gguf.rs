@@ -60,6 +60,11 @@ impl Gguf {
         Ok(Self { content, map: Arc::new(map) })
     }
 
+    /// What kind of model it is (`general.architecture`).
+    pub fn architecture(&self) -> Result<&str, LoadError> {
+        self.string("general.architecture")
+    }
+
     /// The header alone, without the weights.
     pub(super) fn into_content(self) -> Content {
         self.content

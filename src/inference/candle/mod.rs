@@ -9,10 +9,13 @@
 //! 4. [`engine`]: the prompt is read in chunks behind the longest prefix already in the key-value cache, then
 //!    [`sampler`] picks one token after another and [`text`] turns them into text;
 //! 5. [`decoder`]: one forward pass, on [`weights`] that stay quantised and memory-mapped.
+//!
+//! [`CandleEmbedder`] maps texts to vectors with a BERT or XLM-RoBERTa encoder.
 
 pub mod cache;
 pub mod chat;
 pub mod decoder;
+pub mod embedder;
 pub mod engine;
 pub mod error;
 pub mod gguf;
@@ -26,4 +29,5 @@ pub mod tokenizer;
 pub mod weights;
 
 pub use chat::{CandleChat, CandleConfig, CandleOptions};
+pub use embedder::{CandleEmbedder, EmbedderOptions};
 pub use error::LoadError;

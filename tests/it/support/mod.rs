@@ -2,4 +2,5 @@
 
 pub(crate) mod embedder;
 pub(crate) mod llama;
+pub(crate) mod models;
 pub(crate) mod parts;

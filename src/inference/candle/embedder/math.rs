@@ -1,0 +1,107 @@
+//! The functions between the matrix products, row by row.
+
+/// `x ← (x − mean) / √(variance + ε) · weight + bias` for one row.
+pub(super) fn layer_norm(x: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
+    let count = x.len() as f32;
+    let mean = x.iter().sum::<f32>() / count;
+    let variance = x.iter().map(|value| (value - mean) * (value - mean)).sum::<f32>() / count;
+    let scale = 1.0 / (variance + epsilon).sqrt();
+    for ((value, weight), bias) in x.iter_mut().zip(weight).zip(bias) {
+        *value = (*value - mean) * scale * weight + bias;
+    }
+}
+
+/// Softmax of `scale · x` for one row.
+pub(super) fn softmax(x: &mut [f32], scale: f32) {
+    let largest = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut sum = 0.0;
+    for value in x.iter_mut() {
+        *value = exp((*value - largest) * scale);
+        sum += *value;
+    }
+    let inverse = 1.0 / sum;
+    for value in x {
+        *value *= inverse;
+    }
+}
+
+/// `x·Φ(x)` with the Gaussian distribution function Φ (Hendrycks & Gimpel 2016), not its tanh approximation.
+pub(super) fn gelu(x: &mut [f32]) {
+    for value in x {
+        *value *= 0.5 * (1.0 + erf(*value * std::f32::consts::FRAC_1_SQRT_2));
+    }
+}
+
+/// Scales to length 1.
+pub(super) fn normalize(x: &mut [f32]) {
+    let length = x.iter().map(|value| value * value).sum::<f32>().sqrt().max(1e-12);
+    for value in x {
+        *value /= length;
+    }
+}
+
+/// Error function to 2e-7: Abramowitz & Stegun 1964, 7.1.26. Without branches, so that it runs on vectors.
+#[inline]
+fn erf(x: f32) -> f32 {
+    let a = x.abs();
+    let t = 1.0 / (1.0 + 0.327_591_1 * a);
+    let polynomial =
+        ((((1.061_405_4 * t - 1.453_152_1) * t + 1.421_413_8) * t - 0.284_496_72) * t + 0.254_829_6) * t;
+    (1.0 - polynomial * exp(-a * a)).copysign(x)
+}
+
+/// Exponential to 2e-7 relative: 2ⁿ·eʳ with |r| ≤ ln 2 / 2 and the polynomial of Cephes' `expf` (Moshier 1989).
+#[inline]
+fn exp(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0; // 1.5·2²³: adding and subtracting it rounds to an integer
+    let x = x.clamp(-87.0, 88.0);
+    let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
+    let p = ((((1.987_569_2e-4 * r + 1.398_199_9e-3) * r + 8.333_452e-3) * r + 4.166_579_6e-2) * r
+        + 1.666_666_5e-1)
+        * r
+        + 0.5;
+    let power = f32::from_bits(((n as i32 + 127) << 23) as u32);
+    (p * r * r + r + 1.0) * power
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_close_everywhere() {
+        for step in -8700..8800 {
+            let x = step as f32 / 100.0;
+            let exact = f64::from(x).exp();
+            assert!((f64::from(exp(x)) / exact - 1.0).abs() < 3e-7, "{x}");
+        }
+    }
+
+    #[test]
+    fn gelu_has_its_known_values() {
+        // Φ(1) = 0.841344746, Φ(−1) = 0.158655254, Φ(3) = 0.998650102
+        let mut x = [0.0, 1.0, -1.0, 3.0, -9.0];
+        gelu(&mut x);
+        for (value, exact) in x.iter().zip([0.0, 0.841_344_75, -0.158_655_25, 2.995_950_3, 0.0]) {
+            assert!((value - exact).abs() < 1e-6, "{value} {exact}");
+        }
+    }
+
+    #[test]
+    fn softmax_sums_to_one_whatever_the_size() {
+        let mut x = [1000.0, 999.0, -1000.0];
+        softmax(&mut x, 1.0);
+        assert!((x.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        assert!((x[0] / x[1] - std::f32::consts::E).abs() < 1e-5);
+    }
+
+    #[test]
+    fn layer_norm_centres_and_scales() {
+        let mut x = [1.0, 2.0, 3.0, 4.0];
+        layer_norm(&mut x, &[1.0; 4], &[0.5; 4], 0.0);
+        let mean = x.iter().sum::<f32>() / 4.0;
+        assert!((mean - 0.5).abs() < 1e-6);
+        assert!((x[3] - 0.5 - 1.341_640_8).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,267 @@
+//! Files → encoder: GGUF of the architecture `bert`, or safetensors of `bert` and `xlm-roberta`.
+//!
+//! Sizes are checked before a weight is read, and every tensor against them.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use candle_core::quantized::gguf_file::{Content, Value};
+use candle_core::{DType, Device, Tensor};
+use serde::Deserialize;
+
+use super::super::super::models::ModelFiles;
+use super::super::super::models::manifest::EmbedderSpec;
+use super::super::gguf::Gguf;
+use super::encoder::{Encoder, Layer, Norm, Shape, Words};
+use super::linear::Linear;
+
+/// Loads the encoder; `Err` says what is wrong.
+pub(super) fn load(files: &ModelFiles, spec: &EmbedderSpec) -> Result<Encoder, String> {
+    if let Some(path) = files.gguf() {
+        return from_gguf(path, spec);
+    }
+    let file = |name: &str| files.files.get(name).ok_or_else(|| format!("it has no {name}"));
+    from_safetensors(file("config.json")?, file("model.safetensors")?, spec)
+}
+
+/// Gives tensors by the names of GGUF.
+trait Tensors {
+    fn words(&mut self) -> Result<Words, String>;
+    fn tensor(&mut self, name: &str) -> Result<Tensor, String>;
+}
+
+/// What both formats say about an encoder.
+struct Sizes {
+    layers: usize,
+    feed_forward: usize,
+    shape: Shape,
+}
+
+fn build(sizes: &Sizes, tensors: &mut impl Tensors) -> Result<Encoder, String> {
+    let Sizes { layers, feed_forward, shape } = sizes;
+    let hidden = shape.hidden;
+    if hidden == 0 || shape.heads == 0 || !hidden.is_multiple_of(shape.heads) {
+        return Err(format!("{} heads do not divide {hidden} numbers a token", shape.heads));
+    }
+    let words = tensors.words()?;
+    let (vocabulary, width) = words.dims().map_err(|error| error.to_string())?;
+    if width != hidden {
+        return Err(format!("its token vectors have {width} numbers and its layers {hidden}"));
+    }
+    let mut take = |name: &str, shape: &[usize]| -> Result<Vec<f32>, String> {
+        let tensor = tensors.tensor(name)?;
+        let fits = tensor.rank() == shape.len()
+            && tensor.dims().iter().zip(shape).all(|(actual, expected)| *expected == 0 || actual == expected);
+        if !fits {
+            return Err(format!("its tensor {name} is {:?} and should be {shape:?}", tensor.dims()));
+        }
+        tensor
+            .to_dtype(DType::F32)
+            .and_then(|tensor| tensor.flatten_all()?.to_vec1())
+            .map_err(|error| format!("its tensor {name}: {error}"))
+    };
+    // The number of positions and of types is what the tensors have (0 in a shape stands for any).
+    let mut positions = take("position_embd.weight", &[0, hidden])?;
+    let types = take("token_types.weight", &[0, hidden])?;
+    for row in positions.chunks_exact_mut(hidden) {
+        for (value, kind) in row.iter_mut().zip(&types) {
+            *value += kind;
+        }
+    }
+    let norm = Norm {
+        weight: take("token_embd_norm.weight", &[hidden])?,
+        bias: take("token_embd_norm.bias", &[hidden])?,
+    };
+    let mut blocks = Vec::with_capacity(*layers);
+    for index in 0..*layers {
+        let mut part = |name: &str, shape: &[usize]| take(&format!("blk.{index}.{name}"), shape);
+        let mut qkv = (Vec::with_capacity(3 * hidden * hidden), Vec::with_capacity(3 * hidden));
+        for name in ["attn_q", "attn_k", "attn_v"] {
+            qkv.0.extend(part(&format!("{name}.weight"), &[hidden, hidden])?);
+            qkv.1.extend(part(&format!("{name}.bias"), &[hidden])?);
+        }
+        let mut dense = |name: &str, outputs: usize, inputs: usize| -> Result<Linear, String> {
+            let weight = part(&format!("{name}.weight"), &[outputs, inputs])?;
+            Ok(Linear::new(weight, part(&format!("{name}.bias"), &[outputs])?, inputs))
+        };
+        let output = dense("attn_output", hidden, hidden)?;
+        let up = dense("ffn_up", *feed_forward, hidden)?;
+        let down = dense("ffn_down", hidden, *feed_forward)?;
+        let mut norm = |name: &str| -> Result<Norm, String> {
+            Ok(Norm {
+                weight: part(&format!("{name}.weight"), &[hidden])?,
+                bias: part(&format!("{name}.bias"), &[hidden])?,
+            })
+        };
+        let (attention_norm, output_norm) = (norm("attn_output_norm")?, norm("layer_output_norm")?);
+        let qkv = Linear::new(qkv.0, qkv.1, hidden);
+        blocks.push(Layer { qkv, output, attention_norm, up, down, output_norm });
+    }
+    Ok(Encoder { shape: *shape, words, vocabulary, positions, norm, layers: blocks })
+}
+
+fn from_gguf(path: &Path, spec: &EmbedderSpec) -> Result<Encoder, String> {
+    let content = Gguf::open(path).map_err(|error| error.to_string())?.into_content();
+    let file = BufReader::new(File::open(path).map_err(|error| format!("{}: {error}", path.display()))?);
+    let value = |key: &str| content.metadata.get(key).ok_or_else(|| format!("its metadata has no {key}"));
+    let count =
+        |key: &str| Ok::<usize, String>(value(key)?.to_u32().map_err(|error| error.to_string())? as usize);
+    let architecture = value("general.architecture")?.to_string().map_err(|error| error.to_string())?;
+    if architecture != "bert" {
+        return Err(format!(
+            "its architecture is {architecture}; an embedder in GGUF is of the architecture bert"
+        ));
+    }
+    if matches!(content.metadata.get("bert.attention.causal"), Some(Value::Bool(true))) {
+        return Err("its attention is causal, which no supported embedder's is".into());
+    }
+    let sizes = Sizes {
+        layers: count("bert.block_count")?,
+        feed_forward: count("bert.feed_forward_length")?,
+        shape: Shape {
+            hidden: count("bert.embedding_length")?,
+            heads: count("bert.attention.head_count")?,
+            epsilon: value("bert.attention.layer_norm_epsilon")?
+                .to_f32()
+                .map_err(|error| error.to_string())?,
+            first_position: 0,
+            pooling: spec.pooling,
+        },
+    };
+    build(&sizes, &mut GgufTensors { content: &content, file })
+}
+
+struct GgufTensors<'a> {
+    content: &'a Content,
+    file: BufReader<File>,
+}
+
+impl Tensors for GgufTensors<'_> {
+    fn words(&mut self) -> Result<Words, String> {
+        let name = "token_embd.weight";
+        let words = self.content.tensor(&mut self.file, name, &Device::Cpu);
+        words.map(Words::Quantised).map_err(|error| format!("its tensor {name}: {error}"))
+    }
+
+    fn tensor(&mut self, name: &str) -> Result<Tensor, String> {
+        self.content
+            .tensor(&mut self.file, name, &Device::Cpu)
+            .and_then(|tensor| tensor.dequantize(&Device::Cpu))
+            .map_err(|error| format!("its tensor {name}: {error}"))
+    }
+}
+
+/// The part of `config.json` that matters.
+#[derive(Deserialize)]
+struct Config {
+    model_type: String,
+    hidden_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    intermediate_size: usize,
+    layer_norm_eps: f32,
+    #[serde(default = "gelu")]
+    hidden_act: String,
+    #[serde(default = "absolute")]
+    position_embedding_type: String,
+    #[serde(default)]
+    pad_token_id: usize,
+}
+
+fn gelu() -> String {
+    "gelu".into()
+}
+
+fn absolute() -> String {
+    "absolute".into()
+}
+
+fn from_safetensors(config: &Path, weights: &Path, spec: &EmbedderSpec) -> Result<Encoder, String> {
+    let text = std::fs::read(config).map_err(|error| format!("{}: {error}", config.display()))?;
+    let config: Config =
+        serde_json::from_slice(&text).map_err(|error| format!("its config.json: {error}"))?;
+    let first_position = match config.model_type.as_str() {
+        "bert" => 0,
+        "xlm-roberta" => config.pad_token_id + 1,
+        other => return Err(format!("its model type is {other}; supported are bert and xlm-roberta")),
+    };
+    if config.hidden_act != "gelu" || config.position_embedding_type != "absolute" {
+        return Err(format!(
+            "its activation is {} and its positions are {}; supported are gelu and absolute",
+            config.hidden_act, config.position_embedding_type
+        ));
+    }
+    let sizes = Sizes {
+        layers: config.num_hidden_layers,
+        feed_forward: config.intermediate_size,
+        shape: Shape {
+            hidden: config.hidden_size,
+            heads: config.num_attention_heads,
+            epsilon: config.layer_norm_eps,
+            first_position,
+            pooling: spec.pooling,
+        },
+    };
+    let tensors = candle_core::safetensors::load(weights, &Device::Cpu)
+        .map_err(|error| format!("{}: {error}", weights.display()))?;
+    let word = "embeddings.word_embeddings.weight";
+    let prefix = tensors
+        .keys()
+        .find_map(|name| name.strip_suffix(word))
+        .ok_or_else(|| format!("its weights have no tensor {word}"))?
+        .to_string();
+    build(&sizes, &mut Safetensors { tensors, prefix })
+}
+
+struct Safetensors {
+    tensors: HashMap<String, Tensor>,
+    prefix: String,
+}
+
+impl Safetensors {
+    fn take(&mut self, name: &str) -> Result<Tensor, String> {
+        let name = format!("{}{name}", self.prefix);
+        self.tensors.remove(&name).ok_or_else(|| format!("its weights have no tensor {name}"))
+    }
+}
+
+impl Tensors for Safetensors {
+    fn words(&mut self) -> Result<Words, String> {
+        let words = self.take("embeddings.word_embeddings.weight")?;
+        words.to_dtype(DType::F32).map(Words::Dense).map_err(|error| error.to_string())
+    }
+
+    fn tensor(&mut self, name: &str) -> Result<Tensor, String> {
+        self.take(&published_name(name).ok_or_else(|| format!("{name} has no published name"))?)
+    }
+}
+
+/// The name in safetensors of a tensor by its name in GGUF.
+fn published_name(name: &str) -> Option<String> {
+    if let Some(rest) = name.strip_prefix("blk.") {
+        let (index, rest) = rest.split_once('.')?;
+        let (part, kind) = rest.rsplit_once('.')?;
+        let part = match part {
+            "attn_q" => "attention.self.query",
+            "attn_k" => "attention.self.key",
+            "attn_v" => "attention.self.value",
+            "attn_output" => "attention.output.dense",
+            "attn_output_norm" => "attention.output.LayerNorm",
+            "ffn_up" => "intermediate.dense",
+            "ffn_down" => "output.dense",
+            "layer_output_norm" => "output.LayerNorm",
+            _ => return None,
+        };
+        return Some(format!("encoder.layer.{index}.{part}.{kind}"));
+    }
+    let part = match name {
+        "position_embd.weight" => "position_embeddings.weight",
+        "token_types.weight" => "token_type_embeddings.weight",
+        "token_embd_norm.weight" => "LayerNorm.weight",
+        "token_embd_norm.bias" => "LayerNorm.bias",
+        _ => return None,
+    };
+    Some(format!("embeddings.{part}"))
+}
