@@ -6,5 +6,6 @@ mod decision;
 mod embedder;
 mod index;
 mod models;
+mod knowledge;
 mod store;
 mod support;
