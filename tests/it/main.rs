@@ -5,7 +5,7 @@ mod config;
 mod decision;
 mod embedder;
 mod index;
-mod models;
 mod knowledge;
+mod models;
 mod store;
 mod support;
