@@ -6,7 +6,8 @@ use std::sync::Arc;
 use ponto::conversation::{Language, WorkspaceId};
 use ponto::retrieval::Passage;
 use ponto::retrieval::index::edge::EdgeIndex;
-use ponto::retrieval::index::{IndexError, IndexHits, IndexPoint, IndexQuery, PassageIndex};
+use ponto::retrieval::index::server::ServerIndex;
+use ponto::retrieval::index::{IndexConfig, IndexError, IndexHits, IndexPoint, IndexQuery, PassageIndex};
 use uuid::Uuid;
 
 use crate::support::embedder::HashEmbedder;
@@ -67,6 +68,10 @@ fn open(dir: &Path) -> Result<EdgeIndex, IndexError> {
     EdgeIndex::open(dir, HashEmbedder::DIMENSIONS, "hash-64")
 }
 
+fn connect(config: &IndexConfig) -> Result<ServerIndex, IndexError> {
+    ServerIndex::connect(config, HashEmbedder::DIMENSIONS, "hash-64")
+}
+
 /// Runs a case on each implementation.
 macro_rules! conformance {
     ($($case:ident),+ $(,)?) => {
@@ -75,6 +80,15 @@ macro_rules! conformance {
             async fn $case() {
                 let dir = tempfile::tempdir().unwrap();
                 super::$case(&super::open(&dir.path().join("index")).unwrap()).await;
+            })+
+        }
+
+        mod server {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let dir = tempfile::tempdir().unwrap();
+                let server = crate::support::qdrant::QdrantServer::start(dir.path()).await;
+                super::$case(&super::connect(&server.config("conformance")).unwrap()).await;
             })+
         }
     };
@@ -348,6 +362,100 @@ async fn searches_and_updates_run_side_by_side(index: &dyn PassageIndex) {
     };
     futures::join!(futures::future::join_all(writes), futures::future::join_all(reads), optimize);
     assert_eq!(index.passage_ids().await.unwrap().len(), 4 * 5 * 40);
+}
+
+mod remote {
+    //! What only a server has: it can be away, lose its connection, refuse the key, or hold something else.
+
+    use super::*;
+    use crate::support::qdrant::QdrantServer;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn passages_outlive_a_crash_of_the_server() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut server = QdrantServer::start(dir.path()).await;
+        let index = connect(&server.config("passages")).unwrap();
+        let stored = passage(SHOP, "hours", Some(Language::En), "We open at nine.");
+        index.upsert(vec![point(stored.clone())]).await.unwrap();
+        server.kill();
+        let started = std::time::Instant::now();
+        let Err(IndexError::Unavailable(message)) =
+            index.search(&workspace(SHOP), query("open", Some(Language::En))).await
+        else {
+            panic!("the server is away");
+        };
+        assert!(message.contains("index.url"), "{message}");
+        assert!(started.elapsed().as_secs() < 5, "a server that is away is noticed at once");
+        assert!(index.health().await.is_err());
+        server.restart().await;
+        let hits = index.search(&workspace(SHOP), query("open", Some(Language::En))).await.unwrap();
+        assert_eq!(hits.sparse[0].0, stored, "and the same index goes on");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_does_not_fit_is_refused_with_the_remedy() {
+        let dir = tempfile::tempdir().unwrap();
+        let server = QdrantServer::start(dir.path()).await;
+        let config = server.config("passages");
+        let index = connect(&config).unwrap();
+        index.upsert(vec![point(passage(SHOP, "hours", None, "nine"))]).await.unwrap();
+
+        let refused = |result: Result<(), IndexError>| match result {
+            Err(IndexError::Incompatible(message)) => message,
+            other => panic!("expected a refusal: {other:?}"),
+        };
+        let other = ServerIndex::connect(&config, HashEmbedder::DIMENSIONS, "other").unwrap();
+        let message = refused(other.health().await);
+        assert!(message.contains("another embedder") && message.contains("index.collection"), "{message}");
+        let short = ServerIndex::connect(&config, 8, "hash-64").unwrap();
+        let message = refused(short.health().await);
+        assert!(message.contains("64 dimensions") && message.contains("makes 8"), "{message}");
+        let keyless = connect(&IndexConfig { api_key: None, ..config.clone() }).unwrap();
+        let message = refused(keyless.health().await);
+        assert!(message.contains("index.api_key"), "{message}");
+
+        let admin = qdrant_client::Qdrant::from_url(config.url.as_deref().unwrap())
+            .api_key(config.api_key.as_ref().map(|key| key.expose().to_owned()))
+            .skip_compatibility_check()
+            .build()
+            .unwrap();
+        admin
+            .create_collection(qdrant_client::qdrant::CreateCollectionBuilder::new("theirs").vectors_config(
+                qdrant_client::qdrant::VectorParamsBuilder::new(64, qdrant_client::qdrant::Distance::Cosine),
+            ))
+            .await
+            .unwrap();
+        let theirs = connect(&IndexConfig { collection: "theirs".into(), ..config.clone() }).unwrap();
+        let message = refused(theirs.health().await);
+        assert!(message.contains("not made by Ponto"), "{message}");
+
+        // A collection that somebody deletes comes back, empty.
+        admin.delete_collection("passages").await.unwrap();
+        assert!(index.passage_ids().await.is_err());
+        assert_eq!(ids(&index).await, Vec::<String>::new());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn replicas_make_one_collection() {
+        let dir = tempfile::tempdir().unwrap();
+        let server = QdrantServer::start(dir.path()).await;
+        let replicas: Vec<_> = (0..6).map(|_| connect(&server.config("shared")).unwrap()).collect();
+        let writes = replicas.iter().enumerate().map(|(at, index)| {
+            index.upsert(vec![point(passage(SHOP, &at.to_string(), Some(Language::En), "text"))])
+        });
+        for written in futures::future::join_all(writes).await {
+            written.unwrap();
+        }
+        assert_eq!(ids(&replicas[0]).await.len(), 6);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_was_is_unavailable() {
+        let config =
+            IndexConfig { url: Some("http://127.0.0.1:9".into()), timeout_s: 2.0, ..IndexConfig::default() };
+        assert!(matches!(connect(&config).unwrap().health().await, Err(IndexError::Unavailable(_))));
+        assert!(matches!(connect(&IndexConfig::default()), Err(IndexError::Incompatible(_))));
+    }
 }
 
 mod embedded {

@@ -39,7 +39,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::bm25::{Bm25, Sparse};
 use super::scope::{LANGUAGE, Scope, WORKSPACE, tenant_filter};
-use super::{IndexError, IndexHits, IndexPoint, IndexQuery, PassageIndex, check_vector};
+use super::{IndexError, IndexHits, IndexPoint, IndexQuery, PassageIndex, check_id, check_vector};
 use crate::conversation::WorkspaceId;
 use crate::retrieval::Passage;
 use crate::retrieval::analysis::ANALYZER_VERSION;
@@ -266,9 +266,7 @@ impl PassageIndex for EdgeIndex {
         if passage_ids.is_empty() {
             return Ok(());
         }
-        for id in &passage_ids {
-            point_id(id)?;
-        }
+        passage_ids.iter().try_for_each(|id| check_id(id))?;
         let scope = tenant_filter(workspace).with_ids(passage_ids);
         self.order(|reply| Order::Delete(scope, reply)).await
     }
@@ -532,10 +530,8 @@ fn sparse_vector(sparse: Sparse) -> Result<VectorInternal, IndexError> {
 }
 
 fn point_id(id: &str) -> Result<PointId, IndexError> {
-    match id.parse::<PointId>() {
-        Ok(id @ PointId::Uuid(_)) => Ok(id),
-        _ => Err(IndexError::Internal(format!("the passage id {id:?} is not a UUID"))),
-    }
+    check_id(id)?;
+    id.parse().map_err(|()| IndexError::Internal(format!("the passage id {id:?} is not a UUID")))
 }
 
 /// Runs what may panic inside qdrant-edge. The panic becomes an error.

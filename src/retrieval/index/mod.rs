@@ -11,6 +11,7 @@ use crate::settings::{Problem, Secret};
 mod bm25;
 pub mod edge;
 mod scope;
+pub mod server;
 
 /// Dense and sparse search over passages, by tenant.
 #[async_trait]
@@ -124,6 +125,14 @@ impl IndexConfig {
         if !(self.timeout_s > 0.0 && self.timeout_s <= 600.0) {
             problems.push(Problem::new("index.timeout_s", "write seconds above 0, up to 600"));
         }
+    }
+}
+
+/// Refuses an id that is not a UUID, which Qdrant asks for.
+fn check_id(id: &str) -> Result<(), IndexError> {
+    match uuid::Uuid::parse_str(id) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(IndexError::Internal(format!("the passage id {id:?} is not a UUID"))),
     }
 }
 

@@ -4,3 +4,4 @@ pub(crate) mod embedder;
 pub(crate) mod llama;
 pub(crate) mod models;
 pub(crate) mod parts;
+pub(crate) mod qdrant;
