@@ -116,15 +116,14 @@ impl Retriever {
         let limit = self.config.prefetch.max(top_k);
         let within =
             |only| IndexQuery { text: query.to_owned(), language, only, dense: dense.clone(), limit };
-        let hits = match language {
-            None => self.index.search(workspace, within(None)).await?,
-            Some(_) => {
-                let (own, all) = futures::try_join!(
-                    self.index.search(workspace, within(language)),
-                    self.index.search(workspace, within(None))
-                )?;
-                prefer(own, all, language)
-            }
+        let hits = if language.is_some() {
+            let (own, all) = futures::try_join!(
+                self.index.search(workspace, within(language)),
+                self.index.search(workspace, within(None))
+            )?;
+            prefer(own, all, language)
+        } else {
+            self.index.search(workspace, within(None)).await?
         };
         Ok(rank(hits, query, language, &self.config, top_k))
     }

@@ -1,9 +1,12 @@
 //! One conformance suite for every `PassageIndex`: each case runs on the embedded index and on a real Qdrant server.
 
+#![expect(clippy::unwrap_used, reason = "a case that cannot go on fails")]
+
 use std::path::Path;
 use std::sync::Arc;
 
 use ponto::conversation::{Language, WorkspaceId};
+use ponto::inference::openai::ApiKey;
 use ponto::retrieval::Passage;
 use ponto::retrieval::index::edge::EdgeIndex;
 use ponto::retrieval::index::server::ServerIndex;
@@ -148,7 +151,7 @@ async fn an_upsert_replaces_by_id(index: &dyn PassageIndex) {
     let second = Passage { text: "Support answers around the clock.".into(), ..first.clone() };
     index.upsert(vec![point(first.clone())]).await.unwrap();
     index.upsert(vec![point(second.clone())]).await.unwrap();
-    assert_eq!(ids(index).await, [first.id.clone()]);
+    assert_eq!(ids(index).await, std::slice::from_ref(&first.id));
     let found = index.search(&workspace(SHOP), query("clock", Some(Language::En))).await.unwrap();
     assert_eq!(found.sparse[0].0, second);
     let found = index.search(&workspace(SHOP), query("open nine", Some(Language::En))).await.unwrap();
@@ -163,7 +166,7 @@ async fn deleted_passages_are_gone(index: &dyn PassageIndex) {
     let gone = passage(SHOP, "gone", Some(Language::It), "Il reso è gratuito per tutti.");
     index.upsert(vec![point(kept.clone()), point(gone.clone())]).await.unwrap();
     index.delete(&workspace(SHOP), vec![gone.id.clone(), id("never seen")]).await.unwrap();
-    assert_eq!(ids(index).await, [kept.id.clone()]);
+    assert_eq!(ids(index).await, std::slice::from_ref(&kept.id));
     let hits = index.search(&workspace(SHOP), query("reso gratuito", Some(Language::It))).await.unwrap();
     assert_eq!((names(&hits.dense), names(&hits.sparse)), (vec!["kept"], vec!["kept"]));
     index.delete(&workspace(SHOP), vec![gone.id.clone()]).await.unwrap();
@@ -410,12 +413,12 @@ mod remote {
         let short = ServerIndex::connect(&config, 8, "hash-64").unwrap();
         let message = refused(short.health().await);
         assert!(message.contains("64 dimensions") && message.contains("makes 8"), "{message}");
-        let keyless = connect(&IndexConfig { api_key: None, ..config.clone() }).unwrap();
+        let keyless = connect(&IndexConfig { api_key: ApiKey::default(), ..config.clone() }).unwrap();
         let message = refused(keyless.health().await);
         assert!(message.contains("index.api_key"), "{message}");
 
         let admin = qdrant_client::Qdrant::from_url(config.url.as_deref().unwrap())
-            .api_key(config.api_key.as_ref().map(|key| key.expose().to_owned()))
+            .api_key(server.key())
             .skip_compatibility_check()
             .build()
             .unwrap();

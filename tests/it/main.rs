@@ -7,5 +7,6 @@ mod embedder;
 mod index;
 mod knowledge;
 mod models;
+mod retrieval;
 mod store;
 mod support;

@@ -84,7 +84,7 @@ impl ApiKey {
     }
 
     /// The key itself, for the one header that carries it.
-    pub(super) fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 

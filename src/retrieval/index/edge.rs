@@ -176,12 +176,11 @@ impl EdgeIndex {
             None => None,
         };
         let fresh = kept.is_none();
-        let (shard, marker) = match kept {
-            Some(kept) => kept,
-            None => {
-                let marker = Marker { generation: last + 1, ..wanted };
-                (create(dir, &marker)?, marker)
-            }
+        let (shard, marker) = if let Some(kept) = kept {
+            kept
+        } else {
+            let marker = Marker { generation: last + 1, ..wanted };
+            (create(dir, &marker)?, marker)
         };
         remove_others(dir, &shard.folder);
 

@@ -5,8 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::{Language, WorkspaceId};
+use crate::inference::openai::ApiKey;
 use crate::retrieval::Passage;
-use crate::settings::{Problem, Secret};
+use crate::settings::Problem;
 
 mod bm25;
 pub mod edge;
@@ -89,8 +90,8 @@ pub struct IndexConfig {
     /// Address of a Qdrant server's gRPC port, such as `http://localhost:6334`. Without it the index lives in the data
     /// folder, inside the process.
     pub url: Option<String>,
-    /// The server's API key.
-    pub api_key: Option<Secret>,
+    /// The server's key; better as `PONTO__INDEX__API_KEY` than in a file. Empty sends none. Never shown.
+    pub api_key: ApiKey,
     /// Collection on the server. One collection holds the passages of one embedder.
     pub collection: String,
     /// Longest wait for an answer of the server, in seconds.
@@ -99,7 +100,7 @@ pub struct IndexConfig {
 
 impl Default for IndexConfig {
     fn default() -> Self {
-        Self { url: None, api_key: None, collection: "ponto".into(), timeout_s: 10.0 }
+        Self { url: None, api_key: ApiKey::default(), collection: "ponto".into(), timeout_s: 10.0 }
     }
 }
 

@@ -71,8 +71,8 @@ impl ServerIndex {
             .connect_timeout(timeout)
             .keep_alive_while_idle()
             .skip_compatibility_check();
-        if let Some(key) = &config.api_key {
-            builder.set_api_key(key.expose());
+        if !config.api_key.is_empty() {
+            builder.set_api_key(config.api_key.expose());
         }
         let client = builder.build().map_err(|error| {
             IndexError::Incompatible(format!("`index.url` {url} cannot be used: {error}"))
@@ -104,21 +104,22 @@ impl ServerIndex {
             return Ok(());
         }
         let exists =
-            self.client.collection_exists(&self.collection).await.map_err(|error| self.failed(error))?;
+            self.client.collection_exists(&self.collection).await.map_err(|error| self.failed(&error))?;
         if !exists && let Err(error) = self.create().await {
             // Another replica may have been faster.
             let exists = self.client.collection_exists(&self.collection).await;
-            if !exists.map_err(|error| self.failed(error))? {
-                return Err(self.failed(error));
+            if !exists.map_err(|error| self.failed(&error))? {
+                return Err(self.failed(&error));
             }
         }
-        let info = self.client.collection_info(&self.collection).await.map_err(|error| self.failed(error))?;
+        let info =
+            self.client.collection_info(&self.collection).await.map_err(|error| self.failed(&error))?;
         self.check(&info.result.unwrap_or_default())?;
         for (field, tenant) in [(WORKSPACE, true), (LANGUAGE, false)] {
             let index = CreateFieldIndexCollectionBuilder::new(&self.collection, field, FieldType::Keyword)
                 .field_index_params(KeywordIndexParamsBuilder::default().is_tenant(tenant))
                 .wait(true);
-            self.client.create_field_index(index).await.map_err(|error| self.failed(error))?;
+            self.client.create_field_index(index).await.map_err(|error| self.failed(&error))?;
         }
         self.ready.store(true, Ordering::Release);
         Ok(())
@@ -211,12 +212,11 @@ impl ServerIndex {
     }
 
     /// What a failed call means, and what to do about it.
-    fn failed(&self, error: QdrantError) -> IndexError {
-        let status = match &error {
-            QdrantError::ResponseError { status } | QdrantError::ResourceExhaustedError { status, .. } => {
-                status
-            }
-            _ => return IndexError::Internal(format!("Qdrant at {}: {error}", self.url)),
+    fn failed(&self, error: &QdrantError) -> IndexError {
+        let (QdrantError::ResponseError { status } | QdrantError::ResourceExhaustedError { status, .. }) =
+            error
+        else {
+            return IndexError::Internal(format!("Qdrant at {}: {error}", self.url));
         };
         let message = status.message();
         match GrpcCode::of(status.code() as i32) {
@@ -252,8 +252,9 @@ impl GrpcCode {
     /// From the number that the gRPC specification gives a code.
     fn of(code: i32) -> Self {
         match code {
-            // CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, UNAVAILABLE
-            1 | 2 | 4 | 8 | 10 | 14 => Self::Away,
+            // CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, UNAVAILABLE; and INTERNAL, which is
+            // what the client makes of a connection that fails
+            1 | 2 | 4 | 8 | 10 | 13 | 14 => Self::Away,
             // PERMISSION_DENIED, UNAUTHENTICATED
             7 | 16 => Self::Refused,
             // NOT_FOUND
@@ -274,7 +275,7 @@ impl PassageIndex for ServerIndex {
         while !points.is_empty() {
             let rest = points.split_off(points.len().min(BATCH));
             let request = UpsertPointsBuilder::new(&self.collection, points).wait(true);
-            self.client.upsert_points(request).await.map_err(|error| self.failed(error))?;
+            self.client.upsert_points(request).await.map_err(|error| self.failed(&error))?;
             points = rest;
         }
         Ok(())
@@ -288,7 +289,7 @@ impl PassageIndex for ServerIndex {
         self.prepare().await?;
         let scope = tenant_filter(workspace).with_ids(passage_ids);
         let request = DeletePointsBuilder::new(&self.collection).points(scope.server()).wait(true);
-        self.client.delete_points(request).await.map_err(|error| self.failed(error))?;
+        self.client.delete_points(request).await.map_err(|error| self.failed(&error))?;
         Ok(())
     }
 
@@ -306,7 +307,7 @@ impl PassageIndex for ServerIndex {
             .client
             .query_batch(QueryBatchPointsBuilder::new(&self.collection, queries))
             .await
-            .map_err(|error| self.failed(error))?;
+            .map_err(|error| self.failed(&error))?;
         let mut lists = answer.result.into_iter().map(|list| list.result.iter().map(scored).collect());
         Ok(IndexHits {
             dense: lists.next().transpose()?.unwrap_or_default(),
@@ -326,7 +327,7 @@ impl PassageIndex for ServerIndex {
             if let Some(offset) = offset.take() {
                 request = request.offset(offset);
             }
-            let page = self.client.scroll(request).await.map_err(|error| self.failed(error))?;
+            let page = self.client.scroll(request).await.map_err(|error| self.failed(&error))?;
             ids.extend(page.result.into_iter().filter_map(|point| match point.id?.point_id_options? {
                 PointIdOptions::Uuid(id) => Some(id),
                 PointIdOptions::Num(_) => None,
@@ -345,7 +346,7 @@ impl PassageIndex for ServerIndex {
 
     async fn health(&self) -> Result<(), IndexError> {
         self.prepare().await?;
-        self.client.collection_info(&self.collection).await.map(|_| ()).map_err(|error| self.failed(error))
+        self.client.collection_info(&self.collection).await.map(|_| ()).map_err(|error| self.failed(&error))
     }
 }
 

@@ -4,8 +4,10 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use ponto::inference::openai::ApiKey;
 use ponto::retrieval::index::IndexConfig;
 use sha2::{Digest, Sha256};
 
@@ -28,8 +30,9 @@ pub(crate) struct QdrantServer {
 impl QdrantServer {
     /// Starts a server over the folder `storage` and waits until it answers.
     pub(crate) async fn start(storage: &Path) -> Self {
+        static STARTED: AtomicU64 = AtomicU64::new(0);
         let binary = tokio::task::spawn_blocking(binary).await.expect("the server is installed");
-        let key = format!("key-{}", uuid::Uuid::now_v7());
+        let key = format!("key-{}-{}", std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
         for _ in 0..5 {
             let ports = (free_port(), free_port());
             let child = spawn(&binary, storage, ports, &key);
@@ -46,10 +49,15 @@ impl QdrantServer {
     pub(crate) fn config(&self, collection: &str) -> IndexConfig {
         IndexConfig {
             url: Some(format!("http://127.0.0.1:{}", self.ports.1)),
-            api_key: Some(self.key.as_str().into()),
+            api_key: ApiKey::new(self.key.as_str()),
             collection: collection.into(),
             timeout_s: 30.0,
         }
+    }
+
+    /// The key it asks for.
+    pub(crate) fn key(&self) -> String {
+        self.key.clone()
     }
 
     /// Kills the server as a crash would.
