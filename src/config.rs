@@ -17,6 +17,7 @@ use crate::inference::openai::OpenAiConfig;
 use crate::knowledge::KnowledgeConfig;
 use crate::retrieval::RetrievalConfig;
 use crate::retrieval::index::IndexConfig;
+use crate::judgement::JudgementConfig;
 pub use crate::settings::Problem;
 
 /// Everything that can be set.
@@ -45,6 +46,8 @@ pub struct Config {
     pub knowledge: KnowledgeConfig,
     /// Which models are used, and where they are kept.
     pub models: ModelsConfig,
+    /// How sure a draft may be.
+    pub judgement: JudgementConfig,
 }
 
 /// `[server]`: address, folders and limits of the process.
@@ -194,6 +197,7 @@ impl Config {
         self.retrieval.validate(&mut problems);
         problems
             .extend(self.models.validate().iter().map(|(setting, message)| Problem::new(setting, message)));
+        self.judgement.validate(&mut problems);
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(problems)) }
     }
 }

@@ -6,6 +6,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub mod calibration;
+mod claims;
+mod groundedness;
+mod judge;
+mod numbers;
+mod semantic;
+mod signals;
+
+pub use judge::{Judge, JudgeInput, JudgementConfig};
 
 /// What is known about a draft before anything is decided.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -39,3 +47,6 @@ pub struct Confidence {
     /// Signals by name, each 0 to 1, higher is better.
     pub signals: BTreeMap<String, f64>,
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -193,4 +193,4 @@ impl DecisionConfig {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -1,0 +1,293 @@
+//! How far each sentence of a draft stands on the passages, word by word.
+//!
+//! Support of a sentence is the weighted share of its content words (stemmed, without accents) that the best window of
+//! a passage holds: up to three neighbouring sentences, list items or table rows, with the passage's headings. A word
+//! weighs `ln(1 + N / max(df, 1))` over the N units of all passages found (rare words say more; Robertson and Spärck
+//! Jones' idf, smoothed); a number weighs twice that. Courtesies ("I hope this helps") claim nothing and count as
+//! supported.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::SentenceGrounding;
+use super::claims::{Evidence, claims};
+use super::semantic::Pair;
+use crate::conversation::Language;
+use crate::generation::Draft;
+use crate::inference::text::{Keys, UnitKind, sentences, units};
+use crate::retrieval::{Passage, Retrieved};
+
+/// Units of a passage that may support one sentence together.
+const WINDOW: usize = 3;
+/// Support from which the words settle it.
+const SETTLED: f64 = 0.8;
+
+/// What was measured of a draft's sentences.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Grounding {
+    pub(super) sentences: Vec<SentenceGrounding>,
+    /// Support of the sentences that claim something.
+    pub(super) supports: Vec<f64>,
+    /// Claims found in the supporting passages, and all.
+    pub(super) claims: (usize, usize),
+    /// Share of the question's content words in the supporting windows and their headings.
+    pub(super) question_in_windows: f64,
+    /// Sentences that words alone do not settle, weakest first, with their best window.
+    pub(super) pairs: Vec<Pair>,
+    /// Share of the sentences that negate exactly where their source does.
+    pub(super) negation: f64,
+}
+
+struct Source<'a> {
+    passage: &'a Passage,
+    heading: BTreeSet<String>,
+    units: Vec<Piece>,
+}
+
+struct Piece {
+    text: String,
+    keys: BTreeSet<String>,
+    negates: bool,
+}
+
+/// Measures a draft against the passages it may rest on.
+pub(super) fn measure(
+    question: &str,
+    language: Language,
+    draft: &Draft,
+    retrieved: &[Retrieved],
+) -> Grounding {
+    let sources: Vec<Source<'_>> = retrieved.iter().map(|hit| source(&hit.passage)).collect();
+    let cited: HashSet<&str> = draft.citations.iter().map(|citation| citation.passage_id.as_str()).collect();
+    let weights = Weights::of(&sources);
+    let keys = Keys::of(language.code());
+    let mut grounding = Grounding {
+        sentences: Vec::new(),
+        supports: Vec::new(),
+        claims: (0, 0),
+        question_in_windows: 0.0,
+        pairs: Vec::new(),
+        negation: 1.0,
+    };
+    let mut pairs: Vec<(f64, Pair)> = Vec::new();
+    let mut window_keys: BTreeSet<String> = BTreeSet::new();
+    let (mut agreeing, mut compared) = (0_usize, 0_usize);
+    for span in sentences(&draft.text) {
+        let text = &draft.text[span];
+        let words: Vec<String> = keys.all(text);
+        let found_claims = claims(text, language);
+        if found_claims.is_empty() && words.iter().all(|word| is_courtesy(word)) {
+            grounding.sentences.push(SentenceGrounding {
+                text: text.to_owned(),
+                support: 1.0,
+                passage_id: None,
+                unsupported: Vec::new(),
+            });
+            continue;
+        }
+        let best = sources
+            .iter()
+            .filter_map(|source| best_window(&words, source, &weights).map(|window| (source, window)))
+            .max_by(|(a, left), (b, right)| {
+                let rank = |source: &Source<'_>| cited.contains(source.passage.id.as_str());
+                left.support.total_cmp(&right.support).then(rank(a).cmp(&rank(b)))
+            });
+        let mut evidence = Evidence::default();
+        evidence.add_words(question);
+        for hit in retrieved {
+            let own = best.as_ref().is_some_and(|(source, _)| source.passage.id == hit.passage.id);
+            if own || cited.contains(hit.passage.id.as_str()) {
+                evidence.add(&hit.passage.indexed_text(), hit.passage.language);
+            }
+        }
+        let unsupported: Vec<String> = found_claims
+            .iter()
+            .filter(|claim| !evidence.supports(claim))
+            .map(|claim| claim.text.clone())
+            .collect();
+        grounding.claims.0 += found_claims.len() - unsupported.len();
+        grounding.claims.1 += found_claims.len();
+        let support = best.as_ref().map_or(0.0, |(_, window)| window.support);
+        if let Some((source, window)) = &best {
+            window_keys.extend(source.heading.iter().cloned());
+            for piece in &source.units[window.from..window.to] {
+                window_keys.extend(piece.keys.iter().cloned());
+            }
+            if support < SETTLED {
+                let pieces = source.units.get(window.from..window.to).unwrap_or_default();
+                let window = pieces.iter().map(|piece| piece.text.as_str()).collect::<Vec<_>>().join(" ");
+                pairs.push((support, Pair { sentence: text.to_owned(), window }));
+            }
+            if support >= 0.5 {
+                compared += 1;
+                agreeing += usize::from(negates(text) == window.negates);
+            }
+        }
+        grounding.supports.push(support);
+        grounding.sentences.push(SentenceGrounding {
+            text: text.to_owned(),
+            support,
+            passage_id: best.filter(|_| support > 0.0).map(|(source, _)| source.passage.id.clone()),
+            unsupported,
+        });
+    }
+    pairs.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    grounding.pairs = pairs.into_iter().map(|(_, pair)| pair).collect();
+    let asked = keys.all(question);
+    if !asked.is_empty() {
+        let held = asked.iter().filter(|key| window_keys.contains(*key)).count();
+        grounding.question_in_windows = held as f64 / asked.len() as f64;
+    }
+    if compared > 0 {
+        grounding.negation = agreeing as f64 / compared as f64;
+    }
+    grounding
+}
+
+fn source(passage: &Passage) -> Source<'_> {
+    let keys = Keys::of(passage.language.map_or("", Language::code));
+    let pieces = units(&passage.text)
+        .into_iter()
+        .map(|unit| {
+            let mut text = unit.text(&passage.text).to_owned();
+            if let UnitKind::Row { header } = &unit.kind {
+                text.push(' ');
+                text.push_str(&passage.text[header.clone()]);
+            }
+            let rendered = unit.render(&passage.text);
+            Piece { keys: keys.all(&text).into_iter().collect(), negates: negates(&text), text: rendered }
+        })
+        .collect();
+    Source { passage, heading: keys.all(&passage.heading()).into_iter().collect(), units: pieces }
+}
+
+struct Window {
+    support: f64,
+    from: usize,
+    to: usize,
+    negates: bool,
+}
+
+fn best_window(words: &[String], source: &Source<'_>, weights: &Weights) -> Option<Window> {
+    let total: f64 = words.iter().map(|word| weights.of_word(word)).sum();
+    let mut best: Option<Window> = None;
+    for from in 0..source.units.len() {
+        for to in from + 1..=(from + WINDOW).min(source.units.len()) {
+            let window = &source.units[from..to];
+            let held: f64 = words
+                .iter()
+                .filter(|word| {
+                    source.heading.contains(*word) || window.iter().any(|piece| piece.keys.contains(*word))
+                })
+                .map(|word| weights.of_word(word))
+                .sum();
+            // Without a content word (a bare number, a name) only the claims can tell.
+            let support = if total > 0.0 { held / total } else { 1.0 };
+            if best.as_ref().is_none_or(|best| support > best.support + 1e-9) {
+                let negates = window.iter().any(|piece| piece.negates);
+                best = Some(Window { support, from, to, negates });
+            }
+        }
+    }
+    best
+}
+
+struct Weights {
+    units: f64,
+    frequencies: HashMap<String, usize>,
+}
+
+impl Weights {
+    fn of(sources: &[Source<'_>]) -> Self {
+        let mut frequencies = HashMap::new();
+        let pieces = || sources.iter().flat_map(|source| &source.units);
+        for key in pieces().flat_map(|piece| &piece.keys) {
+            *frequencies.entry(key.clone()).or_insert(0) += 1;
+        }
+        Self { units: pieces().count() as f64, frequencies }
+    }
+
+    fn of_word(&self, word: &str) -> f64 {
+        let frequency = self.frequencies.get(word).copied().unwrap_or(0).max(1);
+        let weight = (1.0 + self.units / frequency as f64).ln();
+        if word.starts_with(|c: char| c.is_ascii_digit()) { 2.0 * weight } else { weight }
+    }
+}
+
+/// Words that turn a statement around, in the four languages.
+fn negates(text: &str) -> bool {
+    crate::inference::text::words(text).any(|word| {
+        let word = crate::inference::text::fold(word);
+        NEGATIONS.contains(&word.as_str())
+    }) || text.to_lowercase().contains("n't")
+}
+
+const NEGATIONS: &[&str] = &[
+    "nao", "nunca", "nem", "sem", "nenhum", "nenhuma", "non", "mai", "senza", "nessun", "nessuno", "nessuna",
+    "ne", "no", "not", "nunca", "sin", "ningun", "ninguna", "ni", "never", "without", "cannot", "neither",
+];
+
+/// Beginnings of courtesy words, folded, as [`Keys`] cuts them.
+const COURTESY: &[&str] = &[
+    "agrade", "ajuda", "ajud", "alguma", "ansios", "aqui", "assist", "atend", "bem", "boa", "bom", "bonjou",
+    "caro", "cara", "certez", "claro", "coisa", "contac", "contat", "conte", "cordia", "disfru", "dispos",
+    "dispon", "duda", "duvid", "encant", "entre", "envia", "espero", "esper", "estame", "estima", "excele",
+    "favor", "feliz", "glad", "goste", "happy", "help", "hope", "know", "let", "mais", "mas", "melhor",
+    "mensag", "momen", "perfet", "perfec", "pergun", "piacer", "pregun", "prazer", "precis", "neces",
+    "questi", "aiuta", "aiut", "altro", "altre", "domand", "benven", "bienve", "bem-vi", "bem-v", "saluti",
+    "salud", "saudac", "sincer", "regard", "kind", "best", "else", "anythi", "furthe", "feel", "free",
+    "reach", "welcom", "sorry", "lament", "descul", "scus", "spiace", "dispia", "sient", "sento", "ayuda",
+    "ayud", "equipe", "equipo", "team", "client", "custom", "dear", "gentil", "servi",
+];
+
+fn is_courtesy(key: &str) -> bool {
+    COURTESY.contains(&key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judgement::tests::{draft, hit};
+
+    const DELIVERY: &str = "A entrega padrão no Brasil leva 4 dias úteis e custa R$ 19,90. \
+        Acima de R$ 250 a entrega é grátis. Não entregamos aos domingos.";
+
+    fn grounding(text: &str) -> Grounding {
+        let mut passage = hit("p1", DELIVERY, 0.9, 0.5);
+        passage.passage.language = Some(Language::Pt);
+        passage.passage.title = "Entrega".into();
+        measure("quanto tempo demora a entrega?", Language::Pt, &draft(text), &[passage])
+    }
+
+    #[test]
+    fn what_the_passage_says_is_supported() {
+        let found = grounding("A entrega padrão no Brasil leva quatro dias úteis.");
+        assert!(found.supports[0] > 0.7, "{found:?}");
+        assert!(found.sentences[0].unsupported.is_empty(), "{found:?}");
+        assert_eq!(found.sentences[0].passage_id.as_deref(), Some("p1"));
+    }
+
+    #[test]
+    fn another_number_or_topic_is_not() {
+        let number = grounding("A entrega padrão no Brasil leva 7 dias úteis.");
+        assert_eq!(
+            number.sentences[0].unsupported,
+            ["7 dias"].map(|_| number.sentences[0].unsupported[0].clone())
+        );
+        assert!(number.sentences[0].unsupported[0].starts_with('7'));
+        let topic = grounding("Vendemos cartões-presente em todas as lojas físicas.");
+        assert!(topic.supports[0] < 0.3, "{topic:?}");
+    }
+
+    #[test]
+    fn courtesies_claim_nothing() {
+        let found = grounding("A entrega custa R$ 19,90. Espero ter ajudado!");
+        assert_eq!(found.supports.len(), 1, "{found:?}");
+        assert!((found.sentences[1].support - 1.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn a_turned_statement_is_noticed() {
+        assert!((grounding("Não entregamos aos domingos.").negation - 1.0).abs() < f64::EPSILON);
+        assert!(grounding("Entregamos a entrega padrão aos domingos.").negation < 1.0);
+    }
+}

@@ -1,0 +1,106 @@
+//! The judge: groundedness, signals, and the probability a calibration makes of them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::calibration::{CalibrationKey, Calibrations};
+use super::{Confidence, Judgement, groundedness, semantic, signals};
+use crate::conversation::Language;
+use crate::generation::Draft;
+use crate::inference::{Embedder, InferenceError};
+use crate::retrieval::Retrieved;
+use crate::settings::Problem;
+
+/// `[judgement]`: how sure a draft may be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct JudgementConfig {
+    /// Folder of calibrations (`*.json`) beside those of the binary; one of the same key replaces the binary's.
+    pub calibrations: Option<PathBuf>,
+    /// Whether sentences that share too few words with their source are compared with it by meaning too
+    /// (a few milliseconds a sentence). A calibration is fitted with or without.
+    pub semantic: bool,
+}
+
+impl Default for JudgementConfig {
+    fn default() -> Self {
+        Self { calibrations: None, semantic: true }
+    }
+}
+
+impl JudgementConfig {
+    /// Checks the section.
+    pub fn validate(&self, problems: &mut Vec<Problem>) {
+        if let Some(folder) = self.calibrations.as_deref().filter(|folder| !folder.is_dir()) {
+            problems.push(Problem::new(
+                "judgement.calibrations",
+                format!("{} is not a folder; make it, or leave the setting out", folder.display()),
+            ));
+        }
+    }
+}
+
+/// Measures drafts.
+pub struct Judge {
+    embedder: Arc<dyn Embedder>,
+    calibrations: Calibrations,
+    config: JudgementConfig,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct JudgeInput<'a> {
+    /// What was asked, standing alone.
+    pub question: &'a str,
+    /// The customer's language.
+    pub language: Language,
+    /// The draft.
+    pub draft: &'a Draft,
+    /// What was found, best first.
+    pub retrieved: &'a [Retrieved],
+}
+
+impl Judge {
+    /// A judge over the calibrations at hand.
+    pub fn new(embedder: Arc<dyn Embedder>, calibrations: Calibrations, config: JudgementConfig) -> Self {
+        Self { embedder, calibrations, config }
+    }
+
+    /// What a calibration of this draft must have been fitted for.
+    pub fn key(&self, draft: &Draft) -> CalibrationKey {
+        CalibrationKey {
+            model: draft.production.model.fingerprint.clone(),
+            prompt: draft.production.prompt_version.clone(),
+            embedder: self.embedder.info().fingerprint.clone(),
+        }
+    }
+
+    /// The certified threshold for a key and a language; `None` where nothing is certified.
+    pub fn threshold(&self, key: &CalibrationKey, language: Language) -> Option<f64> {
+        self.calibrations.find(key)?.certificate.as_ref()?.threshold_for(language)
+    }
+
+    /// Measures a draft. Without a calibration the value is the plain mean of the signals and says so.
+    pub async fn judge(&self, input: JudgeInput<'_>) -> Result<Judgement, InferenceError> {
+        let JudgeInput { question, language, draft, retrieved } = input;
+        let grounding = groundedness::measure(question, language, draft, retrieved);
+        let mut signals = signals::signals(question, language, draft, retrieved, &grounding);
+        if self.config.semantic {
+            let support = semantic::support(self.embedder.as_ref(), &grounding.pairs).await?;
+            signals.insert("semantic_support".to_owned(), support);
+        }
+        let confidence = match self.calibrations.find(&self.key(draft)) {
+            Some(calibration) => {
+                Confidence { value: calibration.apply(&signals, language), calibrated: true, signals }
+            }
+            None => {
+                let mean = signals.values().sum::<f64>() / signals.len().max(1) as f64;
+                Confidence { value: mean, calibrated: false, signals }
+            }
+        };
+        Ok(Judgement { sentences: grounding.sentences, confidence })
+    }
+}

@@ -1,0 +1,543 @@
+//! Numbers, times and dates of a text as values with units.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::claims::pattern;
+use crate::conversation::Language;
+use crate::inference::text::fold;
+
+/// A value with its unit, in every reading: `1.000` may be a thousand or one, `13h` an hour of the day or a duration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Quantity {
+    readings: Vec<(String, Option<Unit>)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Percent,
+    Euro,
+    Pound,
+    Dollar,
+    Real,
+    Minute,
+    Hour,
+    Day,
+    Week,
+    Month,
+    Year,
+    /// Time of day; the value is minutes from midnight.
+    Clock,
+    /// The value is `month-day` or `year-month-day`.
+    Date,
+}
+
+impl Quantity {
+    /// Whether this, found in a source, supports a claim.
+    pub(super) fn supports(&self, claim: &Self) -> bool {
+        self.readings.iter().any(|(value, unit)| {
+            claim.readings.iter().any(|(other, wanted)| value == other && agree(*unit, *wanted))
+        })
+    }
+
+    fn new(values: impl IntoIterator<Item = String>, unit: Option<Unit>) -> Self {
+        Self { readings: values.into_iter().map(|value| (value, unit)).collect() }
+    }
+}
+
+/// Equal units agree; a unit may be left out on one side, but a time or a date is no plain number.
+fn agree(source: Option<Unit>, claim: Option<Unit>) -> bool {
+    match (source, claim) {
+        (Some(source), Some(claim)) => source == claim,
+        (Some(unit), None) | (None, Some(unit)) => !matches!(unit, Unit::Clock | Unit::Date),
+        (None, None) => true,
+    }
+}
+
+static CLOCK: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b([01]?[0-9]|2[0-4])(?::([0-5][0-9])(?:\s?h)?|\s?h(?:([0-5][0-9])|oras?|rs|s)?)(?:\s?([ap])\.?m\b\.?)?(?:\b|$)|\b(1[0-2]|[1-9])(?:[:.]([0-5][0-9]))?\s?([ap])\.?m\b",
+    )
+});
+static DATE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"\b([0-9]{4})-([0-9]{2})-([0-9]{2})\b|\b([0-9]{1,2})[/.]([0-9]{1,2})[/.]([0-9]{4}|[0-9]{2})\b")
+});
+static DAY_MONTH: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(&format!(
+        r"(?i)\b([0-9]{{1,2}})(?:st|nd|rd|th|º|°)?\s+(?:de\s+|of\s+)?({MONTHS})[a-zçã]*\.?(?:\s+(?:de\s+)?([0-9]{{4}}))?\b|\b({MONTHS})[a-z]*\.?\s+([0-9]{{1,2}})(?:st|nd|rd|th)?(?:,?\s+([0-9]{{4}}))?\b"
+    ))
+});
+const MONTHS: &str =
+    "jan|fev|feb|mar|abr|apr|mai|may|mag|jun|giu|jul|lug|ago|aug|set|sep|out|oct|ott|nov|dez|dec|dic|gen|ene";
+/// Amount, with a currency sign before it or a unit behind it.
+static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)(?P<before>R\$|US\$|[€£$]|\b(?:EUR|BRL|GBP|USD)\b)?\s?(?P<number>[0-9]+(?:[.,\u{A0}\u{202F}][0-9]+)*)(?:\s?(?P<percent>%|por cento|per cento|percent|por ciento))?",
+    )
+});
+static WORD: LazyLock<Regex> = LazyLock::new(|| pattern(r"[\p{L}\p{M}]+(?:-[\p{L}\p{M}]+)*|[€£$]|R\$"));
+
+/// Quantities of a text with the words they stand in, and their bytes. `None` reads number words of every language.
+///
+/// Number words count in a claim only with a unit behind them: *sei* is six and "you are" in Italian.
+pub(super) fn quantities(
+    text: &str,
+    language: Option<Language>,
+) -> (Vec<(String, Quantity)>, Vec<Range<usize>>) {
+    let mut found = Vec::new();
+    let mut taken: Vec<Range<usize>> = Vec::new();
+    let free = |taken: &[Range<usize>], span: &Range<usize>| {
+        !taken.iter().any(|other| other.start < span.end && span.start < other.end)
+    };
+    for hit in DATE.captures_iter(text).chain(DAY_MONTH.captures_iter(text)) {
+        let Some(whole) = hit.get(0) else { continue };
+        if let Some(values) = date(&hit).filter(|_| free(&taken, &whole.range())) {
+            found.push((whole.as_str().to_owned(), Quantity::new(values, Some(Unit::Date))));
+            taken.push(whole.range());
+        }
+    }
+    for hit in CLOCK.captures_iter(text) {
+        let Some(whole) = hit.get(0).filter(|whole| free(&taken, &whole.range())) else { continue };
+        let Some(minutes) = clock(&hit) else { continue };
+        let shown = whole.as_str().trim().to_lowercase();
+        let digits: String = shown.chars().take_while(char::is_ascii_digit).collect();
+        let as_clock = (minutes.to_string(), Some(Unit::Clock));
+        let as_hours = (normal(&digits), Some(Unit::Hour));
+        let readings = if shown.contains(':') || shown.ends_with('m') || shown.ends_with("m.") {
+            vec![as_clock]
+        } else {
+            vec![as_clock, as_hours]
+        };
+        found.push((whole.as_str().trim().to_owned(), Quantity { readings }));
+        taken.push(whole.range());
+    }
+    for hit in NUMBER.captures_iter(text) {
+        let Some(number) = hit.name("number") else { continue };
+        if !free(&taken, &number.range()) || glued(text, &number.range()) {
+            continue;
+        }
+        let before = hit.name("before").and_then(|sign| currency(sign.as_str()));
+        let percent = hit.name("percent").map(|_| Unit::Percent);
+        let end = hit.get(0).map_or(number.end(), |whole| whole.end());
+        let (unit, unit_end) = match before.or(percent) {
+            Some(unit) => (Some(unit), end),
+            None => unit_after(text, end),
+        };
+        let start = hit.name("before").map_or(number.start(), |sign| sign.start());
+        let shown = text.get(start..unit_end).unwrap_or(number.as_str()).trim().to_owned();
+        found.push((shown, Quantity::new(readings(number.as_str()), unit)));
+        taken.push(start..end);
+    }
+    for hit in WORD.find_iter(text) {
+        let Some(value) = word_value(&fold(hit.as_str()), language) else { continue };
+        let (unit, end) = unit_after(text, hit.end());
+        if unit.is_some() && free(&taken, &hit.range()) {
+            let shown = text.get(hit.start()..end).unwrap_or(hit.as_str()).to_owned();
+            found.push((shown, Quantity::new([value.to_string()], unit)));
+        }
+    }
+    (found, taken)
+}
+
+/// Letters directly before or behind the digits make a code, not a number (`A4`, `3x`); `4º` and `2nd` are numbers.
+fn glued(text: &str, span: &Range<usize>) -> bool {
+    let before = text[..span.start].chars().next_back();
+    let after: String = text[span.end..].chars().take_while(|c| c.is_alphanumeric()).collect();
+    let ordinal = ["st", "nd", "rd", "th", "º", "ª", "h", "min", "kg", "g", "ml", "l", "cm", "mm", "w"];
+    let prefix = before.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    prefix || (!after.is_empty() && !ordinal.contains(&after.to_lowercase().as_str()))
+}
+
+/// The normal forms a written number may have.
+fn readings(number: &str) -> Vec<String> {
+    let number: String = number.chars().filter(|c| !matches!(c, '\u{A0}' | '\u{202F}')).collect();
+    let marks: Vec<char> = number.chars().filter(|c| !c.is_ascii_digit()).collect();
+    let thousands: String = number.chars().filter(char::is_ascii_digit).collect();
+    let decimal = |mark: char| {
+        let (whole, part) = number.rsplit_once(mark).unwrap_or((&number, ""));
+        let whole: String = whole.chars().filter(char::is_ascii_digit).collect();
+        format!("{whole}.{part}")
+    };
+    let Some(last) = marks.last().copied() else { return vec![normal(&number)] };
+    let tail = number.rsplit(last).next().map_or(0, str::len);
+    let first = number.find(last).unwrap_or(0);
+    match marks.iter().filter(|mark| **mark == last).count() {
+        1 if marks.len() > 1 => vec![normal(&decimal(last))],
+        1 if tail == 3 && (1..=3).contains(&first) && !number.starts_with('0') => {
+            vec![normal(&thousands), normal(&decimal(last))]
+        }
+        1 => vec![normal(&decimal(last))],
+        _ => vec![normal(&thousands)],
+    }
+}
+
+/// Without leading zeros of the whole part and trailing zeros of the fraction.
+fn normal(number: &str) -> String {
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    let whole = whole.trim_start_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let part = part.trim_end_matches('0');
+    if part.is_empty() { whole.to_owned() } else { format!("{whole}.{part}") }
+}
+
+/// The unit behind a number, over the other end of a range and over "business", with the byte it ends at.
+fn unit_after(text: &str, from: usize) -> (Option<Unit>, usize) {
+    let Some(rest) = text.get(from..) else { return (None, from) };
+    let mut words = 0;
+    for hit in UNIT_WORD.find_iter(rest) {
+        let between = rest[..hit.start()].trim();
+        if between.ends_with(['.', ';', '!', '?', ':', ',', '(', ')', '|', '\n'])
+            && words == 0
+            && !between.is_empty()
+            || rest[..hit.start()].contains(['.', ';', '!', '?', '|', '\n'])
+        {
+            return (None, from);
+        }
+        let word = fold(hit.as_str());
+        if let Some(unit) = unit_word(&word) {
+            return (Some(unit), from + hit.end());
+        }
+        words += 1;
+        let passes = BETWEEN.contains(&word.as_str()) || word.chars().all(|c| c.is_ascii_digit());
+        if !passes || words > 3 {
+            return (None, from);
+        }
+    }
+    (None, from)
+}
+
+static UNIT_WORD: LazyLock<Regex> = LazyLock::new(|| pattern(r"[\p{L}\p{M}]+|[0-9]+(?:[.,][0-9]+)*|[€£$%]"));
+
+/// Words that may stand between a number and its unit.
+const BETWEEN: &[&str] = &[
+    "a",
+    "e",
+    "y",
+    "o",
+    "ou",
+    "or",
+    "to",
+    "and",
+    "ate",
+    "al",
+    "business",
+    "working",
+    "calendar",
+    "full",
+    "full-time",
+    "uteis",
+    "util",
+    "corridos",
+    "primeiros",
+    "primeras",
+    "primeros",
+    "first",
+    "primi",
+    "prime",
+    "whole",
+    "more",
+    "consecutive",
+    "consecutivos",
+    "piene",
+    "lunghi",
+    "six",
+    "seis",
+    "four",
+    "quatro",
+    "quattro",
+    "cuatro",
+    "cinco",
+    "five",
+    "cinque",
+    "tre",
+    "tres",
+    "three",
+    "dez",
+    "ten",
+    "dieci",
+    "diez",
+];
+
+fn unit_word(word: &str) -> Option<Unit> {
+    Some(match word {
+        "%" => Unit::Percent,
+        "€" | "euro" | "euros" | "eur" => Unit::Euro,
+        "£" | "pound" | "pounds" | "gbp" | "libras" | "sterline" => Unit::Pound,
+        "$" | "dollar" | "dollars" | "usd" | "dolares" | "dollari" => Unit::Dollar,
+        "reais" | "real" | "brl" => Unit::Real,
+        "minute" | "minutes" | "min" | "mins" | "minuto" | "minutos" | "minuti" => Unit::Minute,
+        "hour" | "hours" | "hora" | "horas" | "ora" | "ore" | "h" | "hrs" => Unit::Hour,
+        "day" | "days" | "dia" | "dias" | "giorno" | "giorni" => Unit::Day,
+        "week" | "weeks" | "semana" | "semanas" | "settimana" | "settimane" => Unit::Week,
+        "month" | "months" | "mes" | "meses" | "mese" | "mesi" => Unit::Month,
+        "year" | "years" | "ano" | "anos" | "anni" | "anno" => Unit::Year,
+        _ => return None,
+    })
+}
+
+fn currency(sign: &str) -> Option<Unit> {
+    Some(match sign.to_uppercase().as_str() {
+        "R$" | "BRL" => Unit::Real,
+        "€" | "EUR" => Unit::Euro,
+        "£" | "GBP" => Unit::Pound,
+        "$" | "US$" | "USD" => Unit::Dollar,
+        _ => return None,
+    })
+}
+
+fn clock(hit: &regex::Captures<'_>) -> Option<u32> {
+    let number = |index: usize| hit.get(index).and_then(|part| part.as_str().parse::<u32>().ok());
+    let (hour, minutes, half) = match number(1) {
+        Some(hour) => (hour, number(2).or_else(|| number(3)).unwrap_or(0), hit.get(4)),
+        None => (number(5)?, number(6).unwrap_or(0), hit.get(7)),
+    };
+    let hour = match half.map(|half| half.as_str().to_lowercase()).as_deref() {
+        Some("p") if hour < 12 => hour + 12,
+        Some("a") if hour == 12 => 0,
+        _ => hour,
+    };
+    Some(hour * 60 + minutes)
+}
+
+fn date(hit: &regex::Captures<'_>) -> Option<Vec<String>> {
+    let part = |index: usize| hit.get(index).map(|part| part.as_str());
+    let number = |index: usize| part(index).and_then(|text| text.parse::<u32>().ok());
+    if hit.len() == 7 && part(1).is_some_and(|text| text.len() == 4) {
+        return forms(number(1), number(2)?, number(3)?);
+    }
+    // Of DATE, groups 4 to 6 are day, month, year; of DAY_MONTH, groups 1 to 3 are day, name, year and 4 to 6 name, day, year.
+    if let (Some(day), Some(month), Some(year)) = (number(4), number(5), number(6)) {
+        return forms(Some(if year < 100 { 2000 + year } else { year }), month, day);
+    }
+    if let (Some(day), Some(month)) = (number(1), part(2).and_then(month)) {
+        return forms(number(3), month, day);
+    }
+    let (month, day) = (part(4).and_then(month)?, number(5)?);
+    forms(number(6), month, day)
+}
+
+fn forms(year: Option<u32>, month: u32, day: u32) -> Option<Vec<String>> {
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    Some(match year {
+        Some(year) => vec![format!("{year}-{month}-{day}")],
+        None => vec![format!("{month}-{day}")],
+    })
+}
+
+fn month(name: &str) -> Option<u32> {
+    let start: String = fold(name).chars().take(3).collect();
+    Some(match start.as_str() {
+        "jan" | "gen" | "ene" => 1,
+        "fev" | "feb" => 2,
+        "mar" => 3,
+        "abr" | "apr" => 4,
+        "mai" | "may" | "mag" => 5,
+        "jun" | "giu" => 6,
+        "jul" | "lug" => 7,
+        "ago" | "aug" => 8,
+        "set" | "sep" => 9,
+        "out" | "oct" | "ott" => 10,
+        "nov" => 11,
+        "dez" | "dec" | "dic" => 12,
+        _ => return None,
+    })
+}
+
+/// Values of written-out numbers by language, folded. "One" is an article everywhere but in English.
+fn word_value(word: &str, language: Option<Language>) -> Option<u32> {
+    let tables: &[(Language, &[&str])] = &[
+        (
+            Language::Pt,
+            &[
+                "dois/duas",
+                "tres",
+                "quatro",
+                "cinco",
+                "seis",
+                "sete",
+                "oito",
+                "nove",
+                "dez",
+                "onze",
+                "doze",
+                "treze",
+                "catorze/quatorze",
+                "quinze",
+                "dezesseis/dezasseis",
+                "dezessete/dezassete",
+                "dezoito",
+                "dezenove/dezanove",
+                "vinte",
+            ],
+        ),
+        (
+            Language::It,
+            &[
+                "due",
+                "tre",
+                "quattro",
+                "cinque",
+                "sei",
+                "sette",
+                "otto",
+                "nove",
+                "dieci",
+                "undici",
+                "dodici",
+                "tredici",
+                "quattordici",
+                "quindici",
+                "sedici",
+                "diciassette",
+                "diciotto",
+                "diciannove",
+                "venti",
+            ],
+        ),
+        (
+            Language::Es,
+            &[
+                "dos",
+                "tres",
+                "cuatro",
+                "cinco",
+                "seis",
+                "siete",
+                "ocho",
+                "nueve",
+                "diez",
+                "once",
+                "doce",
+                "trece",
+                "catorce",
+                "quince",
+                "dieciseis",
+                "diecisiete",
+                "dieciocho",
+                "diecinueve",
+                "veinte",
+            ],
+        ),
+        (
+            Language::En,
+            &[
+                "two",
+                "three",
+                "four",
+                "five",
+                "six",
+                "seven",
+                "eight",
+                "nine",
+                "ten",
+                "eleven",
+                "twelve",
+                "thirteen",
+                "fourteen",
+                "fifteen",
+                "sixteen",
+                "seventeen",
+                "eighteen",
+                "nineteen",
+                "twenty",
+            ],
+        ),
+    ];
+    let tens: &[(Language, &[(&str, u32)])] = &[
+        (
+            Language::Pt,
+            &[
+                ("trinta", 30),
+                ("quarenta", 40),
+                ("cinquenta", 50),
+                ("sessenta", 60),
+                ("noventa", 90),
+                ("cem", 100),
+            ],
+        ),
+        (
+            Language::It,
+            &[
+                ("trenta", 30),
+                ("quaranta", 40),
+                ("cinquanta", 50),
+                ("sessanta", 60),
+                ("novanta", 90),
+                ("cento", 100),
+            ],
+        ),
+        (
+            Language::Es,
+            &[
+                ("treinta", 30),
+                ("cuarenta", 40),
+                ("cincuenta", 50),
+                ("sesenta", 60),
+                ("noventa", 90),
+                ("cien", 100),
+            ],
+        ),
+        (
+            Language::En,
+            &[
+                ("one", 1),
+                ("thirty", 30),
+                ("forty", 40),
+                ("fifty", 50),
+                ("sixty", 60),
+                ("ninety", 90),
+                ("hundred", 100),
+            ],
+        ),
+    ];
+    let wanted = |other: Language| language.is_none_or(|language| language == other);
+    let small = tables.iter().filter(|(language, _)| wanted(*language)).find_map(|(_, names)| {
+        names.iter().position(|name| name.split('/').any(|name| name == word)).map(|index| index as u32 + 2)
+    });
+    small.or_else(|| {
+        tens.iter()
+            .filter(|(language, _)| wanted(*language))
+            .flat_map(|(_, names)| names.iter())
+            .find(|(name, _)| *name == word)
+            .map(|(_, value)| *value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_numbers_in_one_form() {
+        for (written, values) in [
+            ("1.000,50", vec!["1000.5"]),
+            ("1,000.50", vec!["1000.5"]),
+            ("1.000", vec!["1000", "1"]),
+            ("1.000.000", vec!["1000000"]),
+            ("4,90", vec!["4.9"]),
+            ("0.125", vec!["0.125"]),
+            ("007", vec!["7"]),
+            ("10.00", vec!["10"]),
+        ] {
+            assert_eq!(readings(written), values, "{written}");
+        }
+    }
+
+    #[test]
+    fn reads_units_over_ranges_and_adjectives() {
+        let units = |text: &str| -> Vec<Option<Unit>> {
+            let found = quantities(text, Some(Language::En)).0;
+            found.into_iter().flat_map(|(_, found)| found.readings).map(|(_, unit)| unit).collect()
+        };
+        assert_eq!(units("2 to 4 business days"), [Some(Unit::Day), Some(Unit::Day)]);
+        assert_eq!(units("within 14 days. 3 mugs"), [Some(Unit::Day), None]);
+        assert_eq!(units("from 9:00 to 5 pm"), [Some(Unit::Clock), Some(Unit::Clock)]);
+        assert_eq!(units("€5 or 10%"), [Some(Unit::Euro), Some(Unit::Percent)]);
+        assert_eq!(units("24 horas"), [Some(Unit::Clock), Some(Unit::Hour)]);
+        assert_eq!(units("48 hours"), [Some(Unit::Hour)]);
+    }
+}

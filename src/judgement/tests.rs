@@ -1,0 +1,53 @@
+//! Passages and drafts to try measures on.
+
+use crate::conversation::{Language, WorkspaceId};
+use crate::generation::{Citation, Draft, Production};
+use crate::inference::{FinishReason, ModelInfo, TokenUsage};
+use crate::retrieval::{Passage, Retrieved, Scores};
+
+pub(crate) fn hit(id: &str, text: &str, dense: f32, coverage: f32) -> Retrieved {
+    Retrieved {
+        passage: Passage {
+            id: id.into(),
+            workspace: WorkspaceId("w".into()),
+            document_id: "d".into(),
+            title: String::new(),
+            heading_path: Vec::new(),
+            text: text.into(),
+            language: None,
+            url: None,
+            span: (0, text.chars().count()),
+            ordinal: 0,
+        },
+        scores: Scores { dense: Some(dense), sparse: None, coverage, fused: 1.0 },
+    }
+}
+
+/// A draft that cites the passage `p1`.
+pub(crate) fn draft(text: &str) -> Draft {
+    Draft {
+        text: text.into(),
+        language: Language::En,
+        ai_generated: true,
+        citations: vec![Citation {
+            passage_id: "p1".into(),
+            document_id: "d".into(),
+            title: String::new(),
+            url: None,
+            quote: String::new(),
+        }],
+        production: Production {
+            model: ModelInfo {
+                backend: "test".into(),
+                model: "test".into(),
+                fingerprint: "f".into(),
+                context_length: 4096,
+            },
+            usage: TokenUsage::default(),
+            finish: FinishReason::Stop,
+            logprobs: None,
+            prompt_version: "p".into(),
+            refused: false,
+        },
+    }
+}
