@@ -14,10 +14,10 @@ use crate::inference::InferenceConfig;
 use crate::inference::candle::CandleConfig;
 use crate::inference::models::ModelsConfig;
 use crate::inference::openai::OpenAiConfig;
+use crate::judgement::JudgementConfig;
 use crate::knowledge::KnowledgeConfig;
 use crate::retrieval::RetrievalConfig;
 use crate::retrieval::index::IndexConfig;
-use crate::judgement::JudgementConfig;
 pub use crate::settings::Problem;
 
 /// Everything that can be set.

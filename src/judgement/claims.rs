@@ -15,9 +15,9 @@ use crate::inference::text::fold;
 
 /// One checkable claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
+pub(super) struct Claim {
     /// As it stands in the text.
-    pub text: String,
+    pub(super) text: String,
     kind: Kind,
 }
 
@@ -30,7 +30,7 @@ enum Kind {
 
 /// Everything of some sources that claims are compared with.
 #[derive(Debug, Clone, Default)]
-pub struct Evidence {
+pub(super) struct Evidence {
     quantities: Vec<Quantity>,
     literals: BTreeSet<String>,
     words: BTreeSet<String>,
@@ -55,7 +55,7 @@ pub(super) fn pattern(source: &str) -> Regex {
 }
 
 /// The claims of one sentence, in the language it is written in.
-pub fn claims(sentence: &str, language: Language) -> Vec<Claim> {
+pub(super) fn claims(sentence: &str, language: Language) -> Vec<Claim> {
     let sentence = LIST_MARK.replace(sentence, "");
     let mut found = Vec::new();
     let mut rest = sentence.to_string();
@@ -147,7 +147,7 @@ const CALENDAR: &[&str] = &[
 
 impl Evidence {
     /// Adds a source; its words count as names wherever they stand.
-    pub fn add(&mut self, text: &str, language: Option<Language>) {
+    pub(super) fn add(&mut self, text: &str, language: Option<Language>) {
         for hit in LITERAL.find_iter(text) {
             self.literals.insert(literal(hit.as_str()));
         }
@@ -160,12 +160,12 @@ impl Evidence {
     }
 
     /// Adds words that names may come from, but no numbers: what the customer said proves nothing.
-    pub fn add_words(&mut self, text: &str) {
+    pub(super) fn add_words(&mut self, text: &str) {
         self.words.extend(words(text));
     }
 
     /// Whether a claim is in the sources.
-    pub fn supports(&self, claim: &Claim) -> bool {
+    pub(super) fn supports(&self, claim: &Claim) -> bool {
         match &claim.kind {
             Kind::Quantity(quantity) => self.quantities.iter().any(|known| known.supports(quantity)),
             // A link to a page under a known site is another link.

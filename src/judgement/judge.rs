@@ -92,15 +92,12 @@ impl Judge {
             let support = semantic::support(self.embedder.as_ref(), &grounding.pairs).await?;
             signals.insert("semantic_support".to_owned(), support);
         }
-        let confidence = match self.calibrations.find(&self.key(draft)) {
-            Some(calibration) => {
-                Confidence { value: calibration.apply(&signals, language), calibrated: true, signals }
-            }
-            None => {
-                let mean = signals.values().sum::<f64>() / signals.len().max(1) as f64;
-                Confidence { value: mean, calibrated: false, signals }
-            }
-        };
+        let calibration = self.calibrations.find(&self.key(draft));
+        let value = calibration.as_ref().map_or_else(
+            || signals.values().sum::<f64>() / signals.len().max(1) as f64,
+            |calibration| calibration.apply(&signals, language),
+        );
+        let confidence = Confidence { value, calibrated: calibration.is_some(), signals };
         Ok(Judgement { sentences: grounding.sentences, confidence })
     }
 }
