@@ -1,8 +1,11 @@
 //! Every integration test, in one binary.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod architecture;
+mod candle_chat;
 mod config;
 mod decision;
+mod decoder;
 mod embedder;
 mod index;
 mod knowledge;

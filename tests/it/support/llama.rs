@@ -44,7 +44,7 @@ impl LlamaServer {
             .spawn()
             .expect("python starts");
         let mut server = Self { base_url: format!("http://127.0.0.1:{port}"), alias, child };
-        server.wait_until_ready(Duration::from_secs(120)).await;
+        server.wait_until_ready(Duration::from_mins(2)).await;
         server
     }
 

@@ -5,3 +5,4 @@ pub(crate) mod llama;
 pub(crate) mod models;
 pub(crate) mod parts;
 pub(crate) mod qdrant;
+pub(crate) mod tiny;

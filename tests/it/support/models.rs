@@ -1,5 +1,6 @@
 //! Real models, fetched once into the cache folder of the product and shared by every test.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ponto::inference::candle::CandleEmbedder;
@@ -28,4 +29,9 @@ pub(crate) async fn load_embedder(name: &str) -> CandleEmbedder {
     tokio::task::spawn_blocking(move || CandleEmbedder::load(&manifest, &files).expect("a loadable embedder"))
         .await
         .expect("the loader does not panic")
+}
+
+/// The GGUF file of a chat model.
+pub(crate) async fn gguf(name: &str) -> PathBuf {
+    files(name).await.gguf().expect("a chat model has a GGUF file").to_owned()
 }
