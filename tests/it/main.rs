@@ -7,6 +7,7 @@ mod config;
 mod decision;
 mod decoder;
 mod embedder;
+mod hosted_faults;
 mod index;
 mod knowledge;
 mod models;
