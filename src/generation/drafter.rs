@@ -118,7 +118,7 @@ impl Drafter {
         let code = request.language.code();
         let source = |passage: &Passage| Source { title: passage.heading(), text: passage.text.clone() };
         let prompt = ReplyPrompt {
-            language: request.language.english_name(),
+            language: request.language.into(),
             instructions: self.config.instructions.trim().to_owned(),
             sources: passages
                 .iter()

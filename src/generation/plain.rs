@@ -127,11 +127,15 @@ pub fn without_references(markdown: &str) -> String {
 /// The plain text of a Markdown reply, with the allowed links alone.
 pub fn plain(markdown: &str, allowed: &AllowedLinks) -> String {
     let mut text = flatten(markdown, allowed);
-    // Markdown's entities and escapes can spell a tag that was none before.
-    while TAG.is_match(&text) {
-        text = TAG.replace_all(&text, "").into_owned();
+    // Entities, escapes and what is taken out can spell a tag or an address that was none before. Every pass shortens
+    // the text, so this ends.
+    loop {
+        let pass = tidy(&without_links(&TAG.replace_all(&text, ""), allowed));
+        if pass.len() >= text.len() {
+            return pass;
+        }
+        text = pass;
     }
-    tidy(&without_links(&text, allowed))
 }
 
 fn flatten(markdown: &str, allowed: &AllowedLinks) -> String {
@@ -305,6 +309,7 @@ mod tests {
             "See this https://track.example/now/../x",
             "See this HTTPS://EVIL.EXAMPLE",
             "See this shop.example.evil.com",
+            "See this ht[]tps://ev()il.com/x <[]b>",
         ] {
             let text = clean(gone);
             assert!(text.contains("See") && text.contains("this"), "{gone} → {text}");

@@ -1,5 +1,5 @@
-//! The templates of `prompts/`, strict, one a task. The blocks `system` and `user` of a template are the messages of its
-//! prompt; its version is the hash of its source.
+//! The templates of `prompts/`, strict, one a task. The blocks of a template are the messages of its prompt, so
+//! that a text from outside can never pass for another role's; its version is the hash of its source.
 
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
@@ -8,6 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::GenerationError;
+use crate::conversation::Language;
 use crate::inference::{ChatMessage, ChatRole};
 
 #[derive(RustEmbed)]
@@ -17,8 +18,8 @@ struct Files;
 /// What `prompts/reply.j2` is rendered with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReplyPrompt {
-    /// English name of the reply's language.
-    pub language: &'static str,
+    /// The reply's language.
+    pub language: PromptLanguage,
     /// The company's wishes; may be empty.
     pub instructions: String,
     /// Best first.
@@ -29,6 +30,21 @@ pub struct ReplyPrompt {
     pub question: String,
     /// The word that refuses.
     pub no_answer: &'static str,
+}
+
+/// A language in a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PromptLanguage {
+    /// ISO 639-1.
+    pub code: &'static str,
+    /// English name.
+    pub name: &'static str,
+}
+
+impl From<Language> for PromptLanguage {
+    fn from(language: Language) -> Self {
+        Self { code: language.code(), name: language.english_name() }
+    }
 }
 
 /// A passage in a prompt.
@@ -91,22 +107,37 @@ impl Prompts {
 
     /// The messages of a grounded reply.
     pub fn reply(&self, prompt: &ReplyPrompt) -> Result<Vec<ChatMessage>, GenerationError> {
-        self.render("reply.j2", prompt)
+        let turns = [
+            (ChatRole::System, "system"),
+            (ChatRole::User, "example_question"),
+            (ChatRole::Assistant, "example_answer"),
+            (ChatRole::User, "unknown_question"),
+            (ChatRole::Assistant, "unknown_answer"),
+            (ChatRole::User, "user"),
+        ];
+        self.render("reply.j2", &turns, prompt)
     }
 
     /// The messages of a summary.
     pub fn summary(&self, prompt: &SummaryPrompt) -> Result<Vec<ChatMessage>, GenerationError> {
-        self.render("summary.j2", prompt)
+        self.render("summary.j2", &[(ChatRole::System, "system"), (ChatRole::User, "user")], prompt)
     }
 
-    fn render(&self, name: &str, context: &impl Serialize) -> Result<Vec<ChatMessage>, GenerationError> {
+    fn render(
+        &self,
+        name: &str,
+        turns: &[(ChatRole, &str)],
+        context: &impl Serialize,
+    ) -> Result<Vec<ChatMessage>, GenerationError> {
         let template = self.environment.get_template(name)?;
         let mut rendered = template.render_captured(Serde(context))?;
-        let mut block = |name: &str| rendered.with_state_mut(|state| state.render_block(name));
-        Ok(vec![
-            ChatMessage { role: ChatRole::System, content: block("system")?.trim().to_owned() },
-            ChatMessage { role: ChatRole::User, content: block("user")?.trim().to_owned() },
-        ])
+        turns
+            .iter()
+            .map(|(role, block)| {
+                let content = rendered.with_state_mut(|state| state.render_block(block))?;
+                Ok(ChatMessage { role: *role, content: content.trim().to_owned() })
+            })
+            .collect()
     }
 }
 
@@ -147,7 +178,7 @@ mod tests {
 
     fn reply() -> ReplyPrompt {
         ReplyPrompt {
-            language: "Portuguese",
+            language: Language::Pt.into(),
             instructions: "Be warm.".into(),
             sources: vec![
                 PromptSource {
@@ -168,8 +199,10 @@ mod tests {
         let mut names: Vec<_> = prompts.environment.templates().map(|(name, _)| name.to_owned()).collect();
         names.sort();
         assert_eq!(names, ["reply.j2", "summary.j2"]);
-        let user = &prompts.reply(&reply()).unwrap()[1].content;
-        insta::assert_snapshot!(user, @r#"
+        let messages = prompts.reply(&reply()).unwrap();
+        assert_eq!(messages.len(), 6);
+        assert_eq!(messages[4].content, "NO_ANSWER");
+        insta::assert_snapshot!(messages[5].content, @r#"
         <source id="1" title="Entrega › Prazos">
         A entrega leva 5 dias úteis.
         </source>
@@ -180,7 +213,7 @@ mod tests {
         <message from="agent">Olá!</message>
         <message from="customer">Quanto demora?</message>
 
-        Reply in Portuguese.
+        Reply in Portuguese, or NO_ANSWER.
         "#);
         let summary = SummaryPrompt { language: "English", messages: reply().history };
         insta::assert_snapshot!(prompts.summary(&summary).unwrap()[1].content, @r#"
@@ -191,11 +224,22 @@ mod tests {
     }
 
     #[test]
+    fn every_language_has_its_examples() {
+        let prompts = Prompts::load().unwrap();
+        let mut answers: Vec<String> = Language::ALL
+            .iter()
+            .map(|language| ReplyPrompt { language: (*language).into(), ..reply() })
+            .map(|prompt| prompts.reply(&prompt).unwrap()[2].content.clone())
+            .collect();
+        answers.dedup();
+        assert_eq!(answers.len(), Language::ALL.len());
+    }
+
+    #[test]
     fn a_missing_variable_is_an_error() {
         let prompts = Prompts::load().unwrap();
-        assert!(
-            prompts.render("reply.j2", &SummaryPrompt { language: "English", messages: Vec::new() }).is_err()
-        );
+        let wrong = SummaryPrompt { language: "English", messages: Vec::new() };
+        assert!(prompts.render("reply.j2", &[(ChatRole::System, "system")], &wrong).is_err());
     }
 
     #[test]

@@ -1,0 +1,174 @@
+//! One suite for every `ChatModel`: whoever calls one may rely on what is checked here.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use ponto::inference::candle::{CandleChat, CandleConfig};
+use ponto::inference::extractive::{Extractive, NO_ANSWER};
+use ponto::inference::openai::{OpenAiChat, OpenAiConfig};
+use ponto::inference::routing::Router;
+use ponto::inference::{
+    Budget, ChatEvent, ChatMessage, ChatModel, ChatOptions, ChatRequest, ChatRole, Completion, FinishReason,
+    Grounding, InferenceConfig, InferenceError, Source,
+};
+
+use crate::support::llama::LlamaServer;
+use crate::support::models::{SMOLLM2, gguf};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A request that every kind of model can answer.
+fn request() -> ChatRequest {
+    let question = "How long does standard delivery take, and is there an express service?";
+    let passage = "Standard delivery takes 4 business days. Express delivery takes 2 business days.";
+    ChatRequest {
+        messages: vec![
+            ChatMessage { role: ChatRole::System, content: "Answer in one sentence.".into() },
+            ChatMessage { role: ChatRole::User, content: format!("{passage}\n\n{question}") },
+        ],
+        grounding: Some(Grounding {
+            question: question.into(),
+            language: "en".into(),
+            sources: vec![Source { title: "Delivery".into(), text: passage.into() }],
+        }),
+        options: ChatOptions { max_tokens: 40, ..ChatOptions::default() },
+    }
+}
+
+fn with(change: impl FnOnce(&mut ChatRequest)) -> ChatRequest {
+    let mut request = request();
+    change(&mut request);
+    request
+}
+
+/// What holds for every model.
+async fn conforms(model: &dyn ChatModel) {
+    let whole = model.complete(request(), Budget::of(PATIENCE)).await.unwrap();
+    assert!(!whole.text.trim().is_empty());
+    assert!(!model.info().model.is_empty() && !model.info().fingerprint.is_empty());
+    assert_eq!(&whole.model, model.info(), "a completion names the model that wrote it");
+
+    let (shown, streamed) = read(model, request()).await;
+    assert_eq!(shown, streamed.text, "deltas add up to the reply");
+    assert_eq!(streamed.text, whole.text, "temperature 0 gives the same again");
+
+    let spent = Budget::of(Duration::ZERO);
+    let error = model.complete(request(), spent).await.expect_err("no time");
+    assert!(matches!(error, InferenceError::DeadlineExceeded), "{error:?}");
+
+    let cancelled = Budget::of(PATIENCE);
+    cancelled.cancel.cancel();
+    let error = model.complete(request(), cancelled).await.expect_err("cancelled");
+    assert!(matches!(error, InferenceError::Cancelled), "{error:?}");
+
+    let (one, two) = tokio::join!(
+        model.complete(request(), Budget::of(PATIENCE)),
+        model.complete(request(), Budget::of(PATIENCE))
+    );
+    assert_eq!((one.unwrap().text, two.unwrap().text), (whole.text.clone(), whole.text.clone()));
+
+    // A dropped stream leaves the model ready for the next call.
+    drop(model.stream(request(), Budget::of(PATIENCE)).await.unwrap());
+    assert_eq!(model.complete(request(), Budget::of(PATIENCE)).await.unwrap().text, whole.text);
+}
+
+/// What holds for every model that generates.
+async fn generates(model: &dyn ChatModel) {
+    let short = model.complete(with(|it| it.options.max_tokens = 3), Budget::of(PATIENCE)).await.unwrap();
+    assert_eq!(short.finish, FinishReason::Length);
+    assert_eq!(short.usage.completion_tokens, 3);
+    assert!(short.usage.prompt_tokens > 20, "{:?}", short.usage);
+
+    let (whole, logprobs) = {
+        let completion = model.complete(with(|it| it.options.logprobs = true), Budget::of(PATIENCE)).await.unwrap();
+        (completion.text, completion.logprobs.expect("log-probabilities were asked for"))
+    };
+    assert!(logprobs.len() >= 3 && logprobs.iter().all(|value| *value <= 1e-3), "{logprobs:?}");
+
+    let word = whole.split_whitespace().nth(2).expect("more than two words").to_owned();
+    let stopped = model.complete(with(|it| it.options.stop = vec![word.clone()]), Budget::of(PATIENCE)).await.unwrap();
+    assert_eq!(stopped.finish, FinishReason::Stop);
+    assert!(!stopped.text.contains(&word) && whole.starts_with(stopped.text.trim_end()), "{}", stopped.text);
+
+    let seeded = |seed| with(move |it| (it.options.temperature, it.options.seed) = (1.5, seed));
+    let (first, other) = (read(model, seeded(1)).await.1.text, read(model, seeded(2)).await.1.text);
+    assert_ne!(first, other, "a temperature varies the wording");
+
+    let budget = Budget::of(PATIENCE);
+    let long = with(|it| it.options.max_tokens = 1_000);
+    let mut stream = model.stream(long.clone(), budget.clone()).await.unwrap();
+    while !matches!(stream.next().await.expect("an event").expect("text"), ChatEvent::Delta(_)) {}
+    budget.cancel.cancel();
+    let started = Instant::now();
+    let mut last = None;
+    while let Some(event) = stream.next().await {
+        last = Some(event);
+    }
+    // A short reply may have ended before it could be cancelled.
+    assert!(matches!(last, Some(Err(InferenceError::Cancelled) | Ok(ChatEvent::Done(_)))), "{last:?}");
+    assert!(started.elapsed() < Duration::from_secs(10));
+
+    let limit = model.info().context_length;
+    let endless = with(|it| it.messages[1].content = "word and ".repeat(limit));
+    let error = model.complete(endless, Budget::of(PATIENCE)).await.expect_err("too long");
+    assert!(matches!(error, InferenceError::ContextLengthExceeded { .. }), "{error:?}");
+}
+
+/// The text as it came, and the reply; exactly one end.
+async fn read(model: &dyn ChatModel, request: ChatRequest) -> (String, Completion) {
+    let mut stream = model.stream(request, Budget::of(PATIENCE)).await.unwrap();
+    let (mut shown, mut done) = (String::new(), None);
+    while let Some(event) = stream.next().await {
+        assert!(done.is_none(), "nothing follows the end");
+        match event.unwrap() {
+            ChatEvent::Delta(text) => shown.push_str(&text),
+            ChatEvent::Restart => shown.clear(),
+            ChatEvent::Done(completion) => done = Some(completion),
+        }
+    }
+    (shown, done.expect("a stream ends with its completion"))
+}
+
+async fn hosted(server: &LlamaServer) -> OpenAiChat {
+    OpenAiChat::new(&OpenAiConfig {
+        base_url: format!("{}/v1", server.base_url),
+        model: server.alias.clone(),
+        context_length: 4_096,
+        ..OpenAiConfig::default()
+    })
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn extractive() {
+    let model = Extractive::new(None);
+    conforms(&model).await;
+    let unknown = with(|it| it.grounding.as_mut().unwrap().question = "Do you sell gift cards?".into());
+    assert_eq!(model.complete(unknown, Budget::of(PATIENCE)).await.unwrap().text, NO_ANSWER);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosted_on_a_llama_server() {
+    let server = LlamaServer::start(&gguf(SMOLLM2).await).await;
+    let model = hosted(&server).await;
+    conforms(&model).await;
+    generates(&model).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn candle() {
+    let file = gguf(SMOLLM2).await;
+    let model = CandleChat::load(SMOLLM2, &file, "test", CandleConfig::default().options()).unwrap();
+    conforms(&model).await;
+    generates(&model).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_router_is_a_model_like_any_other() {
+    let server = LlamaServer::start(&gguf(SMOLLM2).await).await;
+    let model = Router::new(vec![Arc::new(hosted(&server).await)], InferenceConfig::default());
+    conforms(&model).await;
+    let (shown, completion) = read(&model, with(|it| it.options.max_tokens = 3)).await;
+    assert_eq!((shown, completion.finish), (completion.text.clone(), FinishReason::Length));
+}
