@@ -1,5 +1,6 @@
 //! One suite for every `ChatModel`: whoever calls one may rely on what is checked here.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,9 +15,14 @@ use ponto::inference::{
 };
 
 use crate::support::llama::LlamaServer;
-use crate::support::models::{SMOLLM2, gguf};
+use crate::support::models::files;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(10);
+const SMOLLM2: &str = "smollm2-135m-instruct";
+
+async fn gguf() -> PathBuf {
+    files(SMOLLM2).await.gguf().expect("a GGUF file").to_owned()
+}
 
 /// A request that every kind of model can answer.
 fn request() -> ChatRequest {
@@ -81,13 +87,15 @@ async fn generates(model: &dyn ChatModel) {
     assert!(short.usage.prompt_tokens > 20, "{:?}", short.usage);
 
     let (whole, logprobs) = {
-        let completion = model.complete(with(|it| it.options.logprobs = true), Budget::of(PATIENCE)).await.unwrap();
+        let completion =
+            model.complete(with(|it| it.options.logprobs = true), Budget::of(PATIENCE)).await.unwrap();
         (completion.text, completion.logprobs.expect("log-probabilities were asked for"))
     };
     assert!(logprobs.len() >= 3 && logprobs.iter().all(|value| *value <= 1e-3), "{logprobs:?}");
 
     let word = whole.split_whitespace().nth(2).expect("more than two words").to_owned();
-    let stopped = model.complete(with(|it| it.options.stop = vec![word.clone()]), Budget::of(PATIENCE)).await.unwrap();
+    let stopped =
+        model.complete(with(|it| it.options.stop = vec![word.clone()]), Budget::of(PATIENCE)).await.unwrap();
     assert_eq!(stopped.finish, FinishReason::Stop);
     assert!(!stopped.text.contains(&word) && whole.starts_with(stopped.text.trim_end()), "{}", stopped.text);
 
@@ -150,7 +158,7 @@ async fn extractive() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hosted_on_a_llama_server() {
-    let server = LlamaServer::start(&gguf(SMOLLM2).await).await;
+    let server = LlamaServer::start(&gguf().await).await;
     let model = hosted(&server).await;
     conforms(&model).await;
     generates(&model).await;
@@ -158,7 +166,7 @@ async fn hosted_on_a_llama_server() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn candle() {
-    let file = gguf(SMOLLM2).await;
+    let file = gguf().await;
     let model = CandleChat::load(SMOLLM2, &file, "test", CandleConfig::default().options()).unwrap();
     conforms(&model).await;
     generates(&model).await;
@@ -166,8 +174,9 @@ async fn candle() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_router_is_a_model_like_any_other() {
-    let server = LlamaServer::start(&gguf(SMOLLM2).await).await;
-    let model = Router::new(vec![Arc::new(hosted(&server).await)], InferenceConfig::default());
+    let server = LlamaServer::start(&gguf().await).await;
+    let config = InferenceConfig { deadline_s: PATIENCE.as_secs_f64(), ..InferenceConfig::default() };
+    let model = Router::new(vec![Arc::new(hosted(&server).await)], config);
     conforms(&model).await;
     let (shown, completion) = read(&model, with(|it| it.options.max_tokens = 3)).await;
     assert_eq!((shown, completion.finish), (completion.text.clone(), FinishReason::Length));

@@ -3,6 +3,7 @@
 
 mod architecture;
 mod candle_chat;
+mod chat_model;
 mod config;
 mod decision;
 mod decoder;
