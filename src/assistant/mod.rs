@@ -1,1 +1,351 @@
-//! One conversation in, one [`crate::store::suggestion::Suggestion`] out, with its trace.
+//! One conversation in, one [`Suggestion`] out, with its trace.
+//!
+//! The stages run in this order, each on plain data: [understand](understand) → retrieval → the message's own policies →
+//! generation → judgement → all policies → decision → handoff. A message that decides by itself (it asks for a person,
+//! say) costs no model call. Nothing here fails: a part that does not answer in time becomes an escalation.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::conversation::{Clock, Conversation, Ids, Language, Role, WorkspaceId};
+use crate::decision::policy::{self, DecisionConfig, PolicyInput};
+use crate::decision::{
+    Action, Decision, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
+};
+use crate::generation::{Draft, DraftRequest, Drafter, holding_message};
+use crate::inference::{Budget, EmbedderInfo, ModelInfo};
+use crate::judgement::calibration::CalibrationKey;
+use crate::judgement::{Confidence, Judge, JudgeInput, Judgement};
+use crate::retrieval::{Retrieved, Retriever, query};
+use crate::store::suggestion::{Answer, Handoff, PublicDraft, Suggestion, Timings, Trace, Usage};
+use crate::store::{StoreError, Suggestions};
+
+mod disclosure;
+mod understand;
+
+use understand::Understood;
+
+/// What an assistant is made of.
+pub struct AssistantParts {
+    /// From a question to passages.
+    pub retriever: Arc<Retriever>,
+    /// From passages to a draft, and summaries.
+    pub drafter: Arc<Drafter>,
+    /// How sure a draft may be.
+    pub judge: Arc<Judge>,
+    /// The preferred chat model; the key of a calibration while no draft says which one wrote it.
+    pub chat: ModelInfo,
+    /// The embedder; part of the key.
+    pub embedder: EmbedderInfo,
+    /// Floors and limits of the policies.
+    pub decision: DecisionConfig,
+    /// Language of the agents' summaries.
+    pub agents: Language,
+    /// Longest time for one answer.
+    pub deadline: Duration,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Identifiers.
+    pub ids: Arc<dyn Ids>,
+}
+
+/// The pipeline.
+pub struct Assistant {
+    parts: AssistantParts,
+}
+
+/// A draft with what was measured in it.
+struct Judged {
+    draft: Draft,
+    judgement: Judgement,
+    key: CalibrationKey,
+    threshold: Option<f64>,
+}
+
+/// What one run has found so far.
+#[derive(Default)]
+struct Findings {
+    retrieved: Vec<Retrieved>,
+    checks: Vec<PolicyCheck>,
+    judged: Option<Judged>,
+    unavailable: Option<String>,
+    /// The search itself failed.
+    unsearched: bool,
+    timings: Timings,
+}
+
+impl Assistant {
+    /// An assistant of these parts.
+    pub fn new(parts: AssistantParts) -> Self {
+        Self { parts }
+    }
+
+    /// Answers and stores the answer, with its trace and event, in one transaction. At most one automatic reply is
+    /// ever stored for one customer message.
+    pub async fn suggest(
+        &self,
+        store: &dyn Suggestions,
+        workspace: &WorkspaceId,
+        conversation: &Conversation,
+        mode: Mode,
+        deltas: Option<UnboundedSender<String>>,
+    ) -> Result<Suggestion, StoreError> {
+        let replied = match conversation.last_customer_message() {
+            Some(message) => store.auto_replied(workspace, &conversation.id, &message.id).await?,
+            None => false,
+        };
+        let (mut suggestion, mut input) = self.run(workspace, conversation, mode, replied, deltas).await;
+        match store.insert(&suggestion).await {
+            // Another call answered the same message meanwhile: this one may only draft.
+            Err(StoreError::AlreadyReplied) => {
+                input.already_replied = true;
+                suggestion.answer.decision = decide(&input);
+                for draft in &mut suggestion.answer.drafts {
+                    disclosure::take_back(draft);
+                }
+                store.insert(&suggestion).await?;
+                Ok(suggestion)
+            }
+            stored => stored.map(|()| suggestion),
+        }
+    }
+
+    /// Answers without storing anything. Text of the draft goes to `deltas` as it is written, for agents alone.
+    pub async fn answer(
+        &self,
+        workspace: &WorkspaceId,
+        conversation: &Conversation,
+        mode: Mode,
+        deltas: Option<UnboundedSender<String>>,
+    ) -> Suggestion {
+        self.run(workspace, conversation, mode, false, deltas).await.0
+    }
+
+    async fn run(
+        &self,
+        workspace: &WorkspaceId,
+        conversation: &Conversation,
+        mode: Mode,
+        already_replied: bool,
+        deltas: Option<UnboundedSender<String>>,
+    ) -> (Suggestion, DecisionInput) {
+        let started = Instant::now();
+        let budget = Budget::of(self.parts.deadline);
+        let understood = understand::understand(conversation);
+        let mut found = Findings::default();
+        self.retrieve(workspace, &understood, &budget, &mut found).await;
+        found.checks = self.check(conversation, &understood, &found);
+        if found.unavailable.is_none() && !escalates(&found.checks) {
+            self.draft(conversation, &understood, &budget, deltas, &mut found).await;
+            found.checks = self.check(conversation, &understood, &found);
+        }
+        let input = DecisionInput {
+            mode,
+            checks: found.checks.clone(),
+            draft: found.judged.as_ref().map(|judged| facts(judged, &found.checks)),
+            already_replied,
+            unavailable: found.unavailable.clone(),
+        };
+        let decision = decide(&input);
+        let handoff = self.hand_over(conversation, &understood, &decision, &budget).await;
+        found.timings.total = milliseconds(started);
+        let suggestion = self.suggestion(workspace, conversation, mode, understood, found, decision, handoff);
+        (suggestion, input)
+    }
+
+    async fn retrieve(
+        &self,
+        workspace: &WorkspaceId,
+        understood: &Understood,
+        budget: &Budget,
+        found: &mut Findings,
+    ) {
+        let started = Instant::now();
+        let search = self.parts.retriever.retrieve(workspace, &understood.query, understood.language);
+        match tokio::time::timeout(budget.remaining(), search).await {
+            Ok(Ok(retrieved)) => found.retrieved = retrieved,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "retrieval failed");
+                found.unavailable = Some("The knowledge base could not be searched.".into());
+                found.unsearched = true;
+            }
+            Err(_) => {
+                found.unavailable = Some("The search took longer than the answer may.".into());
+                found.unsearched = true;
+            }
+        }
+        found.timings.retrieval = milliseconds(started);
+    }
+
+    async fn draft(
+        &self,
+        conversation: &Conversation,
+        understood: &Understood,
+        budget: &Budget,
+        deltas: Option<UnboundedSender<String>>,
+        found: &mut Findings,
+    ) {
+        let Some(language) = understood.language else { return };
+        let question = understood.question.as_str();
+        let started = Instant::now();
+        let request = DraftRequest { conversation, question, language, retrieved: &found.retrieved };
+        let drafted = self.parts.drafter.draft(request, budget.clone(), deltas).await;
+        found.timings.generation = milliseconds(started);
+        let draft = match drafted {
+            Ok(draft) => draft,
+            Err(error) => {
+                tracing::warn!(%error, "no model drafted");
+                found.unavailable = Some("No model answered in time.".into());
+                return;
+            }
+        };
+        let started = Instant::now();
+        let judge = &self.parts.judge;
+        let input = JudgeInput { question, language, draft: &draft, retrieved: &found.retrieved };
+        match judge.judge(input).await {
+            Ok(judgement) => {
+                let key = judge.key(&draft);
+                let threshold = judge.threshold(&key, language);
+                found.judged = Some(Judged { draft, judgement, key, threshold });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the draft could not be judged");
+                found.unavailable = Some("The draft could not be checked in time.".into());
+            }
+        }
+        found.timings.judgement = milliseconds(started);
+    }
+
+    /// What the policies find; without a search nothing can be said of passages.
+    fn check(
+        &self,
+        conversation: &Conversation,
+        understood: &Understood,
+        found: &Findings,
+    ) -> Vec<PolicyCheck> {
+        let mut checks = policy::check(&PolicyInput {
+            conversation,
+            question: &understood.question,
+            language: understood.language,
+            now: self.parts.clock.now(),
+            retrieved: &found.retrieved,
+            draft: found.judged.as_ref().map(|judged| &judged.draft),
+            judgement: found.judged.as_ref().map(|judged| &judged.judgement),
+            config: &self.parts.decision,
+        });
+        if found.unsearched {
+            checks.retain(|check| check.check != ReasonCode::NothingRelevant);
+        }
+        checks
+    }
+
+    async fn hand_over(
+        &self,
+        conversation: &Conversation,
+        understood: &Understood,
+        decision: &Decision,
+        budget: &Budget,
+    ) -> Option<Handoff> {
+        if decision.action != Action::Escalate {
+            return None;
+        }
+        let summary = self.parts.drafter.summarize(conversation, self.parts.agents, budget.clone()).await;
+        let language = understood.language.unwrap_or(Language::En);
+        Some(Handoff {
+            reasons: decision.reasons.clone(),
+            summary,
+            holding_message: holding_message(language).to_owned(),
+        })
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the end of the pipeline: every stage's result comes together"
+    )]
+    fn suggestion(
+        &self,
+        workspace: &WorkspaceId,
+        conversation: &Conversation,
+        mode: Mode,
+        understood: Understood,
+        found: Findings,
+        decision: Decision,
+        handoff: Option<Handoff>,
+    ) -> Suggestion {
+        let Findings { retrieved, checks, judged, timings, .. } = found;
+        let calibration_key =
+            judged.as_ref().map_or_else(|| self.expected_key(), |judged| judged.key.clone());
+        let threshold = judged.as_ref().and_then(|judged| judged.threshold);
+        let (draft, judgement) = judged.map(|judged| (judged.draft, judged.judgement)).unzip();
+        let usage = draft.as_ref().map_or_else(Usage::none, Usage::of);
+        let answered = draft.filter(|draft| !draft.production.refused && !draft.text.trim().is_empty());
+        let confidence = match (&answered, &judgement) {
+            (Some(_), Some(judgement)) => judgement.confidence.clone(),
+            _ => Confidence::default(),
+        };
+        let drafts = answered
+            .map(|draft| disclosure::disclosed(draft, conversation, decision.action))
+            .into_iter()
+            .map(PublicDraft::from)
+            .collect();
+        let answer = Answer {
+            id: self.parts.ids.id("sug_"),
+            decision,
+            drafts,
+            confidence,
+            policy: checks,
+            handoff,
+            usage,
+            timings_ms: timings,
+            trace_id: self.parts.ids.id(""),
+        };
+        Suggestion {
+            answer,
+            workspace: workspace.clone(),
+            conversation: conversation.clone(),
+            mode,
+            created_at: self.parts.clock.now(),
+            trace: Trace {
+                language: understood.language,
+                query: understood.query,
+                retrieved,
+                judgement,
+                calibration_key: calibration_key.to_string(),
+                threshold,
+            },
+            feedback: None,
+        }
+    }
+
+    /// The key a calibration needs when the preferred model writes.
+    fn expected_key(&self) -> CalibrationKey {
+        CalibrationKey {
+            model: self.parts.chat.fingerprint.clone(),
+            prompt: self.parts.drafter.prompt_version().to_owned(),
+            embedder: self.parts.embedder.fingerprint.clone(),
+        }
+    }
+}
+
+fn escalates(checks: &[PolicyCheck]) -> bool {
+    checks.iter().any(|check| check.verdict == Verdict::Escalate)
+}
+
+/// What the rules may know of a draft.
+fn facts(judged: &Judged, checks: &[PolicyCheck]) -> DraftFacts {
+    let grounded =
+        |check: &PolicyCheck| check.check == ReasonCode::Ungrounded && check.verdict == Verdict::Pass;
+    DraftFacts {
+        citations: judged.draft.citations.len(),
+        grounded: checks.iter().any(grounded),
+        confidence: judged.judgement.confidence.value,
+        calibrated: judged.judgement.confidence.calibrated,
+        threshold: judged.threshold,
+    }
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    (since.elapsed().as_secs_f64() * 1e6).round() / 1e3
+}

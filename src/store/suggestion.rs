@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::conversation::{Channel, Conversation, Language, WorkspaceId};
 use crate::decision::{Action, Decision, Mode, PolicyCheck, Reason};
-use crate::generation::Citation;
+use crate::generation::{Citation, Draft};
 use crate::inference::TokenUsage;
 use crate::judgement::{Confidence, Judgement};
 use crate::retrieval::Retrieved;
@@ -72,6 +72,13 @@ pub struct PublicDraft {
     pub citations: Vec<Citation>,
 }
 
+impl From<Draft> for PublicDraft {
+    fn from(draft: Draft) -> Self {
+        let Draft { text, language, ai_generated, citations, production: _ } = draft;
+        Self { text, language, ai_generated, citations }
+    }
+}
+
 /// What a person needs to take over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Handoff {
@@ -93,6 +100,23 @@ pub struct Usage {
     /// Tokens read and written.
     #[serde(flatten)]
     pub tokens: TokenUsage,
+}
+
+impl Usage {
+    /// No model was asked.
+    pub fn none() -> Self {
+        Self { backend: "none".into(), ..Self::default() }
+    }
+
+    /// What a draft cost.
+    pub fn of(draft: &Draft) -> Self {
+        let production = &draft.production;
+        Self {
+            backend: production.model.backend.clone(),
+            model: production.model.model.clone(),
+            tokens: production.usage,
+        }
+    }
 }
 
 /// Milliseconds by stage.
