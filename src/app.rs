@@ -4,11 +4,25 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::assistant::{Assistant, AssistantParts};
 use crate::config::Config;
 use crate::conversation::{Clock, Ids};
-use crate::inference::{ChatModel, Embedder};
-use crate::retrieval::index::PassageIndex;
-use crate::store::Store;
+use crate::generation::{Drafter, GenerationError};
+use crate::inference::candle::{CandleChat, CandleEmbedder};
+use crate::inference::extractive::Extractive;
+use crate::inference::models::{ModelError, Progress, Registry};
+use crate::inference::openai::OpenAiChat;
+use crate::inference::routing::Router;
+use crate::inference::{BackendKind, ChatModel, Embedder, InferenceError};
+use crate::judgement::calibration::{CalibrationError, Calibrations};
+use crate::judgement::Judge;
+use crate::knowledge::{KnowledgeError, Library};
+use crate::retrieval::Retriever;
+use crate::retrieval::index::edge::EdgeIndex;
+use crate::retrieval::index::server::ServerIndex;
+use crate::retrieval::index::{IndexError, PassageIndex};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Store, StoreError};
 
 /// Everything the API and the commands use.
 #[derive(Clone)]
@@ -23,10 +37,141 @@ pub struct App {
     pub embedder: Arc<dyn Embedder>,
     /// Writes drafts, by the configured order of backends.
     pub chat: Arc<dyn ChatModel>,
+    /// From a question to passages.
+    pub retriever: Arc<Retriever>,
+    /// Documents in, passages out.
+    pub library: Arc<Library>,
+    /// One conversation in, one suggestion out.
+    pub assistant: Arc<Assistant>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Identifiers.
     pub ids: Arc<dyn Ids>,
+}
+
+/// A part could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// A model's files are missing, damaged, or of no use.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A model does not load.
+    #[error(transparent)]
+    Inference(#[from] InferenceError),
+    /// The database does not open.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The passage index does not open.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// A prompt does not parse.
+    #[error(transparent)]
+    Generation(#[from] GenerationError),
+    /// A calibration does not load.
+    #[error(transparent)]
+    Calibration(#[from] CalibrationError),
+    /// The index could not be repaired from the store.
+    #[error(transparent)]
+    Knowledge(#[from] KnowledgeError),
+    /// Listening failed, or a thread died.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl App {
+    /// Builds every part, fetching the models that are missing, and repairs the index from the store.
+    pub async fn build(config: Config, progress: Arc<dyn Progress>) -> Result<Self, AppError> {
+        let registry = Registry::open(&config.models)?;
+        let embedder = load_embedder(&config, &registry, progress.as_ref()).await?;
+        let chat = load_chat(&config, &registry, &embedder, progress.as_ref()).await?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.server.data_dir.join("ponto.db")).await?);
+        let index = open_index(&config, embedder.as_ref()).await?;
+        let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
+        let library = Arc::new(Library::new(
+            Arc::clone(&store),
+            Arc::clone(&index),
+            Arc::clone(&embedder),
+            Arc::clone(&clock),
+            config.knowledge.clone(),
+        ));
+        library.repair().await?;
+        let retriever =
+            Arc::new(Retriever::new(Arc::clone(&index), Arc::clone(&embedder), config.retrieval.clone()));
+        let calibrations = Calibrations::load(config.judgement.calibrations.as_deref())?;
+        let assistant = Arc::new(Assistant::new(AssistantParts {
+            retriever: Arc::clone(&retriever),
+            drafter: Arc::new(Drafter::new(Arc::clone(&chat), config.generation.clone())?),
+            judge: Arc::new(Judge::new(Arc::clone(&embedder), calibrations, config.judgement.clone())),
+            chat: chat.info().clone(),
+            embedder: embedder.info().clone(),
+            decision: config.decision.clone(),
+            agents: config.generation.agents_language,
+            deadline: std::time::Duration::from_secs_f64(config.inference.deadline_s),
+            clock: Arc::clone(&clock),
+            ids: Arc::clone(&ids),
+        }));
+        let config = Arc::new(config);
+        Ok(Self { config, store, index, embedder, chat, retriever, library, assistant, clock, ids })
+    }
+}
+
+/// The configured embedder, on its own thread.
+async fn load_embedder(
+    config: &Config,
+    registry: &Registry,
+    progress: &dyn Progress,
+) -> Result<Arc<dyn Embedder>, AppError> {
+    let manifest = registry.find(&config.models.embedder)?;
+    let files = registry.ensure(&manifest, progress).await?;
+    let embedder = blocking(move || CandleEmbedder::load(&manifest, &files)).await??;
+    Ok(Arc::new(embedder))
+}
+
+/// The configured backends in order; the one that needs no model stands at the end, named or not.
+async fn load_chat(
+    config: &Config,
+    registry: &Registry,
+    embedder: &Arc<dyn Embedder>,
+    progress: &dyn Progress,
+) -> Result<Arc<dyn ChatModel>, AppError> {
+    let mut backends: Vec<Arc<dyn ChatModel>> = Vec::new();
+    for kind in &config.inference.backends {
+        match kind {
+            BackendKind::Candle => {
+                let manifest = registry.find(&config.models.chat)?;
+                let files = registry.ensure(&manifest, progress).await?;
+                let options = config.candle.options();
+                let chat = blocking(move || {
+                    let gguf = files.gguf().ok_or_else(|| {
+                        InferenceError::Permanent(format!("{} has no GGUF file to load", manifest.name))
+                    })?;
+                    CandleChat::load(&manifest.name, gguf, &files.fingerprint, options)
+                });
+                backends.push(Arc::new(chat.await??));
+            }
+            BackendKind::Openai => backends.push(Arc::new(OpenAiChat::new(&config.openai)?)),
+            BackendKind::Extractive => {}
+        }
+    }
+    backends.push(Arc::new(Extractive::new(Some(Arc::clone(embedder)))));
+    Ok(Arc::new(Router::new(backends, config.inference.clone())))
+}
+
+/// The Qdrant server where one is configured, else the embedded index in the data folder.
+async fn open_index(config: &Config, embedder: &dyn Embedder) -> Result<Arc<dyn PassageIndex>, AppError> {
+    let info = embedder.info().clone();
+    if config.index.url.is_some() {
+        let server = ServerIndex::connect(&config.index, info.dimensions, &info.fingerprint).await?;
+        return Ok(Arc::new(server));
+    }
+    let folder = config.server.data_dir.join("index");
+    let edge = blocking(move || EdgeIndex::open(&folder, info.dimensions, &info.fingerprint)).await??;
+    Ok(Arc::new(edge))
+}
+
+/// Runs what blocks away from the threads that answer requests.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, AppError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| AppError::Io(std::io::Error::other(error)))
 }
 
 /// The machine's clock.
