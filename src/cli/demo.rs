@@ -1,20 +1,21 @@
 //! `ponto demo`: the models, the demo knowledge base, a key, and the server, in one command.
 
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
 use rust_embed::RustEmbed;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::progress::FetchProgress;
 use super::serve::{Addresses, Listening, bind, stop_signal};
-use super::{Global, Printer};
+use super::{Global, Printer, keys};
 use crate::app::App;
 use crate::conversation::{Language, WorkspaceId};
 use crate::knowledge::{Change, Format, NewDocument};
-use crate::store::{KeyRecord, Keys, Scope, keys};
+use crate::store::{Keys, Scope};
 use crate::{api, telemetry};
 
 /// Arguments.
@@ -50,17 +51,20 @@ pub(super) async fn run(global: &Global, args: Args, printer: &Printer) -> anyho
     let addresses = Addresses::of(listener.local_addr()?);
     let grace = Duration::from_secs(config.server.shutdown_s);
     let printer = *printer;
-    let NewKey { id, secret, hash } = new_key();
+    let secret = Arc::new(OnceLock::new());
+    let made = Arc::clone(&secret);
     let build = async move {
         let app = App::build(config, Arc::new(FetchProgress::new(printer))).await?;
         load_knowledge(&app, printer).await?;
-        replace_key(&app, id, &hash).await?;
+        // Set once, here.
+        let _ = made.set(new_key(&app).await?);
         anyhow::Ok(app)
     };
     api::serve_when_ready(build, listener, grace, stop, move |app| {
         let Addresses { api, console, docs } = &addresses;
-        printer.line(welcome(app, api, console, docs, &secret));
-        if let Err(error) = printer.json(&Ready { api, console, key: &secret }) {
+        let key = secret.get().map_or("", |secret| secret.expose_secret());
+        printer.line(welcome(app, api, console, docs, key));
+        if let Err(error) = printer.json(&Ready { api, console, key }) {
             printer.error(&error);
         }
     })
@@ -91,7 +95,7 @@ async fn load_knowledge(app: &App, printer: Printer) -> anyhow::Result<()> {
 }
 
 /// Every start of the demo has a key of its own; the one before stops working.
-async fn replace_key(app: &App, id: String, hash: &[u8]) -> anyhow::Result<()> {
+async fn new_key(app: &App) -> anyhow::Result<SecretString> {
     let workspace = WorkspaceId(WORKSPACE.into());
     let store = app.store.as_ref();
     for old in Keys::list(store, Some(&workspace)).await? {
@@ -99,16 +103,9 @@ async fn replace_key(app: &App, id: String, hash: &[u8]) -> anyhow::Result<()> {
             Keys::revoke(store, &old.id, app.clock.now()).await?;
         }
     }
-    let key = KeyRecord {
-        id,
-        workspace,
-        name: KEY_NAME.into(),
-        scopes: vec![Scope::Suggest, Scope::Knowledge, Scope::Feedback],
-        created_at: app.clock.now(),
-        revoked_at: None,
-    };
-    Keys::insert(store, &key, hash).await?;
-    Ok(())
+    let scopes = vec![Scope::Suggest, Scope::Knowledge, Scope::Feedback];
+    let (_, secret) = keys::issue(store, KEY_NAME.into(), workspace, scopes).await?;
+    Ok(secret)
 }
 
 fn welcome(app: &App, api: &str, console: &str, docs: &str, secret: &str) -> String {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Subcommand;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use super::{Global, Printer};
@@ -85,18 +85,8 @@ async fn create(
             true
         }
     });
-    #[expect(clippy::disallowed_methods, reason = "the command line is where randomness comes from")]
-    let new = generate(&RandomIds, &mut rand::rng());
-    let record = KeyRecord {
-        id: new.id,
-        workspace: WorkspaceId(workspace),
-        name,
-        scopes,
-        created_at: SystemClock.now(),
-        revoked_at: None,
-    };
-    store.insert(&record, &new.hash).await.context("the key was not stored")?;
-    let secret = new.secret.expose_secret();
+    let (record, secret) = issue(store, name, WorkspaceId(workspace), scopes).await?;
+    let secret = secret.expose_secret();
     printer.line(secret);
     if !printer.is_json() {
         printer.note(format!(
@@ -113,6 +103,21 @@ async fn create(
         "workspace": record.workspace,
         "scopes": record.scopes,
     }))
+}
+
+/// Makes a key and stores its hash; the secret is known here alone.
+pub(super) async fn issue(
+    store: &(impl Keys + ?Sized),
+    name: String,
+    workspace: WorkspaceId,
+    scopes: Vec<Scope>,
+) -> anyhow::Result<(KeyRecord, SecretString)> {
+    #[expect(clippy::disallowed_methods, reason = "the command line is where randomness comes from")]
+    let new = generate(&RandomIds, &mut rand::rng());
+    let record =
+        KeyRecord { id: new.id, workspace, name, scopes, created_at: SystemClock.now(), revoked_at: None };
+    store.insert(&record, &new.hash).await.context("the key was not stored")?;
+    Ok((record, new.secret))
 }
 
 async fn list(store: &impl Keys, workspace: Option<WorkspaceId>, printer: &Printer) -> anyhow::Result<()> {

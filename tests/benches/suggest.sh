@@ -41,5 +41,5 @@ run_ours() {
 }
 
 $ponto ingest "$work/passages.jsonl" --data-dir "$work/data"
-key=$($ponto keys create --name bench --scope suggest --data-dir "$work/data" --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["secret"])')
+key=$($ponto keys create --name bench --scope suggest --data-dir "$work/data" --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["key"])')
 for _ in $(seq "$repetitions"); do run_peer; run_ours; done

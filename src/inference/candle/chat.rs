@@ -21,8 +21,6 @@ use crate::inference::{Budget, ChatEvent, ChatModel, ChatRequest, ChatStream, In
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CandleConfig {
-    /// A model of `ponto models list`, or the path of a GGUF file.
-    pub model: String,
     /// Longest prompt and reply together, in tokens; never more than the model was trained on. Memory grows with
     /// what is used: about 57 KB a token for a model of 1.5 billion parameters.
     pub context_length: usize,
@@ -34,7 +32,7 @@ pub struct CandleConfig {
 
 impl Default for CandleConfig {
     fn default() -> Self {
-        Self { model: "qwen2.5-coder-1.5b-instruct".into(), context_length: 4096, threads: 0, queue: 8 }
+        Self { context_length: 4096, threads: 0, queue: 8 }
     }
 }
 
@@ -44,9 +42,6 @@ impl CandleConfig {
         let mut problems = Vec::new();
         let mut problem =
             |setting: &str, message: &str| problems.push((setting.to_owned(), message.to_owned()));
-        if self.model.trim().is_empty() {
-            problem("candle.model", "name a model of `ponto models list` or the path of a GGUF file");
-        }
         if self.context_length < 512 {
             problem(
                 "candle.context_length",
