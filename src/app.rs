@@ -14,8 +14,8 @@ use crate::inference::models::{ModelError, Progress, Registry};
 use crate::inference::openai::OpenAiChat;
 use crate::inference::routing::Router;
 use crate::inference::{BackendKind, ChatModel, Embedder, InferenceError};
-use crate::judgement::calibration::{CalibrationError, Calibrations};
 use crate::judgement::Judge;
+use crate::judgement::calibration::{CalibrationError, Calibrations};
 use crate::knowledge::{KnowledgeError, Library};
 use crate::retrieval::Retriever;
 use crate::retrieval::index::edge::EdgeIndex;
@@ -84,7 +84,8 @@ impl App {
         let registry = Registry::open(&config.models)?;
         let embedder = load_embedder(&config, &registry, progress.as_ref()).await?;
         let chat = load_chat(&config, &registry, &embedder, progress.as_ref()).await?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.server.data_dir.join("ponto.db")).await?);
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open(&config.server.data_dir.join("ponto.db")).await?);
         let index = open_index(&config, embedder.as_ref()).await?;
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
         let library = Arc::new(Library::new(
@@ -161,7 +162,7 @@ async fn load_chat(
 async fn open_index(config: &Config, embedder: &dyn Embedder) -> Result<Arc<dyn PassageIndex>, AppError> {
     let info = embedder.info().clone();
     if config.index.url.is_some() {
-        let server = ServerIndex::connect(&config.index, info.dimensions, &info.fingerprint).await?;
+        let server = ServerIndex::connect(&config.index, info.dimensions, &info.fingerprint)?;
         return Ok(Arc::new(server));
     }
     let folder = config.server.data_dir.join("index");

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::conversation::{Clock, Conversation, Ids, Language, Role, WorkspaceId};
+use crate::conversation::{Clock, Conversation, Ids, Language, WorkspaceId};
 use crate::decision::policy::{self, DecisionConfig, PolicyInput};
 use crate::decision::{
     Action, Decision, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
@@ -18,7 +18,7 @@ use crate::generation::{Draft, DraftRequest, Drafter, holding_message};
 use crate::inference::{Budget, EmbedderInfo, ModelInfo};
 use crate::judgement::calibration::CalibrationKey;
 use crate::judgement::{Confidence, Judge, JudgeInput, Judgement};
-use crate::retrieval::{Retrieved, Retriever, query};
+use crate::retrieval::{Retrieved, Retriever};
 use crate::store::suggestion::{Answer, Handoff, PublicDraft, Suggestion, Timings, Trace, Usage};
 use crate::store::{StoreError, Suggestions};
 

@@ -11,7 +11,6 @@ use super::{Global, Printer};
 use crate::config::Config;
 use crate::inference::BackendKind;
 use crate::inference::models::{Manifest, ModelError, Registry};
-use crate::retrieval::index::PassageIndex;
 use crate::retrieval::index::edge::EdgeIndex;
 use crate::retrieval::index::server::ServerIndex;
 use crate::store::Documents;
@@ -59,7 +58,11 @@ impl Check {
 
 pub(super) async fn run(global: &Global, _args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
     let checks = match global.load_config() {
-        Err(error) => vec![Check::bad("config", error.to_string(), "correct it; `ponto config schema` lists every setting")],
+        Err(error) => vec![Check::bad(
+            "config",
+            error.to_string(),
+            "correct it; `ponto config schema` lists every setting",
+        )],
         Ok(config) => examine(&config).await,
     };
     for check in &checks {
@@ -94,7 +97,11 @@ fn disk(folder: &Path) -> Check {
     let shown = folder.display();
     let probe = folder.join(".doctor");
     if let Err(error) = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&probe, b"")) {
-        return Check::bad("disk", format!("{shown} cannot be written: {error}"), "give Ponto the right to write there, or set server.data_dir");
+        return Check::bad(
+            "disk",
+            format!("{shown} cannot be written: {error}"),
+            "give Ponto the right to write there, or set server.data_dir",
+        );
     }
     let _ = std::fs::remove_file(&probe);
     let Ok(folder) = folder.canonicalize() else {
@@ -106,7 +113,11 @@ fn disk(folder: &Path) -> Check {
         .filter(|disk| folder.starts_with(disk.mount_point()))
         .max_by_key(|disk| disk.mount_point().as_os_str().len());
     match disk.map(sysinfo::Disk::available_space) {
-        Some(free) if free < SCARCE => Check::bad("disk", format!("{} free in {shown}", indicatif::HumanBytes(free)), "make room: at least 1 GiB"),
+        Some(free) if free < SCARCE => Check::bad(
+            "disk",
+            format!("{} free in {shown}", indicatif::HumanBytes(free)),
+            "make room: at least 1 GiB",
+        ),
         Some(free) => Check::good("disk", format!("{} free in {shown}", indicatif::HumanBytes(free))),
         None => Check::good("disk", format!("{shown} can be written")),
     }
@@ -116,7 +127,9 @@ fn disk(folder: &Path) -> Check {
 fn models(config: &Config) -> Vec<Check> {
     let registry = match Registry::open(&config.models) {
         Ok(registry) => registry,
-        Err(error) => return vec![Check::bad("models", error.to_string(), "correct the manifests, or models.cache")],
+        Err(error) => {
+            return vec![Check::bad("models", error.to_string(), "correct the manifests, or models.cache")];
+        }
     };
     let local = config.inference.backends.contains(&BackendKind::Candle);
     let names = std::iter::once(&config.models.embedder).chain(local.then_some(&config.models.chat));
@@ -126,7 +139,11 @@ fn models(config: &Config) -> Vec<Check> {
 fn model(name: &str, found: Result<Manifest, ModelError>, registry: &Registry) -> Check {
     match found.and_then(|manifest| registry.installed(&manifest)) {
         Ok(Some(_)) => Check::good("models", format!("{name} is here and verified")),
-        Ok(None) => Check::warning("models", format!("{name} is not here yet"), format!("`ponto models pull {name}` fetches it; `ponto serve` does so too")),
+        Ok(None) => Check::warning(
+            "models",
+            format!("{name} is not here yet"),
+            format!("`ponto models pull {name}` fetches it; `ponto serve` does so too"),
+        ),
         Err(error) => Check::bad("models", error.to_string(), "`ponto models pull` fetches it again"),
     }
 }
@@ -140,8 +157,14 @@ async fn hosted(config: &Config) -> Check {
     let client = reqwest::Client::builder().timeout(PATIENCE).build();
     match client.map(|client| client.get(&address)) {
         Ok(request) => match request.send().await {
-            Ok(answer) => Check::good("hosted", format!("{} answers with {}", config.openai.base_url, answer.status())),
-            Err(error) => Check::bad("hosted", format!("{} does not answer: {}", config.openai.base_url, error.without_url()), "start it, or correct openai.base_url"),
+            Ok(answer) => {
+                Check::good("hosted", format!("{} answers with {}", config.openai.base_url, answer.status()))
+            }
+            Err(error) => Check::bad(
+                "hosted",
+                format!("{} does not answer: {}", config.openai.base_url, error.without_url()),
+                "start it, or correct openai.base_url",
+            ),
         },
         Err(error) => Check::bad("hosted", error.to_string(), "correct openai.base_url"),
     }
@@ -156,9 +179,15 @@ async fn store(config: &Config) -> Check {
     match opened {
         Ok(store) => match store.passage_ids().await {
             Ok(ids) => Check::good("store", format!("{} passages", ids.len())),
-            Err(error) => Check::bad("store", error.to_string(), format!("restore {} from a backup", path.display())),
+            Err(error) => {
+                Check::bad("store", error.to_string(), format!("restore {} from a backup", path.display()))
+            }
         },
-        Err(error) => Check::bad("store", error.to_string(), format!("restore {} from a backup, or move it away to begin anew", path.display())),
+        Err(error) => Check::bad(
+            "store",
+            error.to_string(),
+            format!("restore {} from a backup, or move it away to begin anew", path.display()),
+        ),
     }
 }
 
@@ -167,8 +196,16 @@ async fn index(config: &Config) -> Check {
     if let Some(url) = &config.index.url {
         return match tokio::time::timeout(PATIENCE, ServerIndex::reach(&config.index)).await {
             Ok(Ok(())) => Check::good("index", format!("the Qdrant server at {url} answers")),
-            Ok(Err(error)) => Check::bad("index", error.to_string(), "start the server, or correct index.url and index.api_key"),
-            Err(_) => Check::bad("index", format!("the Qdrant server at {url} does not answer within 5 s"), "start the server, or correct index.url"),
+            Ok(Err(error)) => Check::bad(
+                "index",
+                error.to_string(),
+                "start the server, or correct index.url and index.api_key",
+            ),
+            Err(_) => Check::bad(
+                "index",
+                format!("the Qdrant server at {url} does not answer within 5 s"),
+                "start the server, or correct index.url",
+            ),
         };
     }
     let folder = config.server.data_dir.join("index");
@@ -178,7 +215,11 @@ async fn index(config: &Config) -> Check {
     match EdgeIndex::in_use(&folder) {
         Ok(true) => Check::good("index", "embedded, in use by a running Ponto"),
         Ok(false) => Check::good("index", "embedded, free"),
-        Err(error) => Check::bad("index", error.to_string(), format!("remove {}: it is made again from the store", folder.display())),
+        Err(error) => Check::bad(
+            "index",
+            error.to_string(),
+            format!("remove {}: it is made again from the store", folder.display()),
+        ),
     }
 }
 
@@ -187,11 +228,16 @@ async fn port(config: &Config) -> Check {
     match tokio::net::TcpListener::bind(listen).await {
         Ok(_) => Check::good("port", format!("{listen} is free")),
         Err(error) => {
-            let ours = reqwest::Client::new().get(format!("http://{listen}/healthz")).timeout(PATIENCE).send().await;
+            let ours =
+                reqwest::Client::new().get(format!("http://{listen}/healthz")).timeout(PATIENCE).send().await;
             if ours.is_ok_and(|answer| answer.status().is_success()) {
                 Check::good("port", format!("{listen} is served by a running Ponto"))
             } else {
-                Check::bad("port", format!("{listen} cannot be listened on: {error}"), "stop what uses it, or set server.listen")
+                Check::bad(
+                    "port",
+                    format!("{listen} cannot be listened on: {error}"),
+                    "stop what uses it, or set server.listen",
+                )
             }
         }
     }

@@ -209,6 +209,15 @@ impl EdgeIndex {
         })
     }
 
+    /// Whether another process has the index of this folder open.
+    pub fn in_use(dir: &Path) -> Result<bool, IndexError> {
+        match lock(dir) {
+            Ok(_) => Ok(false),
+            Err(IndexError::Unavailable(_)) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Whether the index was begun empty when it was opened, and so has to be filled from the store.
     pub fn is_fresh(&self) -> bool {
         self.fresh

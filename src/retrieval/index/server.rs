@@ -52,6 +52,12 @@ pub struct ServerIndex {
 }
 
 impl ServerIndex {
+    /// Whether a server answers at the configured address; its collection is neither made nor looked at.
+    pub async fn reach(config: &IndexConfig) -> Result<(), IndexError> {
+        let index = Self::connect(config, 1, "")?;
+        index.client.health_check().await.map(|_| ()).map_err(|error| index.failed(&error))
+    }
+
     /// Over the collection of the configuration. Nothing is sent yet: a server that is away, or a collection that
     /// does not fit, is reported by the first call, such as [`PassageIndex::health`].
     pub fn connect(
