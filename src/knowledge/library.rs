@@ -111,6 +111,14 @@ impl Library {
         }
         let resent = self.sync(&CancellationToken::new()).await?;
         let strays: Vec<String> = indexed.difference(&stored).cloned().collect();
+        for ids in strays.chunks(IDS_AT_ONCE) {
+            let mut owners = self.index.owners(ids.to_vec()).await?;
+            owners.sort();
+            for tenant in owners.chunk_by(|a, b| a.0 == b.0) {
+                let ids = tenant.iter().map(|(_, id)| id.clone()).collect();
+                self.index.delete(&tenant[0].0, ids).await?;
+            }
+        }
         let report = RepairReport { passages: stored.len(), resent, removed: strays.len() };
         if resent > 0 || !strays.is_empty() {
             tracing::info!(

@@ -80,6 +80,12 @@ impl PassageIndex for FakeIndex {
         Ok(self.points.lock().unwrap().keys().cloned().collect())
     }
 
+    async fn owners(&self, passage_ids: Vec<String>) -> Result<Vec<(WorkspaceId, String)>, IndexError> {
+        let points = self.points.lock().unwrap();
+        let owner = |id: String| points.get(&id).map(|passage| (passage.workspace.clone(), id));
+        Ok(passage_ids.into_iter().filter_map(owner).collect())
+    }
+
     async fn optimize(&self) -> Result<(), IndexError> {
         Ok(())
     }
@@ -254,6 +260,15 @@ async fn repair_makes_the_index_equal() {
     room.index.points.lock().unwrap().retain(|id, _| !lost.contains(id));
     let report = room.library.repair().await.unwrap();
     assert_eq!((report.passages, report.resent), (3, 2));
+    assert_eq!(room.index.texts().len(), 3);
+
+    // The store goes back to an earlier state, and knows nothing of a document that the index holds.
+    room.library.put(&WorkspaceId("b".into()), markdown("s", THREE)).await.unwrap();
+    let id = room.store.sources(&WorkspaceId("b".into()), "").await.unwrap().remove(0).0;
+    let gone = room.store.delete(&WorkspaceId("b".into()), &id).await.unwrap().unwrap();
+    room.store.removed(&gone).await.unwrap();
+    let report = room.library.repair().await.unwrap();
+    assert_eq!((report.resent, report.removed), (0, 3));
     assert_eq!(room.index.texts().len(), 3);
 
     // Another embedder: everything again.

@@ -102,6 +102,7 @@ conformance!(
     passages_come_back_whole,
     an_upsert_replaces_by_id,
     deleted_passages_are_gone,
+    owners_are_told_of_known_passages_alone,
     a_tenant_never_meets_another,
     languages_have_their_own_stems_and_stop_words,
     accents_may_be_left_out,
@@ -111,6 +112,16 @@ conformance!(
     wrong_vectors_and_ids_are_refused,
     searches_and_updates_run_side_by_side,
 );
+
+async fn owners_are_told_of_known_passages_alone(index: &dyn PassageIndex) {
+    let (mine, theirs) = (passage(SHOP, "a", None, "um"), passage(BANK, "b", None, "dois"));
+    index.upsert(vec![point(mine.clone()), point(theirs.clone())]).await.unwrap();
+    let mut owners = index.owners(vec![mine.id.clone(), id("never seen"), theirs.id.clone()]).await.unwrap();
+    owners.sort();
+    assert_eq!(owners, [(workspace(BANK), theirs.id), (workspace(SHOP), mine.id)]);
+    assert_eq!(index.owners(Vec::new()).await.unwrap(), []);
+    assert!(index.owners(vec!["not an id".into()]).await.is_err());
+}
 
 async fn an_empty_index_finds_nothing(index: &dyn PassageIndex) {
     index.health().await.unwrap();
@@ -499,7 +510,7 @@ mod embedded {
         let dir = tempfile::tempdir().unwrap();
         let index = open(dir.path()).unwrap();
         index.upsert(points(0..3)).await.unwrap();
-        let Err(IndexError::Unavailable(message)) = open(dir.path()) else { panic!("opened twice") };
+        let Err(IndexError::InUse(message)) = open(dir.path()) else { panic!("opened twice") };
         assert!(message.contains("in use"), "{message}");
         assert_eq!(index.passage_ids().await.unwrap().len(), 3);
         drop(index);

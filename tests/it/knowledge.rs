@@ -213,3 +213,22 @@ async fn a_lost_index_is_filled_again_from_the_store() {
     let (indexed, stored) = parts.ids().await;
     assert_eq!(indexed, stored);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn passages_that_the_store_does_not_know_leave_the_index() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let parts = Parts::open(folder.path()).await;
+        parts.library.put(&shop(), document(1, 1)).await.unwrap();
+        parts.library.put(&WorkspaceId("bank".into()), document(2, 1)).await.unwrap();
+        parts.store.close().await;
+    }
+    // The database is lost, the index is not.
+    for file in ["ponto.db", "ponto.db-wal", "ponto.db-shm"] {
+        let _ = std::fs::remove_file(folder.path().join(file));
+    }
+    let parts = Parts::open(folder.path()).await;
+    let report = parts.library.repair().await.unwrap();
+    assert_eq!((report.passages, report.resent, report.removed), (0, 0, 6));
+    assert_eq!(parts.ids().await, (BTreeSet::new(), BTreeSet::new()));
+}

@@ -313,6 +313,23 @@ impl PassageIndex for EdgeIndex {
         .await
     }
 
+    async fn owners(&self, passage_ids: Vec<String>) -> Result<Vec<(WorkspaceId, String)>, IndexError> {
+        let points = passage_ids.iter().map(|id| point_id(id)).collect::<Result<Vec<_>, _>>()?;
+        let shard = self.open.shard.load_full();
+        blocking(move || {
+            let records = shard
+                .edge()?
+                .retrieve(&points, Some(WithPayloadInterface::Bool(true)), None)
+                .map_err(internal)?;
+            let owner = |record: qdrant_edge::Record| {
+                let tenant = record.payload?.0.get(WORKSPACE)?.as_str()?.to_owned();
+                Some((WorkspaceId(tenant), record.id.to_string()))
+            };
+            Ok(records.into_iter().filter_map(owner).collect())
+        })
+        .await
+    }
+
     async fn optimize(&self) -> Result<(), IndexError> {
         let _one_at_a_time = self.open.optimizing.lock().await;
         let shard = self.open.shard.load_full();
@@ -572,7 +589,7 @@ fn lock(dir: &Path) -> Result<File, IndexError> {
         .map_err(|error| cannot("open", &path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(IndexError::Unavailable(format!(
+        Err(TryLockError::WouldBlock) => Err(IndexError::InUse(format!(
             "{} is in use by another Ponto process; stop that one, or give this one its own `server.data_dir`",
             dir.display()
         ))),

@@ -29,6 +29,9 @@ pub trait PassageIndex: Send + Sync {
     /// Ids of every passage of every workspace, to compare with the store.
     async fn passage_ids(&self) -> Result<Vec<String>, IndexError>;
 
+    /// The tenants of passages, to delete those that no tenant's store knows. Unknown ids are left out.
+    async fn owners(&self, passage_ids: Vec<String>) -> Result<Vec<(WorkspaceId, String)>, IndexError>;
+
     /// Leaves the index as fast as it can be after many upserts. May take long; searches go on meanwhile.
     async fn optimize(&self) -> Result<(), IndexError>;
 
@@ -75,6 +78,9 @@ pub enum IndexError {
     /// The index cannot be reached now.
     #[error("the passage index does not answer: {0}")]
     Unavailable(String),
+    /// Another process has the index open.
+    #[error("{0}")]
+    InUse(String),
     /// The index does not fit the embedder or the configuration.
     #[error("the passage index is not usable: {0}")]
     Incompatible(String),

@@ -12,10 +12,11 @@ use async_trait::async_trait;
 use qdrant_client::qdrant::vectors_config::Config as VectorsKind;
 use qdrant_client::qdrant::{
     CollectionInfo, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder, DeletePointsBuilder,
-    Distance, FieldType, HnswConfigDiffBuilder, KeywordIndexParamsBuilder, Modifier, NamedVectors, PointId,
-    PointStruct, QueryBatchPointsBuilder, QueryPoints, QueryPointsBuilder, ScoredPoint, ScrollPointsBuilder,
-    SparseVectorParamsBuilder, SparseVectorsConfigBuilder, UpsertPointsBuilder, Value, VectorInput,
-    VectorParamsBuilder, VectorsConfigBuilder, point_id::PointIdOptions, vectors::VectorsOptions,
+    Distance, FieldType, GetPointsBuilder, HnswConfigDiffBuilder, KeywordIndexParamsBuilder, Modifier,
+    NamedVectors, PointId, PointStruct, QueryBatchPointsBuilder, QueryPoints, QueryPointsBuilder,
+    RetrievedPoint, ScoredPoint, ScrollPointsBuilder, SparseVectorParamsBuilder, SparseVectorsConfigBuilder,
+    UpsertPointsBuilder, Value, VectorInput, VectorParamsBuilder, VectorsConfigBuilder,
+    point_id::PointIdOptions, vectors::VectorsOptions,
 };
 use qdrant_client::{Payload, Qdrant, QdrantError};
 
@@ -343,6 +344,22 @@ impl PassageIndex for ServerIndex {
                 None => return Ok(ids),
             }
         }
+    }
+
+    async fn owners(&self, passage_ids: Vec<String>) -> Result<Vec<(WorkspaceId, String)>, IndexError> {
+        passage_ids.iter().try_for_each(|id| check_id(id))?;
+        self.prepare().await?;
+        let points: Vec<PointId> = passage_ids.into_iter().map(PointId::from).collect();
+        let request = GetPointsBuilder::new(&self.collection, points).with_payload(true);
+        let found = self.client.get_points(request).await.map_err(|error| self.failed(&error))?;
+        let owner = |point: RetrievedPoint| {
+            let tenant = point.payload.get(WORKSPACE)?.as_str()?.clone();
+            match point.id?.point_id_options? {
+                PointIdOptions::Uuid(id) => Some((WorkspaceId(tenant), id)),
+                PointIdOptions::Num(_) => None,
+            }
+        };
+        Ok(found.result.into_iter().filter_map(owner).collect())
     }
 
     /// The server optimizes by itself.
