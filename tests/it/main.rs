@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod architecture;
+mod assistant;
 mod candle_chat;
 mod chat_model;
 mod config;

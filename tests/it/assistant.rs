@@ -1,0 +1,368 @@
+//! The pipeline on real parts: the real embedder, the embedded index, the SQL store, and quoting. Scripted parts fail.
+
+#![expect(clippy::unwrap_used, reason = "a case that cannot go on fails")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use ponto::assistant::{Assistant, AssistantParts};
+use ponto::conversation::{Channel, Clock, Conversation, Ids, Language, Message, Role, WorkspaceId};
+use ponto::decision::{Action, DecisionConfig, Mode, ReasonCode};
+use ponto::generation::{Drafter, GenerationConfig};
+use ponto::inference::extractive::Extractive;
+use ponto::inference::{
+    Budget, ChatModel, ChatRequest, ChatStream, Embedder, EmbedderInfo, InferenceError, ModelInfo, Purpose,
+};
+use ponto::judgement::calibration::{
+    Calibration, CalibrationKey, Calibrations, Certificate, LanguageCertificate,
+};
+use ponto::judgement::{Judge, JudgementConfig};
+use ponto::knowledge::{Format, KnowledgeConfig, Library, NewDocument};
+use ponto::retrieval::index::edge::EdgeIndex;
+use ponto::retrieval::{RetrievalConfig, Retriever};
+use ponto::store::Suggestions;
+use ponto::store::sqlite::SqliteStore;
+use ponto::store::suggestion::Suggestion;
+use tokio::sync::OnceCell;
+
+use crate::support::models;
+
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_795_000_000, 0).unwrap()
+    }
+}
+
+#[derive(Default)]
+struct Counting(std::sync::atomic::AtomicU64);
+
+impl Ids for Counting {
+    fn id(&self, prefix: &str) -> String {
+        format!("{prefix}{}", self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+    }
+}
+
+/// Two documents a language of the demo knowledge base, indexed once a test binary.
+struct Shop {
+    embedder: Arc<dyn Embedder>,
+    index: Arc<EdgeIndex>,
+    _dir: tempfile::TempDir,
+}
+
+fn workspace() -> WorkspaceId {
+    WorkspaceId("shop".into())
+}
+
+async fn shop() -> &'static Shop {
+    static SHOP: OnceCell<Shop> = OnceCell::const_new();
+    SHOP.get_or_init(async || {
+        let dir = tempfile::tempdir().unwrap();
+        let embedder: Arc<dyn Embedder> = models::embedder().await;
+        let info = embedder.info().clone();
+        let index =
+            Arc::new(EdgeIndex::open(&dir.path().join("index"), info.dimensions, &info.fingerprint).unwrap());
+        let store = Arc::new(SqliteStore::open(&dir.path().join("knowledge.db")).await.unwrap());
+        let library =
+            Library::new(store, index.clone(), embedder.clone(), Arc::new(Still), KnowledgeConfig::default());
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("eval/demo/knowledge");
+        for language in Language::ALL {
+            for name in ["delivery", "returns"] {
+                let path = root.join(language.code()).join(format!("{name}.md"));
+                let document = NewDocument {
+                    source: path.display().to_string(),
+                    title: None,
+                    url: None,
+                    language: Some(language),
+                    format: Format::Markdown,
+                    content: std::fs::read_to_string(&path).unwrap(),
+                };
+                library.put(&workspace(), document).await.unwrap();
+            }
+        }
+        Shop { embedder, index, _dir: dir }
+    })
+    .await
+}
+
+struct Options {
+    calibrations: Calibrations,
+    chat: Option<Arc<dyn ChatModel>>,
+    search: Option<Arc<dyn Embedder>>,
+}
+
+async fn assistant(options: Options) -> Assistant {
+    let shop = shop().await;
+    let chat = options.chat.unwrap_or_else(|| Arc::new(Extractive::new(Some(shop.embedder.clone()))));
+    let search = options.search.unwrap_or_else(|| shop.embedder.clone());
+    Assistant::new(AssistantParts {
+        retriever: Arc::new(Retriever::new(shop.index.clone(), search, RetrievalConfig::default())),
+        drafter: Arc::new(Drafter::new(chat.clone(), GenerationConfig::default()).unwrap()),
+        judge: Arc::new(Judge::new(shop.embedder.clone(), options.calibrations, JudgementConfig::default())),
+        chat: chat.info().clone(),
+        embedder: shop.embedder.info().clone(),
+        decision: DecisionConfig::default(),
+        agents: Language::En,
+        deadline: Duration::from_secs(30),
+        clock: Arc::new(Still),
+        ids: Arc::new(Counting::default()),
+    })
+}
+
+async fn plain() -> Assistant {
+    assistant(Options { calibrations: Calibrations::default(), chat: None, search: None }).await
+}
+
+/// An assistant whose calibration finds every draft nearly certain, and certifies it.
+async fn certified() -> Assistant {
+    let shop = shop().await;
+    let chat: Arc<dyn ChatModel> = Arc::new(Extractive::new(Some(shop.embedder.clone())));
+    let drafter = Drafter::new(chat.clone(), GenerationConfig::default()).unwrap();
+    let share = LanguageCertificate { n: 300, errors: 0, upper_bound: 0.01 };
+    let mut calibrations = Calibrations::default();
+    calibrations.add(Calibration {
+        key: CalibrationKey {
+            model: chat.info().fingerprint.clone(),
+            prompt: drafter.prompt_version().to_owned(),
+            embedder: shop.embedder.info().fingerprint.clone(),
+        },
+        description: String::new(),
+        intercept: 9.0,
+        language_intercepts: BTreeMap::new(),
+        weights: BTreeMap::new(),
+        missing: BTreeMap::new(),
+        isotonic: Vec::new(),
+        certificate: Some(Certificate {
+            alpha: 0.02,
+            delta: 0.05,
+            threshold: 0.9,
+            n: 1200,
+            errors: 0,
+            upper_bound: 0.01,
+            by_language: Language::ALL.into_iter().map(|language| (language, share)).collect(),
+            dataset_hash: "test".into(),
+            made_at: DateTime::<Utc>::UNIX_EPOCH,
+        }),
+    });
+    assistant(Options { calibrations, chat: None, search: None }).await
+}
+
+fn said(role: Role, text: &str, number: usize) -> Message {
+    Message { id: format!("m-{number}"), role, text: text.into(), at: Some(Still.now()) }
+}
+
+fn conversation(messages: &[(Role, &str)]) -> Conversation {
+    Conversation {
+        id: "c-1".into(),
+        channel: Channel::Whatsapp,
+        locale: None,
+        customer: None,
+        messages: messages.iter().enumerate().map(|(at, (role, text))| said(*role, text, at)).collect(),
+    }
+}
+
+async fn ask(assistant: &Assistant, text: &str, mode: Mode) -> Suggestion {
+    assistant.answer(&workspace(), &conversation(&[(Role::Customer, text)]), mode, None).await
+}
+
+fn codes(suggestion: &Suggestion) -> Vec<ReasonCode> {
+    suggestion.answer.decision.reasons.iter().map(|reason| reason.code).collect()
+}
+
+const QUESTIONS: [(Language, &str); 4] = [
+    (Language::Pt, "Quanto custa a entrega padrão em Portugal?"),
+    (Language::It, "Quanto costa la consegna standard in Italia?"),
+    (Language::Es, "¿Cuánto cuesta el envío estándar en España?"),
+    (Language::En, "How much is standard delivery in the United Kingdom?"),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_is_drafted_in_its_language_with_citations() {
+    let assistant = plain().await;
+    for (language, question) in QUESTIONS {
+        let suggestion = ask(&assistant, question, Mode::Auto).await;
+        let answer = &suggestion.answer;
+        assert_eq!(answer.decision.action, Action::Draft, "{question}: {:?}", answer.decision);
+        assert!(codes(&suggestion).contains(&ReasonCode::NotCertified), "{:?}", answer.decision);
+        let draft = &answer.drafts[0];
+        assert_eq!(draft.language, language);
+        assert!(draft.ai_generated);
+        let cited = draft.citations.first().unwrap();
+        let passage = suggestion
+            .trace
+            .retrieved
+            .iter()
+            .find(|hit| hit.passage.id == cited.passage_id)
+            .unwrap_or_else(|| panic!("{cited:?} was not retrieved"));
+        assert!(passage.passage.text.contains(&cited.quote), "{cited:?}");
+        assert!(!answer.confidence.calibrated);
+        assert!(answer.confidence.signals["groundedness_min"] > 0.6, "{:?}", answer.confidence);
+        assert!(answer.handoff.is_none());
+        assert_eq!(suggestion.trace.language, Some(language));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wish_for_a_person_costs_no_model_call() {
+    let assistant = plain().await;
+    for (text, holding) in [
+        ("quero falar com um atendente sobre a entrega", "pessoa"),
+        ("vorrei parlare con una persona della consegna", "persona"),
+        ("quiero hablar con una persona sobre el envío", "persona"),
+        ("I want to talk to a human about my delivery", "member of our team"),
+    ] {
+        let suggestion = ask(&assistant, text, Mode::Auto).await;
+        let answer = &suggestion.answer;
+        assert_eq!(answer.decision.action, Action::Escalate);
+        assert!(codes(&suggestion).contains(&ReasonCode::AsksForHuman), "{:?}", answer.decision);
+        assert_eq!(answer.usage.backend, "none");
+        assert!(answer.drafts.is_empty());
+        assert!(!suggestion.trace.retrieved.is_empty(), "agents see the passages all the same");
+        let handoff = answer.handoff.as_ref().unwrap();
+        assert!(handoff.holding_message.contains(holding), "{handoff:?}");
+        assert!(!handoff.summary.is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_knowledge_does_not_hold_is_handed_over() {
+    let assistant = plain().await;
+    for text in
+        ["Do you sell gift cards?", "que horas são em Tóquio agora?", "Wie lange dauert der Versand?", "👍"]
+    {
+        let suggestion = ask(&assistant, text, Mode::Auto).await;
+        assert_eq!(suggestion.answer.decision.action, Action::Escalate, "{text}: {:?}", suggestion.answer);
+        assert!(suggestion.answer.drafts.is_empty(), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certified_answer_is_sent_once_and_says_what_it_is() {
+    let assistant = certified().await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&dir.path().join("ponto.db")).await.unwrap();
+    let first = conversation(&[(Role::Customer, QUESTIONS[3].1)]);
+    let sent = assistant.suggest(&store, &workspace(), &first, Mode::Auto, None).await.unwrap();
+    assert_eq!(sent.answer.decision.action, Action::AutoReply, "{:?}", sent.answer);
+    assert!(sent.answer.decision.reasons.is_empty());
+    assert!(sent.answer.drafts[0].text.contains("AI assistant"), "{}", sent.answer.drafts[0].text);
+    assert_eq!(sent.trace.threshold, Some(0.9));
+
+    let again = assistant.suggest(&store, &workspace(), &first, Mode::Auto, None).await.unwrap();
+    assert_eq!(again.answer.decision.action, Action::Draft);
+    assert_eq!(codes(&again), [ReasonCode::ModeCap]);
+    assert!(!again.answer.drafts[0].text.contains("AI assistant"));
+
+    let later =
+        conversation(&[(Role::Customer, "hi"), (Role::Bot, "Hello!"), (Role::Customer, QUESTIONS[3].1)]);
+    let later = assistant.answer(&workspace(), &later, Mode::Auto, None).await;
+    assert_eq!(later.answer.decision.action, Action::AutoReply, "{:?}", later.answer);
+    assert!(!later.answer.drafts[0].text.contains("AI assistant"));
+
+    let stored = store.get(&workspace(), &sent.answer.id).await.unwrap().unwrap();
+    assert_eq!(stored.answer.decision, sent.answer.decision);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_at_the_same_time_send_one_reply() {
+    let assistant = Arc::new(certified().await);
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(&dir.path().join("ponto.db")).await.unwrap());
+    let calls = (0..4).map(|_| {
+        let (assistant, store) = (assistant.clone(), store.clone());
+        tokio::spawn(async move {
+            let question = conversation(&[(Role::Customer, QUESTIONS[3].1)]);
+            assistant.suggest(store.as_ref(), &workspace(), &question, Mode::Auto, None).await.unwrap()
+        })
+    });
+    let mut sent = 0;
+    for call in futures::future::join_all(calls).await {
+        let suggestion = call.unwrap();
+        match suggestion.answer.decision.action {
+            Action::AutoReply => sent += 1,
+            action => {
+                assert_eq!(action, Action::Draft);
+                assert_eq!(codes(&suggestion), [ReasonCode::ModeCap]);
+            }
+        }
+    }
+    assert_eq!(sent, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn modes_and_the_reply_window_hold_a_certified_answer() {
+    let assistant = certified().await;
+    for mode in [Mode::Draft, Mode::Shadow] {
+        let suggestion = ask(&assistant, QUESTIONS[0].1, mode).await;
+        assert_eq!(suggestion.answer.decision.action, Action::Draft);
+        assert_eq!(codes(&suggestion), [ReasonCode::ModeCap]);
+    }
+    let mut late = conversation(&[(Role::Customer, QUESTIONS[1].1)]);
+    late.messages[0].at = Some(Still.now() - TimeDelta::hours(25));
+    let late = assistant.answer(&workspace(), &late, Mode::Auto, None).await;
+    assert_eq!(late.answer.decision.action, Action::Draft);
+    assert_eq!(codes(&late), [ReasonCode::ReplyWindowClosed]);
+}
+
+/// A model that is down.
+struct Down(ModelInfo);
+
+#[async_trait]
+impl ChatModel for Down {
+    fn info(&self) -> &ModelInfo {
+        &self.0
+    }
+
+    async fn stream(&self, _: ChatRequest, _: Budget) -> Result<ChatStream, InferenceError> {
+        Err(InferenceError::DeadlineExceeded)
+    }
+}
+
+/// An embedder that is down.
+struct Mute(EmbedderInfo);
+
+#[async_trait]
+impl Embedder for Mute {
+    fn info(&self) -> &EmbedderInfo {
+        &self.0
+    }
+
+    async fn embed(&self, _: Vec<String>, _: Purpose) -> Result<Vec<Vec<f32>>, InferenceError> {
+        Err(InferenceError::Permanent("down".into()))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_that_is_down_becomes_an_escalation() {
+    let down = Down(ModelInfo {
+        backend: "test".into(),
+        model: "down".into(),
+        fingerprint: "down".into(),
+        context_length: 4096,
+    });
+    let no_model = assistant(Options {
+        calibrations: Calibrations::default(),
+        chat: Some(Arc::new(down)),
+        search: None,
+    })
+    .await;
+    let mute = Mute(shop().await.embedder.info().clone());
+    let no_search = assistant(Options {
+        calibrations: Calibrations::default(),
+        chat: None,
+        search: Some(Arc::new(mute)),
+    })
+    .await;
+    for assistant in [no_model, no_search] {
+        let suggestion = ask(&assistant, QUESTIONS[3].1, Mode::Auto).await;
+        assert_eq!(suggestion.answer.decision.action, Action::Escalate);
+        assert_eq!(codes(&suggestion), [ReasonCode::Unavailable]);
+        let handoff = suggestion.answer.handoff.unwrap();
+        assert!(!handoff.summary.is_empty() && !handoff.holding_message.is_empty());
+    }
+}
