@@ -1,13 +1,159 @@
-//! `ponto ask`.
+//! `ponto ask`: one question through the whole pipeline, on the terminal. Nothing is stored.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use clap::ValueEnum;
+
+use super::progress::FetchProgress;
 use super::{Global, Printer};
+use crate::app::App;
+use crate::conversation::{Channel, Conversation, Message, Role, WorkspaceId};
+use crate::decision::{Action, Mode, Verdict};
+use crate::inference::BackendKind;
+use crate::store::suggestion::Suggestion;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// What the customer asks
+    question: String,
+    /// Where the customer writes
+    #[arg(long, value_enum, default_value = "web-chat")]
+    channel: ChannelName,
+    /// The customer's locale, such as pt-BR
+    #[arg(long)]
+    locale: Option<String>,
+    /// How far an answer may go
+    #[arg(long, value_enum, default_value = "auto")]
+    mode: ModeName,
+    /// The workspace whose knowledge is asked
+    #[arg(long, default_value = "default")]
+    workspace: String,
+    /// The one backend that drafts; overrides `inference.backends`
+    #[arg(long, value_enum)]
+    backend: Option<BackendKind>,
+}
 
-pub(super) async fn run(_global: &Global, _args: Args, _printer: &Printer) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("`ponto ask` is not built yet")
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ChannelName {
+    Whatsapp,
+    WebChat,
+    Email,
+    Instagram,
+    Api,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ModeName {
+    Auto,
+    Draft,
+    Shadow,
+}
+
+pub(super) async fn run(global: &Global, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let mut config = global.load_config()?;
+    if let Some(backend) = args.backend {
+        config.inference.backends = vec![backend];
+    }
+    config.validate()?;
+    let app = App::build(config, Arc::new(FetchProgress::new(*printer))).await?;
+    let conversation = Conversation {
+        id: app.ids.id("ask_"),
+        channel: match args.channel {
+            ChannelName::Whatsapp => Channel::Whatsapp,
+            ChannelName::WebChat => Channel::WebChat,
+            ChannelName::Email => Channel::Email,
+            ChannelName::Instagram => Channel::Instagram,
+            ChannelName::Api => Channel::Api,
+        },
+        locale: args.locale,
+        customer: None,
+        messages: vec![Message {
+            id: "m-1".into(),
+            role: Role::Customer,
+            text: args.question,
+            at: Some(app.clock.now()),
+        }],
+    };
+    let mode = match args.mode {
+        ModeName::Auto => Mode::Auto,
+        ModeName::Draft => Mode::Draft,
+        ModeName::Shadow => Mode::Shadow,
+    };
+    let suggestion = app.assistant.answer(&WorkspaceId(args.workspace), &conversation, mode, None).await;
+    printer.line(report(&suggestion));
+    printer.json(&suggestion.answer)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The answer for people: what is done, why, the draft with its sources, and how sure it is.
+fn report(suggestion: &Suggestion) -> String {
+    let answer = &suggestion.answer;
+    let mut out = String::new();
+    let done = match answer.decision.action {
+        Action::AutoReply => "auto_reply: this reply would be sent",
+        Action::Draft => "draft: an agent decides",
+        Action::Escalate => "escalate: a person takes over",
+    };
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{done}");
+    for reason in &answer.decision.reasons {
+        let _ = writeln!(out, "  {}: {}", wire_name(&reason.code), reason.detail);
+    }
+    for draft in &answer.drafts {
+        let _ = writeln!(out, "\n{}", indented(&draft.text));
+        for (number, citation) in draft.citations.iter().enumerate() {
+            let url = citation.url.as_deref().map_or_else(String::new, |url| format!(" <{url}>"));
+            let _ = writeln!(out, "\n  [{}] {}{url}", number + 1, citation.title);
+            let _ = writeln!(out, "      “{}”", one_line(&citation.quote));
+        }
+    }
+    if let Some(handoff) = &answer.handoff {
+        let _ = writeln!(out, "\nSummary for the agent\n{}", indented(&handoff.summary));
+        let _ = writeln!(out, "\nMessage for the customer\n{}", indented(&handoff.holding_message));
+    }
+    if !answer.confidence.signals.is_empty() {
+        let kind = if answer.confidence.calibrated { "calibrated" } else { "not calibrated" };
+        let threshold =
+            suggestion.trace.threshold.map_or_else(String::new, |value| format!(", threshold {value:.2}"));
+        let _ = writeln!(out, "\nConfidence {:.2} ({kind}{threshold})", answer.confidence.value);
+        for (name, value) in &answer.confidence.signals {
+            let _ = writeln!(out, "  {name:<24} {value:.2}");
+        }
+    }
+    let objections = answer.policy.iter().filter(|check| check.verdict != Verdict::Pass).count();
+    let language = suggestion.trace.language.map_or("another", |language| language.code());
+    let _ = writeln!(
+        out,
+        "\nLanguage {language} · {} passages · {} of {} checks passed · {} {} · {} + {} tokens",
+        suggestion.trace.retrieved.len(),
+        answer.policy.len() - objections,
+        answer.policy.len(),
+        answer.usage.backend,
+        answer.usage.model,
+        answer.usage.tokens.prompt_tokens,
+        answer.usage.tokens.completion_tokens,
+    );
+    let timings = answer.timings_ms;
+    let _ = write!(
+        out,
+        "Retrieval {:.0} ms · generation {:.0} ms · judgement {:.0} ms · total {:.0} ms",
+        timings.retrieval, timings.generation, timings.judgement, timings.total
+    );
+    out
+}
+
+/// A code as it is written in JSON.
+fn wire_name(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
