@@ -1,6 +1,7 @@
 //! Every integration test, in one binary.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod api;
 mod architecture;
 mod assistant;
 mod candle_chat;
@@ -14,5 +15,6 @@ mod index;
 mod knowledge;
 mod models;
 mod retrieval;
+mod serve;
 mod store;
 mod support;

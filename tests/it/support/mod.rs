@@ -1,5 +1,6 @@
 //! What several topics share.
 
+pub(crate) mod app;
 pub(crate) mod embedder;
 pub(crate) mod faults;
 pub(crate) mod llama;

@@ -1,0 +1,121 @@
+//! `POST /v1/suggestions/{id}/feedback`: what an agent did with a draft.
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::api::auth::Caller;
+use crate::api::error::{ApiError, FieldError, ProblemDetails};
+use crate::api::extract::{Json, Path};
+use crate::api::state::Api;
+use crate::store::Suggestions;
+use crate::store::suggestion::{Feedback, FeedbackOutcome};
+
+const LONGEST_TEXT: usize = 32_000;
+const LONGEST_REASON: usize = 2_000;
+const LONGEST_AGENT: usize = 256;
+
+/// An agent's verdict. A later one replaces an earlier one.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[schema(example = json!({"outcome": "edited", "text": "Chega em até 5 dias úteis, Ana.", "agent": "rui"}))]
+pub(in crate::api) struct FeedbackRequest {
+    /// `accepted`: sent as drafted; of an escalation, that it was right. `edited`: sent with changes. `rejected`: not sent.
+    pub outcome: FeedbackOutcome,
+    /// The text that was sent; needed with `edited`.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// Why it was rejected.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Who.
+    #[serde(default)]
+    pub agent: Option<String>,
+}
+
+/// The verdict as it was stored.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(in crate::api) struct FeedbackStored {
+    /// `sug_…`
+    pub suggestion_id: String,
+    /// The verdict, with the edit distance between draft and sent text.
+    #[serde(flatten)]
+    pub feedback: Feedback,
+}
+
+/// Stores what an agent did with a draft.
+///
+/// The edit distance is Levenshtein's, in characters, between the first draft and the sent text: 0 when accepted,
+/// null when rejected or when there was no draft to compare with.
+#[utoipa::path(post, path = "/v1/suggestions/{id}/feedback", tag = "suggestions", request_body = FeedbackRequest,
+    params(
+        ("id" = String, Path, description = "`sug_…`"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Same key and body: the first answer again")),
+    responses(
+        (status = 200, description = "Stored", body = FeedbackStored),
+        (status = "4XX", description = "The request cannot be answered", body = ProblemDetails,
+            content_type = "application/problem+json"),
+        (status = "5XX", description = "Not now", body = ProblemDetails, content_type = "application/problem+json")))]
+pub(super) async fn give(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(request): Json<FeedbackRequest>,
+) -> Result<axum::Json<FeedbackStored>, ApiError> {
+    record(&api, &caller, id, request).await.map(axum::Json)
+}
+
+/// Checks and stores a verdict; the API and the console both come through here.
+pub(in crate::api) async fn record(
+    api: &Api,
+    caller: &Caller,
+    id: String,
+    request: FeedbackRequest,
+) -> Result<FeedbackStored, ApiError> {
+    check(&request)?;
+    let store = api.app.store.as_ref();
+    let suggestion = Suggestions::get(store, &caller.workspace, &id)
+        .await?
+        .ok_or_else(|| ApiError::not_found("suggestion", &id))?;
+    let draft = suggestion.answer.drafts.into_iter().next().map(|draft| draft.text);
+    let FeedbackRequest { outcome, text, reason, agent } = request;
+    let edit_distance = match (outcome, draft, &text) {
+        (FeedbackOutcome::Accepted, Some(_), _) => Some(0),
+        (FeedbackOutcome::Edited, Some(draft), Some(text)) => Some(distance(draft, text.clone()).await?),
+        _ => None,
+    };
+    let feedback = Feedback { outcome, text, reason, agent, edit_distance, at: api.app.clock.now() };
+    if !Suggestions::feedback(store, &caller.workspace, &id, &feedback).await? {
+        return Err(ApiError::not_found("suggestion", &id));
+    }
+    let outcome = match feedback.outcome {
+        FeedbackOutcome::Accepted => "accepted",
+        FeedbackOutcome::Edited => "edited",
+        FeedbackOutcome::Rejected => "rejected",
+    };
+    metrics::counter!("ponto_feedback_total", "outcome" => outcome).increment(1);
+    api.committed.notify_waiters();
+    Ok(FeedbackStored { suggestion_id: id, feedback })
+}
+
+/// Levenshtein distance in characters; long texts take long, so not on the workers that answer requests.
+async fn distance(draft: String, sent: String) -> Result<usize, ApiError> {
+    tokio::task::spawn_blocking(move || strsim::levenshtein(&draft, &sent)).await.map_err(ApiError::internal)
+}
+
+fn check(request: &FeedbackRequest) -> Result<(), ApiError> {
+    let mut errors = Vec::new();
+    let text = request.text.as_deref().map(str::trim);
+    if request.outcome == FeedbackOutcome::Edited && text.is_none_or(str::is_empty) {
+        errors.push(FieldError::new("text", "`edited` needs the text that was sent"));
+    }
+    for (at, value, limit) in [
+        ("text", &request.text, LONGEST_TEXT),
+        ("reason", &request.reason, LONGEST_REASON),
+        ("agent", &request.agent, LONGEST_AGENT),
+    ] {
+        if value.as_deref().is_some_and(|value| value.chars().count() > limit) {
+            errors.push(FieldError::new(at, format!("at most {limit} characters")));
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(errors)) }
+}

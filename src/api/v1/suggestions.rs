@@ -1,0 +1,87 @@
+//! `GET /v1/suggestions` and `GET /v1/suggestions/{id}`: what was suggested, and how it came about.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::auth::Caller;
+use crate::api::error::{ApiError, ProblemDetails};
+use crate::api::extract::{Path, Query};
+use crate::api::state::Api;
+use crate::conversation::Conversation;
+use crate::decision::Mode;
+use crate::store::suggestion::{Answer, Feedback, Suggestion, SuggestionSummary, Trace};
+use crate::store::{Listed, Suggestions};
+
+use super::page;
+
+/// Which suggestions.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(super) struct ListQuery {
+    /// `next` of the previous page.
+    cursor: Option<String>,
+    /// 1 to 200; 50 when left out.
+    limit: Option<usize>,
+    /// `true`: those without feedback; `false`: those with; left out: all.
+    open: Option<bool>,
+}
+
+/// A suggestion with the conversation it answers, its trace, and what the agent said of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SuggestionView {
+    /// The answer that `suggest` gave.
+    #[serde(flatten)]
+    answer: Answer,
+    /// What was asked.
+    conversation: Conversation,
+    /// How far Ponto was allowed to go.
+    mode: Mode,
+    /// When.
+    created_at: DateTime<Utc>,
+    /// How the answer came about.
+    trace: Trace,
+    /// What the agent said; the last word counts.
+    feedback: Option<Feedback>,
+}
+
+impl From<Suggestion> for SuggestionView {
+    fn from(suggestion: Suggestion) -> Self {
+        let Suggestion { answer, workspace: _, conversation, mode, created_at, trace, feedback } = suggestion;
+        Self { answer, conversation, mode, created_at, trace, feedback }
+    }
+}
+
+/// Suggestions, newest first.
+#[utoipa::path(get, path = "/v1/suggestions", tag = "suggestions",
+    responses(
+        (status = 200, description = "A page; `next` is absent on the last", body = Listed<SuggestionSummary>),
+        (status = "4XX", description = "The request cannot be answered", body = ProblemDetails,
+            content_type = "application/problem+json"),
+        (status = "5XX", description = "Not now", body = ProblemDetails, content_type = "application/problem+json")))]
+pub(super) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Listed<SuggestionSummary>>, ApiError> {
+    let page = page(query.cursor, query.limit)?;
+    Ok(Json(Suggestions::list(api.app.store.as_ref(), &caller.workspace, query.open, page).await?))
+}
+
+/// One suggestion with its trace.
+#[utoipa::path(get, path = "/v1/suggestions/{id}", tag = "suggestions",
+    params(("id" = String, Path, description = "`sug_…`")),
+    responses(
+        (status = 200, description = "The suggestion", body = SuggestionView),
+        (status = "4XX", description = "The request cannot be answered", body = ProblemDetails,
+            content_type = "application/problem+json"),
+        (status = "5XX", description = "Not now", body = ProblemDetails, content_type = "application/problem+json")))]
+pub(super) async fn get(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<SuggestionView>, ApiError> {
+    let found = Suggestions::get(api.app.store.as_ref(), &caller.workspace, &id).await?;
+    found.map(|suggestion| Json(suggestion.into())).ok_or_else(|| ApiError::not_found("suggestion", &id))
+}

@@ -1,0 +1,91 @@
+//! What was suggested, and what agents said of it.
+
+use insta::assert_json_snapshot;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use super::{code, id};
+use crate::support::app::TestApp;
+
+#[tokio::test]
+async fn suggestions_page_from_the_newest() {
+    let client = TestApp::shared().await.workspace().await;
+    let mut made = Vec::new();
+    for turn in 0..3 {
+        made.push(id(&client.ask(&format!("Pergunta número {turn}?")).await));
+    }
+    made.reverse();
+    let first = client.get("/v1/suggestions?limit=2").await.json();
+    let next = first["next"].as_str().expect("a second page");
+    let second = client.get(&format!("/v1/suggestions?limit=2&cursor={next}")).await.json();
+    let ids = |page: &Value| -> Vec<String> {
+        page["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().into()).collect()
+    };
+    assert_eq!([ids(&first), ids(&second)].concat(), made);
+    assert!(second.get("next").is_none());
+
+    let given =
+        client.post(&format!("/v1/suggestions/{}/feedback", made[0]), &json!({"outcome": "rejected"})).await;
+    assert_eq!(given.status, StatusCode::OK);
+    assert_eq!(ids(&client.get("/v1/suggestions?open=true").await.json()), made[1..]);
+    assert_eq!(ids(&client.get("/v1/suggestions?open=false").await.json()), made[..1]);
+
+    for query in ["limit=0", "limit=201", "limit=many", "open=perhaps", "cursor=%00nonsense"] {
+        let refused = client.get(&format!("/v1/suggestions?{query}")).await;
+        assert_eq!(
+            (refused.status, code(&refused)),
+            (StatusCode::BAD_REQUEST, "invalid_parameter".into()),
+            "{query}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn feedback_is_stored_with_the_edit_distance() {
+    let client = TestApp::shared().await.workspace().await;
+    client.with_delivery().await;
+    let answered = client.ask("Qual é o prazo de entrega normal?").await;
+    let path = format!("/v1/suggestions/{}/feedback", id(&answered));
+    let draft = answered.json()["drafts"][0]["text"].as_str().unwrap().to_owned();
+
+    let accepted = client.post(&path, &json!({"outcome": "accepted", "agent": "rui"})).await.json();
+    assert_eq!(accepted["edit_distance"], 0);
+    let edited = client.post(&path, &json!({"outcome": "edited", "text": format!("Olá! {draft}é")})).await;
+    assert_eq!(edited.json()["edit_distance"], 6, "characters, not bytes");
+    let rejected =
+        client.post(&path, &json!({"outcome": "rejected", "reason": "outdated", "agent": "rui"})).await;
+    assert_json_snapshot!(rejected.json(), {".at" => "[time]", ".suggestion_id" => "[id]"}, @r#"
+    {
+      "suggestion_id": "[id]",
+      "outcome": "rejected",
+      "reason": "outdated",
+      "agent": "rui",
+      "edit_distance": null,
+      "at": "[time]"
+    }
+    "#);
+    let stored = client.get(&format!("/v1/suggestions/{}", id(&answered))).await.json();
+    assert_eq!(stored["feedback"]["outcome"], "rejected", "the last word counts");
+
+    let without_text = client.post(&path, &json!({"outcome": "edited"})).await;
+    assert_eq!(without_text.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_json_snapshot!(without_text.json()["errors"], @r#"
+    [
+      {
+        "at": "text",
+        "detail": "`edited` needs the text that was sent"
+      }
+    ]
+    "#);
+    let unknown = client.post(&path, &json!({"outcome": "ignored"})).await;
+    assert_json_snapshot!(unknown.json()["errors"], @r#"
+    [
+      {
+        "at": "outcome",
+        "detail": "unknown variant `ignored`, expected one of `accepted`, `edited`, `rejected` at line 1 column 20"
+      }
+    ]
+    "#);
+    let nowhere = client.post("/v1/suggestions/sug_none/feedback", &json!({"outcome": "accepted"})).await;
+    assert_eq!((nowhere.status, code(&nowhere)), (StatusCode::NOT_FOUND, "not_found".into()));
+}
