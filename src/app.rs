@@ -84,8 +84,7 @@ impl App {
         let registry = Registry::open(&config.models)?;
         let embedder = load_embedder(&config, &registry, progress.as_ref()).await?;
         let chat = load_chat(&config, &registry, &embedder, progress.as_ref()).await?;
-        let store: Arc<dyn Store> =
-            Arc::new(SqliteStore::open(&config.server.data_dir.join("ponto.db")).await?);
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.server.database()).await?);
         let index = open_index(&config, embedder.as_ref()).await?;
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
         let library = Arc::new(Library::new(

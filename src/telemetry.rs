@@ -9,7 +9,7 @@ use crate::config::{LogConfig, LogFormat};
 
 /// Targets that would write bodies of requests or of statements; these limits stand whatever `log.level` says.
 const LIMITS: &str = "async_openai=off,hyper=info,hyper_util=info,h2=info,reqwest=info,rustls=info,sqlx=warn,\
-                      tower=info,tonic=info,html5ever=off,selectors=off";
+                      tower=info,tonic=info,html5ever=off,selectors=off,qdrant_edge=error";
 
 /// The logs cannot be written as configured.
 #[derive(Debug, thiserror::Error)]

@@ -171,7 +171,7 @@ async fn hosted(config: &Config) -> Check {
 }
 
 async fn store(config: &Config) -> Check {
-    let path = config.server.data_dir.join("ponto.db");
+    let path = config.server.database();
     if !path.exists() {
         return Check::good("store", "empty: it is made at the first start");
     }

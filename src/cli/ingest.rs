@@ -1,14 +1,20 @@
 //! `ponto ingest`: files, folders and globs into the knowledge base.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
+use super::progress::FetchProgress;
 use super::{Global, Printer};
+use crate::app::{App, AppError};
 use crate::conversation::WorkspaceId;
-use crate::knowledge::{Failure, FileChange, IngestProgress, IngestReport, IngestRequest, Library};
+use crate::inference::BackendKind;
+use crate::knowledge::{Failure, FileChange, IngestProgress, IngestReport, IngestRequest};
+use crate::retrieval::index::IndexError;
+use crate::telemetry;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -30,16 +36,22 @@ pub(super) struct Args {
 /// How a run ended when Ctrl-C stopped it, as shells have it.
 const STOPPED: u8 = 130;
 
-pub(super) async fn run(_global: &Global, _args: Args, _printer: &Printer) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("`ponto ingest` is not built yet")
-}
-
-/// Ingests into a library, with progress, until the end or Ctrl-C.
-pub(super) async fn into_library(
-    library: &Library,
-    args: Args,
-    printer: &Printer,
-) -> anyhow::Result<ExitCode> {
+/// Ingests with progress, until the end or Ctrl-C.
+pub(super) async fn run(global: &Global, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let mut config = global.load_config()?;
+    telemetry::init(&config.log)?;
+    // Documents are embedded; nobody writes here, so no chat model is fetched or loaded.
+    config.inference.backends = vec![BackendKind::Extractive];
+    let data_dir = config.server.data_dir.clone();
+    let app =
+        App::build(config, Arc::new(FetchProgress::new(*printer))).await.map_err(|error| match error {
+            AppError::Index(IndexError::InUse(_)) => anyhow::anyhow!(
+                "a running Ponto has the data folder {} open; add documents through its API \
+             (POST /v1/knowledge/documents), or stop it and run this command again",
+                data_dir.display()
+            ),
+            other => other.into(),
+        })?;
     let stop = CancellationToken::new();
     let listener = tokio::spawn({
         let (stop, printer) = (stop.clone(), *printer);
@@ -53,7 +65,7 @@ pub(super) async fn into_library(
     let request =
         IngestRequest { patterns: args.paths, prune: args.prune, url_prefix: args.url_prefix, stop };
     let progress = Progress::new(*printer);
-    let result = library.ingest(&WorkspaceId(args.workspace), request, &progress).await;
+    let result = app.library.ingest(&WorkspaceId(args.workspace), request, &progress).await;
     progress.bar.finish_and_clear();
     listener.abort();
     let report = result?;

@@ -72,6 +72,8 @@ pub struct IngestReport {
     pub failed: Vec<Failure>,
     /// Passages that were embedded and indexed.
     pub passages: usize,
+    /// Passages of a stopped run that are stored and wait to be indexed: by the next run, change or start.
+    pub waiting: usize,
     /// It was stopped before the end.
     pub stopped: bool,
     /// How long it took.
@@ -113,7 +115,8 @@ struct Run<'library> {
 
 impl Library {
     /// Reads files, folders and globs. Documents that did not change cost a read and a hash; a file that cannot be read
-    /// is reported and left out. When it returns, every document it counts is stored and can be found.
+    /// is reported and left out. When it returns, every document it counts is stored and can be found, but for the
+    /// passages that a stopped run leaves [`waiting`](IngestReport::waiting).
     pub async fn ingest(
         &self,
         workspace: &WorkspaceId,
@@ -151,7 +154,7 @@ impl Library {
             run.prune(&found).await?;
         }
         run.index().await?;
-        let mut report = run.report;
+        let mut report = IngestReport { waiting: run.pending, ..run.report };
         report.stopped = request.stop.is_cancelled();
         report.seconds = started.elapsed().as_secs_f64();
         Ok(report)
@@ -166,8 +169,9 @@ impl Run<'_> {
     }
 
     async fn index(&mut self) -> Result<(), KnowledgeError> {
-        self.report.passages += self.library.sync(&self.request.stop).await?;
-        self.pending = 0;
+        let sent = self.library.sync(&self.request.stop).await?;
+        self.report.passages += sent;
+        self.pending = self.pending.saturating_sub(sent);
         self.progress.indexed(self.report.passages);
         Ok(())
     }

@@ -204,24 +204,27 @@ impl Library {
         Ok(self.store.delete(workspace, id).await?.is_some())
     }
 
-    /// Brings the index up to date, batch by batch, until `stop`; returns the number of passages sent.
+    /// Brings the index up to date, batch by batch, at least one and no more after `stop`; returns the number of
+    /// passages sent.
     pub(super) async fn sync(&self, stop: &CancellationToken) -> Result<usize, KnowledgeError> {
         let mut sent = 0;
-        while !stop.is_cancelled() {
+        loop {
             let _turn = self.turn.lock().await;
             let fingerprint = &self.embedder.info().fingerprint;
             let batch = self.store.not_indexed(fingerprint, self.config.batch).await?;
             if batch.is_empty() {
                 self.remove_from_index().await?;
-                break;
+                return Ok(sent);
             }
             let ids: Vec<String> = batch.iter().map(|passage| passage.id.clone()).collect();
             let points = self.embed(batch).await?;
             self.index.upsert(points).await?;
             self.store.mark_indexed(&ids, fingerprint).await?;
             sent += ids.len();
+            if stop.is_cancelled() {
+                return Ok(sent);
+            }
         }
-        Ok(sent)
     }
 
     async fn embed(&self, passages: Vec<Passage>) -> Result<Vec<IndexPoint>, KnowledgeError> {

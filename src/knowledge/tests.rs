@@ -323,11 +323,24 @@ async fn a_stopped_ingest_ends_after_its_batch_and_goes_on_later() {
     *room.embedder.stop.lock().unwrap() = Some(stop.clone());
     let patterns = vec![room.folder.path().join("kb").to_string_lossy().into_owned()];
     let request = IngestRequest { patterns, prune: true, stop, ..IngestRequest::default() };
-    let report = room.library.ingest(&a(), request, &Silent).await.unwrap();
+    let report = room.library.ingest(&a(), request.clone(), &Silent).await.unwrap();
     assert!(report.stopped);
     assert_eq!((report.added, report.passages, report.removed), (4, 4, 0), "{report:?}");
     let report = room.ingest(true).await;
     assert_eq!((report.unchanged, report.added), (4, 6), "{report:?}");
+
+    // One document of many passages: what was not reached waits.
+    let pairs: String = ["q,a\n"; 20].concat();
+    room.write("many.csv", &format!("question,answer\n{pairs}"));
+    let stop = CancellationToken::new();
+    *room.embedder.stop.lock().unwrap() = Some(stop.clone());
+    let request = IngestRequest { stop, ..request };
+    let report = room.library.ingest(&a(), request, &Silent).await.unwrap();
+    assert_eq!((report.added, report.passages, report.waiting), (1, 8, 12), "{report:?}");
+    let report = room.ingest(true).await;
+    assert_eq!((report.unchanged, report.passages, report.waiting), (11, 12, 0), "{report:?}");
+    room.remove("many.csv");
+    room.ingest(true).await;
     assert_eq!(room.index.texts().len(), 10);
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,9 @@ use ponto::retrieval::index::edge::EdgeIndex;
 use ponto::retrieval::index::{IndexQuery, PassageIndex};
 use ponto::store::sqlite::SqliteStore;
 use ponto::store::{Documents, Store};
+use serde_json::Value;
 
+use crate::support;
 use crate::support::embedder::HashEmbedder;
 
 struct Still;
@@ -231,4 +233,151 @@ async fn passages_that_the_store_does_not_know_leave_the_index() {
     let report = parts.library.repair().await.unwrap();
     assert_eq!((report.passages, report.resent, report.removed), (0, 0, 6));
     assert_eq!(parts.ids().await, (BTreeSet::new(), BTreeSet::new()));
+}
+
+/// The real binary, on its real embedder.
+fn ponto(data: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ponto"));
+    command
+        .args(arguments)
+        .arg("--data-dir")
+        .arg(data)
+        .env("PONTO__KNOWLEDGE__BATCH", "4")
+        .env("PONTO__LOG__LEVEL", "error")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// A command's exit code, its JSON and its messages.
+fn finished(child: Child) -> (Option<i32>, Value, String) {
+    let output = child.wait_with_output().expect("it ends");
+    let json = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    (output.status.code(), json, String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn ingest(data: &Path, knowledge: &Path) -> (Option<i32>, Value, String) {
+    let folder = knowledge.to_string_lossy();
+    finished(ponto(data, &["ingest", &folder, "--prune", "--json"]).spawn().expect("it starts"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ingest_that_is_killed_again_and_again_ends_whole() {
+    support::models::files("multilingual-e5-small").await;
+    let folder = tempfile::tempdir().unwrap();
+    let (data, knowledge) = (folder.path().join("data"), folder.path().join("kb"));
+    std::fs::create_dir(&knowledge).unwrap();
+    for number in 0..40 {
+        let text = format!("# Article {number}\n\nParcel {number} travels for {number} days.\n");
+        std::fs::write(knowledge.join(format!("{number:02}.md")), text).unwrap();
+    }
+    let mut stored = 0;
+    for kill in 0..5_u64 {
+        let path = knowledge.to_string_lossy();
+        let mut child = ponto(&data, &["ingest", &path]).spawn().unwrap();
+        // Loading the model takes about a second; then there is a batch of four every so often.
+        tokio::time::sleep(Duration::from_millis(300 + 500 * kill)).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if data.join("ponto.db").is_file() {
+            let store = SqliteStore::open(&data.join("ponto.db")).await.unwrap();
+            let now = store.sources(&WorkspaceId("default".into()), "").await.unwrap().len();
+            assert!(now >= stored, "kill {kill}: {stored} documents were stored, {now} are left");
+            stored = now;
+            store.close().await;
+        }
+    }
+    // A document goes and another changes before it runs to its end.
+    std::fs::remove_file(knowledge.join("00.md")).unwrap();
+    std::fs::write(knowledge.join("01.md"), "# Article 1\n\nAnother text.\n").unwrap();
+    let (code, report, messages) = ingest(&data, &knowledge);
+    assert_eq!(code, Some(0), "{messages}");
+    assert_eq!(report["failed"], serde_json::json!([]), "{report}");
+
+    let (code, report, messages) = ingest(&data, &knowledge);
+    assert_eq!(code, Some(0), "{messages}");
+    let counts = ["added", "changed", "unchanged", "removed", "passages"].map(|name| report[name].as_u64());
+    assert_eq!(counts, [Some(0), Some(0), Some(39), Some(0), Some(0)], "{report}");
+
+    let store = SqliteStore::open(&data.join("ponto.db")).await.unwrap();
+    let embedder = support::models::embedder().await;
+    let info = embedder.info();
+    assert_eq!(store.not_indexed(&info.fingerprint, 1).await.unwrap(), []);
+    let index = EdgeIndex::open(&data.join("index"), info.dimensions, &info.fingerprint).unwrap();
+    let mut indexed = index.passage_ids().await.unwrap();
+    indexed.sort();
+    assert_eq!(indexed, store.passage_ids().await.unwrap());
+    assert_eq!(indexed.len(), 39);
+
+    // While somebody has the index open, the command says who and what to do.
+    let (code, _, messages) = ingest(&data, &knowledge);
+    assert_eq!(code, Some(1));
+    assert!(messages.contains("POST /v1/knowledge/documents"), "{messages}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupted_ingest_says_how_to_go_on() {
+    support::models::files("multilingual-e5-small").await;
+    let folder = tempfile::tempdir().unwrap();
+    let (data, knowledge) = (folder.path().join("data"), folder.path().join("kb"));
+    std::fs::create_dir(&knowledge).unwrap();
+    for number in 0..400 {
+        std::fs::write(knowledge.join(format!("{number}.txt")), format!("Parcel {number}.")).unwrap();
+    }
+    let path = knowledge.to_string_lossy();
+    let child = ponto(&data, &["ingest", &path, "--json"]).spawn().unwrap();
+    while !data.join("ponto.db").is_file()
+        || SqliteStore::open(&data.join("ponto.db")).await.unwrap().passage_ids().await.unwrap().is_empty()
+    {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let (code, report, messages) = finished(child);
+    assert_eq!(code, Some(130), "{messages}");
+    assert!(messages.contains("run the same command again"), "{messages}");
+    assert_eq!(report["stopped"], true, "{report}");
+    let added = report["added"].as_u64().unwrap();
+    assert!(added < 400, "{report}");
+    assert_eq!(report["passages"].as_u64(), Some(added), "what was read was indexed: {report}");
+}
+
+#[test]
+fn keys_are_made_listed_and_revoked() {
+    let data = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| finished(ponto(data.path(), arguments).spawn().unwrap());
+    let (code, made, _) = run(&[
+        "keys",
+        "create",
+        "--name",
+        "console",
+        "--scope",
+        "suggest,feedback",
+        "--scope",
+        "suggest",
+        "--json",
+    ]);
+    assert_eq!(code, Some(0));
+    assert_eq!(
+        (&made["workspace"], &made["scopes"]),
+        (&"default".into(), &serde_json::json!(["suggest", "feedback"]))
+    );
+    let secret = made["key"].as_str().unwrap();
+    assert!(secret.starts_with("ponto_"));
+    let (_, listed, _) = run(&["keys", "list", "--json"]);
+    assert_eq!(listed["items"][0]["id"], made["id"]);
+    assert!(!listed.to_string().contains(secret));
+    for entry in std::fs::read_dir(data.path()).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+        assert!(!found, "the secret is on disk");
+    }
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(run(&["keys", "revoke", id]).0, Some(0));
+    assert!(run(&["keys", "list", "--json"]).1["items"][0]["revoked_at"].is_string());
+    let (code, _, messages) = run(&["keys", "revoke", "key_x"]);
+    assert_eq!(code, Some(1));
+    assert!(messages.contains("keys list"), "{messages}");
+    assert_eq!(run(&["keys", "create", "--name", "x", "--scope", "everything"]).0, Some(2));
 }
