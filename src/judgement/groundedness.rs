@@ -13,7 +13,7 @@ use super::claims::{Evidence, claims};
 use super::semantic::Pair;
 use crate::conversation::Language;
 use crate::generation::Draft;
-use crate::inference::text::{Keys, UnitKind, sentences, units};
+use crate::inference::text::{Keys, UnitKind, fold, sentences, units, words};
 use crate::retrieval::{Passage, Retrieved};
 
 /// Units of a passage that may support one sentence together.
@@ -73,9 +73,9 @@ pub(super) fn measure(
     let (mut agreeing, mut compared) = (0_usize, 0_usize);
     for span in sentences(&draft.text) {
         let text = &draft.text[span];
-        let words: Vec<String> = keys.all(text);
+        let content: Vec<String> = keys.all(text);
         let found_claims = claims(text, language);
-        if found_claims.is_empty() && words.iter().all(|word| is_courtesy(word)) {
+        if found_claims.is_empty() && content.iter().all(|word| is_courtesy(word)) {
             grounding.sentences.push(SentenceGrounding {
                 text: text.to_owned(),
                 support: 1.0,
@@ -86,7 +86,7 @@ pub(super) fn measure(
         }
         let best = sources
             .iter()
-            .filter_map(|source| best_window(&words, source, &weights).map(|window| (source, window)))
+            .filter_map(|source| best_window(&content, source, &weights).map(|window| (source, window)))
             .max_by(|(a, left), (b, right)| {
                 let rank = |source: &Source<'_>| cited.contains(source.passage.id.as_str());
                 left.support.total_cmp(&right.support).then(rank(a).cmp(&rank(b)))
@@ -119,7 +119,7 @@ pub(super) fn measure(
             }
             if support >= 0.5 {
                 compared += 1;
-                agreeing += usize::from(negates(text) == window.negates);
+                agreeing += usize::from(negates(text, Some(language)) == window.negates);
             }
         }
         grounding.supports.push(support);
@@ -154,7 +154,11 @@ fn source(passage: &Passage) -> Source<'_> {
                 text.push_str(&passage.text[header.clone()]);
             }
             let rendered = unit.render(&passage.text);
-            Piece { keys: keys.all(&text).into_iter().collect(), negates: negates(&text), text: rendered }
+            Piece {
+                keys: keys.all(&text).into_iter().collect(),
+                negates: negates(&text, passage.language),
+                text: rendered,
+            }
         })
         .collect();
     Source { passage, heading: keys.all(&passage.heading()).into_iter().collect(), units: pieces }
@@ -213,18 +217,17 @@ impl Weights {
     }
 }
 
-/// Words that turn a statement around, in the four languages.
-fn negates(text: &str) -> bool {
-    crate::inference::text::words(text).any(|word| {
-        let word = crate::inference::text::fold(word);
-        NEGATIONS.contains(&word.as_str())
-    }) || text.to_lowercase().contains("n't")
+/// Whether a text holds a word that turns a statement around. *No* is "in the" in Portuguese, *ne* "of it" in Italian.
+fn negates(text: &str, language: Option<Language>) -> bool {
+    let negations: &[&str] = match language {
+        Some(Language::Pt) => &["nao", "nunca", "nem", "sem", "nenhum", "nenhuma"],
+        Some(Language::It) => &["non", "mai", "senza", "nessun", "nessuno", "nessuna"],
+        Some(Language::Es) => &["no", "nunca", "ni", "sin", "ningun", "ninguno", "ninguna", "jamas"],
+        Some(Language::En) => &["no", "not", "never", "without", "cannot", "neither", "nor", "t"],
+        None => &[],
+    };
+    words(text).any(|word| negations.contains(&fold(word).as_str()))
 }
-
-const NEGATIONS: &[&str] = &[
-    "nao", "nunca", "nem", "sem", "nenhum", "nenhuma", "non", "mai", "senza", "nessun", "nessuno", "nessuna",
-    "ne", "no", "not", "nunca", "sin", "ningun", "ninguna", "ni", "never", "without", "cannot", "neither",
-];
 
 /// Beginnings of courtesy words, folded, as [`Keys`] cuts them.
 const COURTESY: &[&str] = &[

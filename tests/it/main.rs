@@ -12,6 +12,7 @@ mod decoder;
 mod embedder;
 mod hosted_faults;
 mod index;
+mod judgement;
 mod knowledge;
 mod models;
 mod retrieval;

@@ -139,9 +139,9 @@ pub struct DecisionConfig {
 impl Default for DecisionConfig {
     fn default() -> Self {
         Self {
-            relevance_dense: 0.83,
-            relevance_coverage: 0.6,
-            relevance_dense_min: 0.79,
+            relevance_dense: 0.84,
+            relevance_coverage: 0.5,
+            relevance_dense_min: 0.80,
             sentence_support: 0.5,
             reply_window_hours: 24,
             max_chars_whatsapp: 4096,

@@ -1,0 +1,134 @@
+//! The judge with the real embedder: meaning, calibration keys, time.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use ponto::conversation::{Language, WorkspaceId};
+use ponto::generation::{Citation, Draft, Production};
+use ponto::inference::{Embedder, FinishReason, ModelInfo, TokenUsage};
+use ponto::judgement::calibration::{Calibration, CalibrationKey, Calibrations};
+use ponto::judgement::{Judge, JudgeInput, Judgement, JudgementConfig};
+use ponto::retrieval::{Passage, Retrieved, Scores};
+
+use crate::support::models;
+
+const PASSAGE: &str = "Refunds go back to the card that was used to pay. They take up to 10 business days after we \
+    receive the parcel. Gift wrapping is not refunded.";
+
+fn hit() -> Retrieved {
+    Retrieved {
+        passage: Passage {
+            id: "p1".into(),
+            workspace: WorkspaceId("shop".into()),
+            document_id: "d1".into(),
+            title: "Refunds".into(),
+            heading_path: Vec::new(),
+            text: PASSAGE.into(),
+            language: Some(Language::En),
+            url: None,
+            span: (0, PASSAGE.chars().count()),
+            ordinal: 0,
+        },
+        scores: Scores { dense: Some(0.9), sparse: Some(5.0), coverage: 0.8, fused: 1.0 },
+    }
+}
+
+fn draft(text: &str, model: &str) -> Draft {
+    Draft {
+        text: text.into(),
+        language: Language::En,
+        ai_generated: true,
+        citations: vec![Citation {
+            passage_id: "p1".into(),
+            document_id: "d1".into(),
+            title: "Refunds".into(),
+            url: None,
+            quote: PASSAGE.into(),
+        }],
+        production: Production {
+            model: ModelInfo {
+                backend: "test".into(),
+                model: "test".into(),
+                fingerprint: model.into(),
+                context_length: 4096,
+            },
+            usage: TokenUsage::default(),
+            finish: FinishReason::Stop,
+            logprobs: None,
+            prompt_version: "p".into(),
+            refused: false,
+        },
+    }
+}
+
+async fn judged(judge: &Judge, draft: &Draft) -> Judgement {
+    let question = "how long does a refund take?";
+    judge
+        .judge(JudgeInput { question, language: Language::En, draft, retrieved: &[hit()] })
+        .await
+        .expect("the embedder answers")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn meaning_supports_a_paraphrase_more_than_an_invention() {
+    let judge = Judge::new(models::embedder().await, Calibrations::default(), JudgementConfig::default());
+    let said =
+        judged(&judge, &draft("Your money returns to the payment card within ten working days.", "m")).await;
+    let invented =
+        judged(&judge, &draft("Our shop in Madrid sells blue kitchen chairs and lamps.", "m")).await;
+    let quoted =
+        judged(&judge, &draft("They take up to 10 business days after we receive the parcel.", "m")).await;
+    let signal = |judgement: &Judgement, name: &str| judgement.confidence.signals[name];
+    assert!(signal(&said, "semantic_support") > signal(&invented, "semantic_support") + 0.1);
+    assert!(signal(&quoted, "semantic_support") > 0.99);
+    assert!(signal(&quoted, "groundedness_min") > 0.9, "{quoted:?}");
+    assert!(quoted.sentences[0].unsupported.is_empty());
+    assert_eq!(invented.sentences[0].unsupported, ["Madrid"]);
+    assert!(quoted.confidence.value > invented.confidence.value);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_calibration_of_the_same_model_is_applied() {
+    let embedder = models::embedder().await;
+    let mut calibrations = Calibrations::default();
+    calibrations.add(Calibration {
+        key: CalibrationKey {
+            model: "m1".into(),
+            prompt: "p".into(),
+            embedder: embedder.info().fingerprint.clone(),
+        },
+        description: String::new(),
+        intercept: 0.0,
+        language_intercepts: BTreeMap::from([(Language::En, 2.0)]),
+        weights: BTreeMap::new(),
+        missing: BTreeMap::new(),
+        isotonic: Vec::new(),
+        certificate: None,
+    });
+    let judge = Judge::new(embedder, calibrations, JudgementConfig { semantic: false, ..Default::default() });
+    let text = "They take up to 10 business days.";
+    let same = judged(&judge, &draft(text, "m1")).await.confidence;
+    assert!(same.calibrated);
+    assert!((same.value - 1.0 / (1.0 + f64::exp(-2.0))).abs() < 1e-9);
+    assert!(!same.signals.contains_key("semantic_support"));
+    let other = judged(&judge, &draft(text, "m2")).await.confidence;
+    assert!(!other.calibrated);
+    let mean = other.signals.values().sum::<f64>() / other.signals.len() as f64;
+    assert!((other.value - mean).abs() < 1e-9);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn judging_words_is_quick() {
+    let config = JudgementConfig { semantic: false, ..Default::default() };
+    let judge = Judge::new(models::embedder().await, Calibrations::default(), config);
+    let long = draft(&"They take up to 10 business days after we receive the parcel. ".repeat(10), "m");
+    judged(&judge, &long).await;
+    // The best of a few runs: the machine may be busy with other tests.
+    let mut best = Duration::MAX;
+    for _ in 0..5 {
+        let started = Instant::now();
+        judged(&judge, &long).await;
+        best = best.min(started.elapsed());
+    }
+    assert!(best < Duration::from_millis(50), "{best:?}");
+}
