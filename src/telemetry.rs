@@ -7,7 +7,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogFormat};
 
-/// Targets that would write bodies of requests or of statements; these limits stand whatever `log.level` says.
+/// Targets that would write bodies of requests or of statements, and one that warns of its own defaults; these limits
+/// stand whatever `log.level` says.
 const LIMITS: &str = "async_openai=off,hyper=info,hyper_util=info,h2=info,reqwest=info,rustls=info,sqlx=warn,\
                       tower=info,tonic=info,html5ever=off,selectors=off,qdrant_edge=error";
 

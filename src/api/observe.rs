@@ -114,3 +114,24 @@ pub(super) fn panicked(payload: Box<dyn std::any::Any + Send + 'static>) -> Resp
         if payload.is::<String>() || payload.is::<&str>() { "with a message" } else { "without a message" };
     ApiError::internal(format!("a handler panicked {kind}")).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_internal_problem_without_its_message() {
+        let response = panicked(Box::new("customer 4711 said".to_owned()));
+        assert_eq!(response.status(), 500);
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        assert!(!String::from_utf8_lossy(&body).contains("4711"));
+    }
+
+    #[test]
+    fn only_plain_ids_are_taken_over() {
+        assert!(is_plain_id("hub-7_a.b"));
+        for id in ["", "a b", "ana@example.com", "\u{e9}", &"x".repeat(129)] {
+            assert!(!is_plain_id(id), "{id}");
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::http::{HeaderValue, header};
 use axum::response::{Html, IntoResponse};
+use minijinja::HtmlEscape;
 use minijinja::value::Serde;
 use serde::Serialize;
 use serde_json::Value;
@@ -124,6 +125,7 @@ fn page(document: &Value) -> Result<String, minijinja::Error> {
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::SemiStrict);
     environment
         .add_filter("kind", |schema: Serde<Value>| minijinja::Value::from_safe_string(words(&schema.0)));
+    environment.add_filter("prose", |text: &str| minijinja::Value::from_safe_string(prose(text)));
     environment.add_template("docs.html", include_str!("docs.html"))?;
     let problems: Vec<ProblemRow> = Code::ALL
         .into_iter()
@@ -181,9 +183,24 @@ fn example(document: &Value, operation: &Value) -> Option<String> {
     serde_json::to_string_pretty(example).ok()
 }
 
+/// Paragraphs and code of a doc comment as HTML; everything else of it is text.
+fn prose(markdown: &str) -> String {
+    use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+    Parser::new(markdown)
+        .map(|event| match event {
+            Event::Start(Tag::Paragraph) => "<p>".to_owned(),
+            Event::End(TagEnd::Paragraph) => "</p>\n".to_owned(),
+            Event::Code(code) => format!("<code>{}</code>", HtmlEscape(&code)),
+            Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => HtmlEscape(&text).to_string(),
+            Event::SoftBreak | Event::HardBreak => " ".to_owned(),
+            _ => String::new(),
+        })
+        .collect()
+}
+
 /// A schema in a few words of HTML, with links to the schemas it names.
 fn words(schema: &Value) -> String {
-    let escape = |text: &str| minijinja::HtmlEscape(text).to_string();
+    let escape = |text: &str| HtmlEscape(text).to_string();
     if let Some(reference) = schema["$ref"].as_str() {
         let name = escape(reference.rsplit('/').next().unwrap_or_default());
         return format!("<a href=\"#schema-{name}\">{name}</a>");
@@ -212,5 +229,29 @@ fn words(schema: &Value) -> String {
     match schema["format"].as_str() {
         Some(format) => format!("{types} ({})", escape(format)),
         None => types,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prose_holds_no_tag_of_its_text() {
+        assert_eq!(
+            prose("Send `a<b>` or <script>x</script>"),
+            "<p>Send <code>a&lt;b&gt;</code> or &lt;script&gt;x&lt;&#x2f;script&gt;</p>\n"
+        );
+    }
+
+    #[test]
+    fn a_schema_in_words() {
+        let words = |schema: Value| words(&schema);
+        assert_eq!(words(serde_json::json!({"type": ["string", "null"]})), "string or null");
+        assert_eq!(
+            words(serde_json::json!({"type": "array", "items": {"$ref": "#/components/schemas/Answer"}})),
+            "list of <a href=\"#schema-Answer\">Answer</a>"
+        );
+        assert_eq!(words(serde_json::json!({"enum": ["<b>"]})), "<code>&quot;&lt;b&gt;&quot;</code>");
     }
 }
