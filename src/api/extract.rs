@@ -15,7 +15,7 @@ pub(super) struct Json<T>(pub(super) T);
 /// Parameters of the query string.
 #[derive(Debug, Clone, Copy, FromRequestParts)]
 #[from_request(via(axum::extract::Query), rejection(ApiError))]
-pub(super) struct Query<T>(pub(super) T);
+pub(super) struct QueryString<T>(pub(super) T);
 
 /// Parameters of the path.
 #[derive(Debug, Clone, Copy, FromRequestParts)]

@@ -1,4 +1,5 @@
 //! `/v1/knowledge/documents`: what drafts may be made of.
+#![expect(unused_qualifications, reason = "the macro that documents parameters qualifies their type")]
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -9,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::auth::Caller;
 use crate::api::error::{ApiError, FieldError, ProblemDetails};
-use crate::api::extract::{Json, Path, Query};
+use crate::api::extract::{Json, Path, QueryString};
 use crate::api::state::Api;
 use crate::conversation::Language;
 use crate::knowledge::{Change, Format, NewDocument};
@@ -95,6 +96,7 @@ pub(super) struct DocumentView {
 
 /// Which documents.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
     /// `next` of the previous page.
     cursor: Option<String>,
@@ -134,7 +136,7 @@ pub(super) async fn put(
 }
 
 /// Documents, by source.
-#[utoipa::path(get, path = "/v1/knowledge/documents", tag = "knowledge",
+#[utoipa::path(get, path = "/v1/knowledge/documents", tag = "knowledge", params(ListQuery),
     responses(
         (status = 200, description = "A page; `next` is absent on the last", body = Listed<DocumentSummary>),
         (status = "4XX", description = "The request cannot be answered", body = ProblemDetails,
@@ -143,7 +145,7 @@ pub(super) async fn put(
 pub(super) async fn list(
     State(api): State<Api>,
     caller: Caller,
-    Query(query): Query<ListQuery>,
+    QueryString(query): QueryString<ListQuery>,
 ) -> Result<axum::Json<Listed<DocumentSummary>>, ApiError> {
     let page = page(query.cursor, query.limit)?;
     let found = Documents::list(api.app.store.as_ref(), &caller.workspace, page).await?;

@@ -1,4 +1,5 @@
 //! `GET /v1/events`: what happens in a workspace, as it is committed.
+#![expect(unused_qualifications, reason = "the macro that documents parameters qualifies their type")]
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -16,7 +17,7 @@ use utoipa::IntoParams;
 
 use crate::api::auth::Caller;
 use crate::api::error::{ApiError, Code, ProblemDetails};
-use crate::api::extract::Query;
+use crate::api::extract::QueryString;
 use crate::api::state::Api;
 use crate::conversation::WorkspaceId;
 use crate::store::{Event, Suggestions};
@@ -27,6 +28,7 @@ const BATCH: usize = 100;
 
 /// Where to begin.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct EventsQuery {
     /// Sequence number of the last event that is known; `Last-Event-ID` goes before. Left out: only new events.
     after: Option<i64>,
@@ -36,7 +38,7 @@ pub(super) struct EventsQuery {
 ///
 /// Each has its sequence number as `id`, so that a browser which lost the connection goes on where it was.
 #[utoipa::path(get, path = "/v1/events", tag = "suggestions",
-    params(("Last-Event-ID" = Option<i64>, Header, description = "Sequence number of the last event that is known")),
+    params(EventsQuery, ("Last-Event-ID" = Option<i64>, Header, description = "Sequence number of the last event that is known")),
     responses(
         (status = 200, description = "Events as they are committed", body = Event, content_type = "text/event-stream"),
         (status = "4XX", description = "The request cannot be answered", body = ProblemDetails,
@@ -45,7 +47,7 @@ pub(super) struct EventsQuery {
 pub(super) async fn follow(
     State(api): State<Api>,
     caller: Caller,
-    Query(query): Query<EventsQuery>,
+    QueryString(query): QueryString<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     open(&api, caller.workspace, last_seen(&headers)?.or(query.after)).await

@@ -1,4 +1,5 @@
 //! `GET /v1/suggestions` and `GET /v1/suggestions/{id}`: what was suggested, and how it came about.
+#![expect(unused_qualifications, reason = "the macro that documents parameters qualifies their type")]
 
 use axum::Json;
 use axum::extract::State;
@@ -8,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::auth::Caller;
 use crate::api::error::{ApiError, ProblemDetails};
-use crate::api::extract::{Path, Query};
+use crate::api::extract::{Path, QueryString};
 use crate::api::state::Api;
 use crate::conversation::Conversation;
 use crate::decision::Mode;
@@ -19,6 +20,7 @@ use super::page;
 
 /// Which suggestions.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
     /// `next` of the previous page.
     cursor: Option<String>,
@@ -54,7 +56,7 @@ impl From<Suggestion> for SuggestionView {
 }
 
 /// Suggestions, newest first.
-#[utoipa::path(get, path = "/v1/suggestions", tag = "suggestions",
+#[utoipa::path(get, path = "/v1/suggestions", tag = "suggestions", params(ListQuery),
     responses(
         (status = 200, description = "A page; `next` is absent on the last", body = Listed<SuggestionSummary>),
         (status = "4XX", description = "The request cannot be answered", body = ProblemDetails,
@@ -63,7 +65,7 @@ impl From<Suggestion> for SuggestionView {
 pub(super) async fn list(
     State(api): State<Api>,
     caller: Caller,
-    Query(query): Query<ListQuery>,
+    QueryString(query): QueryString<ListQuery>,
 ) -> Result<Json<Listed<SuggestionSummary>>, ApiError> {
     let page = page(query.cursor, query.limit)?;
     Ok(Json(Suggestions::list(api.app.store.as_ref(), &caller.workspace, query.open, page).await?))

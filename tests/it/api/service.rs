@@ -19,26 +19,33 @@ async fn the_document_lists_every_route() {
             assert_eq!(open, ROUTES_WITHOUT_KEY.contains(&path.as_str()), "{method} {path}");
             let answers: Vec<&str> =
                 operation["responses"].as_object().unwrap().keys().map(String::as_str).collect();
-            routes.push(format!("{} {path} {}", method.to_uppercase(), answers.join(",")));
+            let takes = operation["parameters"].as_array().into_iter().flatten();
+            let takes: Vec<&str> = takes.filter_map(|parameter| parameter["name"].as_str()).collect();
+            routes.push(format!(
+                "{} {path} ({}) {}",
+                method.to_uppercase(),
+                takes.join(", "),
+                answers.join(",")
+            ));
         }
     }
     assert_json_snapshot!(routes, @r#"
     [
-      "GET /docs 200",
-      "GET /healthz 200",
-      "GET /metrics 200",
-      "GET /openapi.json 200",
-      "GET /readyz 200,503",
-      "GET /v1/events 200,4XX,5XX",
-      "GET /v1/knowledge/documents 200,4XX,5XX",
-      "POST /v1/knowledge/documents 200,201,4XX,5XX",
-      "GET /v1/knowledge/documents/{id} 200,4XX,5XX",
-      "DELETE /v1/knowledge/documents/{id} 204,4XX,5XX",
-      "POST /v1/knowledge/search 200,4XX,5XX",
-      "POST /v1/suggest 200,4XX,5XX",
-      "GET /v1/suggestions 200,4XX,5XX",
-      "GET /v1/suggestions/{id} 200,4XX,5XX",
-      "POST /v1/suggestions/{id}/feedback 200,4XX,5XX"
+      "GET /docs () 200",
+      "GET /healthz () 200",
+      "GET /metrics () 200",
+      "GET /openapi.json () 200",
+      "GET /readyz () 200,503",
+      "GET /v1/events (after, Last-Event-ID) 200,4XX,5XX",
+      "GET /v1/knowledge/documents (cursor, limit) 200,4XX,5XX",
+      "POST /v1/knowledge/documents (Idempotency-Key) 200,201,4XX,5XX",
+      "GET /v1/knowledge/documents/{id} (id) 200,4XX,5XX",
+      "DELETE /v1/knowledge/documents/{id} (id) 204,4XX,5XX",
+      "POST /v1/knowledge/search () 200,4XX,5XX",
+      "POST /v1/suggest (Idempotency-Key) 200,4XX,5XX",
+      "GET /v1/suggestions (cursor, limit, open) 200,4XX,5XX",
+      "GET /v1/suggestions/{id} (id) 200,4XX,5XX",
+      "POST /v1/suggestions/{id}/feedback (id, Idempotency-Key) 200,4XX,5XX"
     ]
     "#);
     assert_eq!(document["components"]["securitySchemes"]["key"]["scheme"], "bearer");
