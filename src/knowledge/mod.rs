@@ -1,6 +1,6 @@
 //! Documents in, passages out: loading, chunking, and sync into store and index.
 //!
-//! A document goes through [`loaders`] (bytes to text), [`chunking`] (text to passages) and the [`Library`], which
+//! A document goes through `loaders` (bytes to text), `chunking` (text to passages) and the [`Library`], which
 //! writes to the store first and brings the index after it. To add a format: a file in `loaders/`, a [`Format`], and
 //! its endings in [`Format::of_path`].
 

@@ -1,7 +1,7 @@
 //! The store in one `SQLite` file.
 //!
 //! Write-ahead log with `synchronous = FULL`: a commit that returned has been synced. Writers take the lock at the
-//! start of their transaction and wait for each other up to [`BUSY`], so commands can run beside a server.
+//! start of their transaction and wait for each other up to twenty seconds, so commands can run beside a server.
 
 use std::path::Path;
 use std::time::Duration;
@@ -54,8 +54,12 @@ impl SqliteStore {
             .connect_with(options)
             .await
             .map_err(|error| StoreError::Unavailable(format!("cannot open {}: {error}", path.display())))?;
-        MIGRATIONS.run(&pool).await.map_err(|error| refusal(path, &error))?;
-        Ok(Self { pool })
+        // Under the write lock, because two processes may open a new database at once.
+        let store = Self { pool };
+        let mut transaction = store.write().await?;
+        MIGRATIONS.run_direct(None, &mut *transaction, false).await.map_err(|error| refusal(path, &error))?;
+        transaction.commit().await?;
+        Ok(store)
     }
 
     /// Closes every connection; the log is written back into the database file.
@@ -183,6 +187,16 @@ mod tests {
         let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&store.pool).await.unwrap();
         let foreign: i64 = sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(&store.pool).await.unwrap();
         assert_eq!((synchronous, journal.as_str(), foreign), (2, "wal", 1));
+    }
+
+    #[tokio::test]
+    async fn many_may_open_a_new_database_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ponto.db");
+        let opened = futures::future::join_all((0..6).map(|_| SqliteStore::open(&path))).await;
+        for store in opened {
+            store.unwrap();
+        }
     }
 
     #[tokio::test]
