@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::conversation::{Clock, Conversation, Ids, Language, WorkspaceId};
+use crate::conversation::{Clock, Conversation, Ids, Language, WorkspaceId, language};
 use crate::decision::policy::{self, DecisionConfig, PolicyInput};
 use crate::decision::{
     Action, Decision, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
@@ -77,8 +77,12 @@ struct Findings {
 }
 
 impl Assistant {
-    /// An assistant of these parts.
+    /// An assistant of these parts. Language models and patterns load beside, so that the first answer does not wait.
     pub fn new(parts: AssistantParts) -> Self {
+        std::thread::spawn(|| {
+            language::warm_up();
+            policy::warm_up();
+        });
         Self { parts }
     }
 

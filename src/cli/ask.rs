@@ -127,12 +127,11 @@ fn report(suggestion: &Suggestion) -> String {
     let language = suggestion.trace.language.map_or("another", |language| language.code());
     let _ = writeln!(
         out,
-        "\nLanguage {language} · {} passages · {} of {} checks passed · {} {} · {} + {} tokens",
+        "\nLanguage {language} · {} passages · {} of {} checks passed · {} · {} + {} tokens",
         suggestion.trace.retrieved.len(),
         answer.policy.len() - objections,
         answer.policy.len(),
-        answer.usage.backend,
-        answer.usage.model,
+        format!("{} {}", answer.usage.backend, answer.usage.model).trim(),
         answer.usage.tokens.prompt_tokens,
         answer.usage.tokens.completion_tokens,
     );

@@ -142,6 +142,12 @@ const SPANISH: Lexicon = Lexicon {
     ],
 };
 
+/// Compiles the patterns.
+pub(super) fn warm_up() {
+    LazyLock::force(&PHRASES);
+    LazyLock::force(&NEUTRAL);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -158,6 +158,13 @@ static ANGER: LazyLock<Phrases> = LazyLock::new(|| {
     ])
 });
 
+/// Compiles the patterns.
+pub(super) fn warm_up() {
+    LazyLock::force(&SAFETY);
+    LazyLock::force(&LEGAL);
+    LazyLock::force(&ANGER);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -191,6 +191,13 @@ const SPANISH_REQUESTS: Lexicon = Lexicon {
     ],
 };
 
+/// Compiles the patterns.
+pub(super) fn warm_up() {
+    LazyLock::force(&MARKUP);
+    LazyLock::force(&OVERRIDES);
+    LazyLock::force(&REQUESTS);
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::{Case, hit};

@@ -113,6 +113,15 @@ pub fn check(input: &PolicyInput<'_>) -> Vec<PolicyCheck> {
         .collect()
 }
 
+/// Compiles every pattern now; otherwise the first message waits for it.
+pub fn warm_up() {
+    for phrases in
+        [asks_for_human::warm_up, complaint::warm_up, injection::warm_up, needs_account_data::warm_up]
+    {
+        phrases();
+    }
+}
+
 /// `[decision]`: floors and limits of the policies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

@@ -157,6 +157,14 @@ const SPANISH: Lexicon = Lexicon {
     ],
 };
 
+/// Compiles the patterns.
+pub(super) fn warm_up() {
+    LazyLock::force(&ORDER_CODE);
+    LazyLock::force(&ORDER_NUMBER);
+    LazyLock::force(&RECORD);
+    LazyLock::force(&HOW_TO);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
