@@ -36,9 +36,9 @@ pub struct Detection {
 const LOCALE_PRIOR: f64 = 0.80;
 /// A prior on the language of the earlier messages, at most.
 const EARLIER_PRIOR: f64 = 0.90;
-/// Lingua's probabilities are flat on short lines: the exponent sharpens them. On 10,000 public short texts (subtitle
-/// lines, tweets) 3 keeps 98 to 100% right under a right locale and 83 to 99% of sentences under a wrong one;
-/// 1 kept only 37 to 97%.
+/// Lingua's probabilities are flat on short lines: the exponent sharpens them. On 6,022 public subtitle lines and
+/// tweets, by language, 3 keeps 99 to 100% right under a right locale and 78 to 99.8% under a wrong one; 1 keeps 99 to
+/// 100% and 55 to 99.5%.
 const SHARPNESS: f64 = 3.0;
 /// Letters from which the full sharpness holds; "ok" and names are at home in every language.
 const FULL_SHARPNESS_LETTERS: f64 = 18.0;
