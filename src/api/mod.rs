@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 mod admission;
+mod console;
 pub mod auth;
 pub mod error;
 mod extract;

@@ -1,13 +1,121 @@
-//! `ponto demo`.
+//! `ponto demo`: the models, the demo knowledge base, a key, and the server, in one command.
 
 use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use super::{Global, Printer};
+use anyhow::Context;
+use rust_embed::RustEmbed;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+
+use super::progress::FetchProgress;
+use super::serve::{Addresses, Listening, bind, stop_signal};
+use super::{Global, Printer, keys};
+use crate::app::App;
+use crate::conversation::{Language, WorkspaceId};
+use crate::knowledge::{Change, Format, NewDocument};
+use crate::store::{Keys, Scope};
+use crate::{api, telemetry};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    #[command(flatten)]
+    listening: Listening,
+}
 
-pub(super) async fn run(_global: &Global, _args: Args, _printer: &Printer) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("`ponto demo` is not built yet")
+/// The help centre of a fictional shop, as it stands in the repository.
+#[derive(RustEmbed)]
+#[folder = "eval/demo/knowledge"]
+struct DemoKnowledge;
+
+const WORKSPACE: &str = "demo";
+const KEY_NAME: &str = "demo";
+
+/// What a program needs to go on.
+#[derive(Debug, Serialize)]
+struct Ready<'a> {
+    api: &'a str,
+    console: &'a str,
+    key: &'a str,
+}
+
+pub(super) async fn run(global: &Global, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let mut config = global.load_config()?;
+    args.listening.apply(&mut config);
+    config.validate()?;
+    telemetry::init(&config.log)?;
+    let stop = stop_signal()?;
+    let listener = bind(&config).await?;
+    let addresses = Addresses::of(listener.local_addr()?);
+    let grace = Duration::from_secs(config.server.shutdown_s);
+    let printer = *printer;
+    let secret = Arc::new(OnceLock::new());
+    let made = Arc::clone(&secret);
+    let build = async move {
+        let app = App::build(config, Arc::new(FetchProgress::new(printer))).await?;
+        load_knowledge(&app, printer).await?;
+        // Set once, here.
+        let _ = made.set(new_key(&app).await?);
+        anyhow::Ok(app)
+    };
+    api::serve_when_ready(build, listener, grace, stop, move |app| {
+        let Addresses { api, console, docs } = &addresses;
+        let key = secret.get().map_or("", |secret| secret.expose_secret());
+        printer.line(welcome(app, api, console, docs, key));
+        if let Err(error) = printer.json(&Ready { api, console, key }) {
+            printer.error(&error);
+        }
+    })
+    .await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Loads the demo documents; those that are there already cost nothing.
+async fn load_knowledge(app: &App, printer: Printer) -> anyhow::Result<()> {
+    let workspace = WorkspaceId(WORKSPACE.into());
+    let names: Vec<_> = DemoKnowledge::iter().collect();
+    let mut changed = 0;
+    for name in &names {
+        let file = DemoKnowledge::get(name).with_context(|| format!("the demo document {name} is missing"))?;
+        let document = NewDocument {
+            source: format!("demo/{name}"),
+            title: None,
+            url: None,
+            language: name.split('/').next().and_then(Language::from_locale),
+            format: Format::Markdown,
+            content: String::from_utf8_lossy(&file.data).into_owned(),
+        };
+        let put = app.library.put(&workspace, document).await.with_context(|| format!("demo document {name}"))?;
+        changed += usize::from(put.change != Change::Unchanged);
+    }
+    printer.note(format!("demo knowledge: {} documents, {changed} of them new", names.len()));
+    Ok(())
+}
+
+/// Every start of the demo has a key of its own; the one before stops working.
+async fn new_key(app: &App) -> anyhow::Result<SecretString> {
+    let workspace = WorkspaceId(WORKSPACE.into());
+    let store = app.store.as_ref();
+    for old in Keys::list(store, Some(&workspace)).await? {
+        if old.name == KEY_NAME && old.revoked_at.is_none() {
+            Keys::revoke(store, &old.id, app.clock.now()).await?;
+        }
+    }
+    let scopes = vec![Scope::Suggest, Scope::Knowledge, Scope::Feedback];
+    let (_, secret) = keys::issue(store, KEY_NAME.into(), workspace, scopes).await?;
+    Ok(secret)
+}
+
+fn welcome(app: &App, api: &str, console: &str, docs: &str, secret: &str) -> String {
+    let model = app.chat.info();
+    format!(
+        "Ponto is ready ({} · {})\n\n  Console  {console}\n  Key      {secret}\n  API      {api}\n  Docs     {docs}\n\n\
+         Try:\n\n  curl -s {api}/v1/suggest -H 'Authorization: Bearer {secret}' -H 'Content-Type: application/json' \\\n    \
+         -d '{{\"conversation\": {{\"id\": \"c-1\", \"channel\": \"web_chat\", \"messages\": [{{\"id\": \"m-1\", \
+         \"role\": \"customer\", \"text\": \"How long does delivery to Ireland take?\"}}]}}, \"mode\": \"auto\"}}'\n\n\
+         Stop with Ctrl-C.",
+        model.backend, model.model
+    )
 }

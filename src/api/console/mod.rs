@@ -6,7 +6,7 @@
 
 use axum::Router;
 use axum::extract::{Path, Request};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -48,7 +48,7 @@ pub(super) fn routes() -> Router<Api> {
 /// Headers of every console answer; and no form of another site gets through.
 async fn protect(request: Request, next: Next) -> Response {
     let foreign = request.headers().get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
-    if foreign && request.method() != axum::http::Method::GET {
+    if foreign && request.method() != Method::GET {
         return StatusCode::FORBIDDEN.into_response();
     }
     let mut response = next.run(request).await;

@@ -3,8 +3,9 @@
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
+use minijinja::value::Serde;
 use minijinja::{Value, context};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{session, view};
 use crate::api::error::ApiError;
@@ -105,7 +106,7 @@ pub(super) async fn passage(
         let shown = &passages[at];
         let (before, quote, after) = mark(shown, &marked.quote);
         context! {
-            heading => shown.heading(), url => shown.url, before, quote, after,
+            heading => shown.heading(), url => shown.url.as_deref(), before, quote, after,
             previous => at.checked_sub(1).map(|at| &passages[at].text),
             next => passages.get(at + 1).map(|passage| &passage.text),
         }
@@ -143,7 +144,7 @@ async fn page(api: &Api, agent: &Agent, show: &Show, open: Option<&str>) -> Resp
     view::render(
         "queue.html",
         agent.language,
-        context! { agent => name, workspace => agent.caller.workspace.0, opened => open.is_some(), ..items, ..detail },
+        context! { agent => name, workspace => agent.caller.workspace.0.as_str(), opened => open.is_some(), ..context! { ..items, ..detail } },
     )
 }
 
@@ -157,7 +158,7 @@ pub(super) async fn detail(api: &Api, agent: &Agent, id: &str) -> Response {
 
 async fn conversation(api: &Api, agent: &Agent, id: &str) -> Result<Value, StoreError> {
     let found = Suggestions::get(api.app.store.as_ref(), &agent.caller.workspace, id).await?;
-    Ok(context! { suggestion => found.map_or(Value::from(()), |found| Value::from_serialize(found)) })
+    Ok(context! { suggestion => Serde(&found) })
 }
 
 async fn listed(api: &Api, agent: &Agent, show: &Show) -> Result<Value, StoreError> {
@@ -170,13 +171,9 @@ async fn listed(api: &Api, agent: &Agent, show: &Show) -> Result<Value, StoreErr
     let listed = Suggestions::list(api.app.store.as_ref(), &agent.caller.workspace, open, page).await?;
     Ok(context! {
         show => show.name(),
-        items => serialized(&listed.items),
+        items => Serde(&listed.items),
         next => listed.next,
     })
-}
-
-fn serialized(items: &impl Serialize) -> Value {
-    Value::from_serialize(items)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
+use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use rust_embed::RustEmbed;
 
@@ -17,8 +18,6 @@ struct Templates;
 static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut pages = Environment::new();
     pages.set_undefined_behavior(UndefinedBehavior::Strict);
-    pages.set_trim_blocks(true);
-    pages.set_lstrip_blocks(true);
     pages.add_filter("percent", |share: f64| format!("{:.0}%", share * 100.0));
     for name in Templates::iter() {
         let Some(file) = Templates::get(&name) else { continue };
@@ -45,7 +44,7 @@ pub(super) fn render(template: &str, language: Language, values: Value) -> Respo
 pub(super) fn html(template: &str, language: Language, values: Value) -> Result<String, minijinja::Error> {
     let languages: Vec<&str> = Language::ALL.into_iter().map(Language::code).collect();
     PAGES.get_template(template)?.render(context! {
-        w => Value::from_serialize(words::of(language)),
+        w => Serde(words::of(language)),
         language => language.code(),
         languages,
         ..values
