@@ -52,6 +52,7 @@ fn routes(api: Api) -> Router {
         .merge(health::routes())
         .split_for_parts();
     router
+        .merge(console::routes())
         .layer(Extension(openapi::Rendered::new(&document)))
         .method_not_allowed_fallback(wrong_method)
         .fallback(no_route)
