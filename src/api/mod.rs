@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 mod admission;
-mod console;
 pub mod auth;
+mod console;
 pub mod error;
 mod extract;
 mod health;

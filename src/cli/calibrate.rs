@@ -1,13 +1,111 @@
-//! `ponto calibrate`.
+//! `ponto calibrate`: fits a calibration and certifies the auto-reply threshold.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
+
+use super::evaluation::{Bench, RunProgress};
 use super::{Global, Printer};
+use crate::app::SystemClock;
+use crate::conversation::Clock;
+use crate::eval::EvalError;
+use crate::eval::calibration::{Design, Example, Target, study};
+use crate::eval::dataset::{Dataset, Rows};
+use crate::eval::run::assistant::Outcome;
+use crate::inference::BackendKind;
+use crate::judgement::calibration::CalibrationKey;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Suite file of kind assistant
+    #[arg(default_value = "eval/demo/suite.toml")]
+    set: PathBuf,
+    /// Backend that writes the drafts
+    #[arg(long)]
+    backend: Option<BackendKind>,
+    /// Highest share of unacceptable replies among automatic ones
+    #[arg(long, default_value_t = 0.02)]
+    alpha: f64,
+    /// Risk that the certificate is wrong
+    #[arg(long, default_value_t = 0.05)]
+    delta: f64,
+    /// Share of the rows that the fit sees; the others certify
+    #[arg(long, default_value_t = 0.5)]
+    fit_share: f64,
+    /// Seed of the split
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where the calibration is written [default: models/calibrations/<key>.json]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
 
-pub(super) async fn run(_global: &Global, _args: Args, _printer: &Printer) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("`ponto calibrate` is not built yet")
+pub(super) async fn run(global: &Global, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let share = |name: &str, value: f64| {
+        anyhow::ensure!(value > 0.0 && value < 1.0, "--{name} must lie between 0 and 1, not at {value}");
+        Ok(())
+    };
+    share("alpha", args.alpha)?;
+    share("delta", args.delta)?;
+    share("fit-share", args.fit_share)?;
+    let dataset = Dataset::load(&args.set, None)?;
+    let Rows::Assistant(set) = &dataset.rows else {
+        anyhow::bail!("{} is of kind retrieval; a calibration needs a set of kind assistant", dataset.name);
+    };
+    let progress = RunProgress::new(*printer);
+    let bench = Bench::build(global.load_config()?, args.backend, set, *printer).await?;
+    let outcomes = match bench.ask(set, &progress).await {
+        Err(error @ EvalError::Cancelled) => {
+            progress.finish();
+            printer.error(&error.into());
+            return Ok(ExitCode::from(130));
+        }
+        outcomes => outcomes?,
+    };
+    progress.finish();
+    let (key, examples) = of_one_key(&outcomes, *printer)?;
+    let design = Design {
+        target: Target { alpha: args.alpha, delta: args.delta },
+        fit_share: args.fit_share,
+        seed: args.seed,
+    };
+    let description = format!(
+        "{} with {}, fitted on the set {}",
+        bench.app.chat.info().model,
+        bench.app.embedder.info().model,
+        dataset.name
+    );
+    let study = study(&examples, &key, &description, design, &dataset.hash, SystemClock.now())?;
+    let path =
+        args.out.unwrap_or_else(|| Path::new("models/calibrations").join(format!("{}.json", key.short_id())));
+    study.calibration.save(&path)?;
+    printer.line(study.text());
+    printer.json(&study)?;
+    printer.note(format!("wrote {}", path.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The replies of the model that wrote most of them. A fallback may have written others; they belong to another key.
+fn of_one_key(outcomes: &[Outcome], printer: Printer) -> anyhow::Result<(CalibrationKey, Vec<Example>)> {
+    let mut by_key: BTreeMap<&str, Vec<Example>> = BTreeMap::new();
+    for outcome in outcomes {
+        if let Some(example) = outcome.example() {
+            by_key.entry(&outcome.calibration_key).or_default().push(example);
+        }
+    }
+    let all: usize = by_key.values().map(Vec::len).sum();
+    let (key, examples) = by_key
+        .into_iter()
+        .max_by_key(|(_, examples)| examples.len())
+        .context("no question got a draft that met no objection; there is nothing to calibrate")?;
+    if examples.len() < all {
+        printer.note(format!(
+            "{} of {all} replies were written by another model, after the first one failed; they are left out",
+            all - examples.len()
+        ));
+    }
+    Ok((key.parse()?, examples))
 }

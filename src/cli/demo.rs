@@ -78,7 +78,8 @@ async fn load_knowledge(app: &App, printer: Printer) -> anyhow::Result<()> {
     let names: Vec<_> = DemoKnowledge::iter().collect();
     let mut changed = 0;
     for name in &names {
-        let file = DemoKnowledge::get(name).with_context(|| format!("the demo document {name} is missing"))?;
+        let file =
+            DemoKnowledge::get(name).with_context(|| format!("the demo document {name} is missing"))?;
         let document = NewDocument {
             source: format!("demo/{name}"),
             title: None,
@@ -87,7 +88,8 @@ async fn load_knowledge(app: &App, printer: Printer) -> anyhow::Result<()> {
             format: Format::Markdown,
             content: String::from_utf8_lossy(&file.data).into_owned(),
         };
-        let put = app.library.put(&workspace, document).await.with_context(|| format!("demo document {name}"))?;
+        let put =
+            app.library.put(&workspace, document).await.with_context(|| format!("demo document {name}"))?;
         changed += usize::from(put.change != Change::Unchanged);
     }
     printer.note(format!("demo knowledge: {} documents, {changed} of them new", names.len()));

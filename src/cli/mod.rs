@@ -11,6 +11,7 @@ mod config;
 mod demo;
 mod doctor;
 mod eval;
+mod evaluation;
 mod ingest;
 mod keys;
 mod models;

@@ -15,6 +15,7 @@ pub mod dataset;
 pub mod metrics;
 pub mod report;
 pub mod run;
+pub mod scratch;
 
 /// Why an evaluation could not be made.
 #[derive(Debug, thiserror::Error)]

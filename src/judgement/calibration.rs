@@ -48,6 +48,28 @@ impl std::fmt::Display for CalibrationKey {
     }
 }
 
+impl std::str::FromStr for CalibrationKey {
+    type Err = KeyError;
+
+    /// Reads what [`Display`](std::fmt::Display) writes.
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let mut parts = text.split(' ');
+        let mut part = |name: &str| {
+            parts
+                .next()
+                .and_then(|part| part.strip_prefix(name)?.strip_prefix('='))
+                .map(str::to_owned)
+                .ok_or_else(|| KeyError(text.to_owned()))
+        };
+        Ok(Self { model: part("model")?, prompt: part("prompt")?, embedder: part("embedder")? })
+    }
+}
+
+/// A text is not the key of a calibration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not the key of a calibration (model=… prompt=… embedder=…)")]
+pub struct KeyError(String);
+
 /// A fitted map from signals to a probability.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -335,6 +357,13 @@ mod tests {
             ],
             certificate: None,
         }
+    }
+
+    #[test]
+    fn a_key_reads_back_from_its_text() {
+        let key = CalibrationKey { model: "sha256:a=b".into(), ..key("m") };
+        assert_eq!(key.to_string().parse(), Ok(key));
+        assert!("model=a embedder=b".parse::<CalibrationKey>().is_err());
     }
 
     #[test]

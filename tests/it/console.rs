@@ -31,7 +31,8 @@ impl Demo {
         let mut ready = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut ready).unwrap();
         let ready: Value = serde_json::from_str(&ready).expect("one line of JSON once ready");
-        let text = |name: &str| ready[name].as_str().unwrap_or_else(|| panic!("no {name} in {ready}")).to_owned();
+        let text =
+            |name: &str| ready[name].as_str().unwrap_or_else(|| panic!("no {name} in {ready}")).to_owned();
         assert_eq!(text("console"), format!("{}/console", text("api")));
         Self { process, api: text("api"), key: text("key"), _data: data }
     }
@@ -132,7 +133,10 @@ async fn an_agent_works_through_the_queue() {
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    assert!(page.find(Locator::Id(&format!("item-{}", id(&warranty)))).await.is_err(), "a judged draft is not open");
+    assert!(
+        page.find(Locator::Id(&format!("item-{}", id(&warranty)))).await.is_err(),
+        "a judged draft is not open"
+    );
 
     // An escalation shows its summary and the message for the customer.
     browser.click(&format!("#item-{}", id(&person))).await;
@@ -154,7 +158,8 @@ async fn an_agent_works_through_the_queue() {
     page.goto(&format!("{}/console/suggestions/{}", demo.api, id(&fresh))).await.unwrap();
     browser.wait_text("#accept", "Aceitar").await;
     browser.picture("draft-narrow").await;
-    let overflow = page.execute("return document.documentElement.scrollWidth - innerWidth", vec![]).await.unwrap();
+    let overflow =
+        page.execute("return document.documentElement.scrollWidth - innerWidth", vec![]).await.unwrap();
     assert!(overflow.as_i64().unwrap() <= 0, "the narrow page scrolls sideways by {overflow}");
 
     // Signed out, the page asks for the key again.

@@ -33,7 +33,8 @@ pub(super) async fn give(
         Err(response) => return response,
     };
     let found = Suggestions::get(api.app.store.as_ref(), &agent.caller.workspace, &id).await;
-    let draft = found.ok().flatten().and_then(|found| found.answer.drafts.into_iter().next()).map(|draft| draft.text);
+    let draft =
+        found.ok().flatten().and_then(|found| found.answer.drafts.into_iter().next()).map(|draft| draft.text);
     let request = request(verdict, draft.as_deref(), agent.name.clone());
     match record(&api, &agent.caller, id.clone(), request).await {
         Ok(_) => pages::detail(&api, &agent, &id).await,
@@ -43,13 +44,18 @@ pub(super) async fn give(
 
 /// Browsers send line ends as CRLF; that alone is no edit.
 fn request(verdict: Verdict, draft: Option<&str>, agent: Option<String>) -> FeedbackRequest {
-    let text = verdict.text.map(|text| text.replace("\r\n", "\n").trim().to_owned()).filter(|text| !text.is_empty());
+    let text =
+        verdict.text.map(|text| text.replace("\r\n", "\n").trim().to_owned()).filter(|text| !text.is_empty());
     let changed = draft.is_some_and(|draft| text.as_deref().is_some_and(|text| text != draft.trim()));
     let written = draft.is_none() && text.is_some();
     let reason = verdict.reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
     match verdict.outcome {
-        FeedbackOutcome::Rejected => FeedbackRequest { outcome: FeedbackOutcome::Rejected, text: None, reason, agent },
-        _ if changed || written => FeedbackRequest { outcome: FeedbackOutcome::Edited, text, reason: None, agent },
+        FeedbackOutcome::Rejected => {
+            FeedbackRequest { outcome: FeedbackOutcome::Rejected, text: None, reason, agent }
+        }
+        _ if changed || written => {
+            FeedbackRequest { outcome: FeedbackOutcome::Edited, text, reason: None, agent }
+        }
         _ => FeedbackRequest { outcome: FeedbackOutcome::Accepted, text: None, reason: None, agent },
     }
 }

@@ -47,7 +47,8 @@ pub(super) fn routes() -> Router<Api> {
 
 /// Headers of every console answer; and no form of another site gets through.
 async fn protect(request: Request, next: Next) -> Response {
-    let foreign = request.headers().get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
+    let foreign =
+        request.headers().get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
     if foreign && request.method() != Method::GET {
         return StatusCode::FORBIDDEN.into_response();
     }
@@ -74,5 +75,6 @@ async fn asset(Path(file): Path<String>) -> Response {
         Some("svg") => "image/svg+xml",
         _ => "application/octet-stream",
     };
-    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], asset.data.into_owned()).into_response()
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], asset.data.into_owned())
+        .into_response()
 }

@@ -61,7 +61,11 @@ pub(super) async fn list(State(api): State<Api>, headers: HeaderMap, Query(show)
     }
 }
 
-pub(super) async fn suggestion(State(api): State<Api>, headers: HeaderMap, Path(id): Path<String>) -> Response {
+pub(super) async fn suggestion(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Response {
     let agent = match session::agent(&api, &headers).await {
         Ok(agent) => agent,
         Err(response) => return response,
@@ -97,7 +101,8 @@ pub(super) async fn passage(
         Ok(agent) => agent,
         Err(response) => return response,
     };
-    let passages = match Documents::passages(api.app.store.as_ref(), &agent.caller.workspace, &document).await {
+    let passages = match Documents::passages(api.app.store.as_ref(), &agent.caller.workspace, &document).await
+    {
         Ok(passages) => passages,
         Err(error) => return ApiError::from(error).into_response(),
     };

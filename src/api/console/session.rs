@@ -66,7 +66,11 @@ pub(super) struct SignIn {
     name: String,
 }
 
-pub(super) async fn sign_in(State(api): State<Api>, headers: HeaderMap, Form(form): Form<SignIn>) -> Response {
+pub(super) async fn sign_in(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Form(form): Form<SignIn>,
+) -> Response {
     let key = form.key.trim();
     let known = match auth::authenticate(api.app.store.as_ref(), key).await {
         Ok(caller) => caller.require(Scope::Feedback).is_ok(),
@@ -74,7 +78,8 @@ pub(super) async fn sign_in(State(api): State<Api>, headers: HeaderMap, Form(for
     };
     // Only what a cookie may hold: a known key has no other characters.
     if !known || !key.chars().all(|character| character.is_ascii_alphanumeric() || character == '_') {
-        let page = view::render("login.html", words::language(&headers), minijinja::context! { failed => true });
+        let page =
+            view::render("login.html", words::language(&headers), minijinja::context! { failed => true });
         return (StatusCode::UNAUTHORIZED, page).into_response();
     }
     let name: String = form.name.trim().chars().take(LONGEST_NAME).collect();
@@ -114,7 +119,10 @@ fn encode(name: &str) -> String {
 }
 
 fn decode(value: &str) -> String {
-    url::form_urlencoded::parse(value.as_bytes()).map(|(name, _)| name.into_owned()).next().unwrap_or_default()
+    url::form_urlencoded::parse(value.as_bytes())
+        .map(|(name, _)| name.into_owned())
+        .next()
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -130,7 +138,8 @@ mod tests {
 
     #[test]
     fn one_cookie_of_many_is_found() {
-        let headers: HeaderMap = [(header::COOKIE, "x=1; ponto_key=abc; y=2".parse().unwrap())].into_iter().collect();
+        let headers: HeaderMap =
+            [(header::COOKIE, "x=1; ponto_key=abc; y=2".parse().unwrap())].into_iter().collect();
         assert_eq!(cookie(&headers, KEY).as_deref(), Some("abc"));
         assert_eq!(cookie(&headers, "ponto"), None);
     }

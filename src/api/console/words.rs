@@ -33,8 +33,10 @@ pub(super) fn of(language: Language) -> &'static toml::Table {
 /// The language that the browser asks for: the one chosen before, else the first it accepts, else English.
 pub(super) fn language(headers: &HeaderMap) -> Language {
     let chosen = cookie(headers, "ponto_language").and_then(|code| Language::from_locale(&code));
-    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut accepted = accepted.split(',').filter_map(|tag| Language::from_locale(tag.split(';').next()?.trim()));
+    let accepted =
+        headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut accepted =
+        accepted.split(',').filter_map(|tag| Language::from_locale(tag.split(';').next()?.trim()));
     chosen.or_else(|| accepted.next()).unwrap_or(Language::En)
 }
 
@@ -73,7 +75,10 @@ mod tests {
     #[test]
     fn the_cookie_goes_before_the_browser_and_english_is_the_last_resort() {
         let headers = |pairs: &[(&'static str, &'static str)]| {
-            pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect::<HeaderMap>()
+            pairs
+                .iter()
+                .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+                .collect::<HeaderMap>()
         };
         assert_eq!(language(&headers(&[])), Language::En);
         assert_eq!(language(&headers(&[("accept-language", "de, pt-BR;q=0.9, es;q=0.8")])), Language::Pt);

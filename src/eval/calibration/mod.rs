@@ -24,9 +24,11 @@ mod certify;
 mod fit;
 mod isotonic;
 mod logistic;
+mod study;
 
 pub use certify::{Certification, Feasibility, Target, Tested, certify, plan};
 pub use fit::{cross_fitted, fit};
+pub use study::{Counts, Design, Quality, Study, study};
 
 /// A reply that reached judgement, and whether it was acceptable.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::EvalError;
 use super::metrics::Estimate;
@@ -107,6 +108,13 @@ impl Report {
         }
         Ok(())
     }
+}
+
+/// Sixteen hexadecimal digits that stand for the settings and models that shape an outcome.
+pub fn config_hash(parts: &impl Serialize) -> Result<String, serde_json::Error> {
+    let mut hash = hex::encode(Sha256::digest(serde_json::to_vec(parts)?));
+    hash.truncate(16);
+    Ok(hash)
 }
 
 /// Up to three decimals for shares, fewer for larger numbers.

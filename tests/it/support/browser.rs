@@ -26,7 +26,8 @@ impl Browser {
         let mut driver = match driver {
             Ok(driver) => driver,
             Err(error) => {
-                let message = format!("chromedriver does not start ({error}); install chromium and its driver");
+                let message =
+                    format!("chromedriver does not start ({error}); install chromium and its driver");
                 assert!(std::env::var_os("PONTO_REQUIRE_PARTS").is_none(), "{message}");
                 eprintln!("skipped: {message}");
                 return None;

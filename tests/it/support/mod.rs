@@ -1,6 +1,7 @@
 //! What several topics share.
 
 pub(crate) mod app;
+pub(crate) mod browser;
 pub(crate) mod embedder;
 pub(crate) mod faults;
 pub(crate) mod llama;

@@ -44,6 +44,8 @@ pub struct Outcome {
     pub confidence: f64,
     /// Signals behind the confidence.
     pub signals: BTreeMap<String, f64>,
+    /// Model, prompt and embedder behind the reply.
+    pub calibration_key: String,
     /// Language the assistant worked in.
     pub worked_in: Option<Language>,
     /// Milliseconds from question to answer.
@@ -97,6 +99,7 @@ impl Outcome {
             searched: !suggestion.trace.retrieved.is_empty(),
             confidence: answer.confidence.value,
             signals: answer.confidence.signals.clone(),
+            calibration_key: suggestion.trace.calibration_key.clone(),
             worked_in: suggestion.trace.language,
             latency_ms: answer.timings_ms.total,
             prompt_tokens: answer.usage.tokens.prompt_tokens,

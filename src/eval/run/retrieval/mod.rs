@@ -1,5 +1,158 @@
-//! Running a set of kind `retrieval`.
+//! Running a set of kind `retrieval`: an index a knowledge base and language, and every question through the retriever
+//! that serves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use super::{Progress, unless_cancelled};
+use crate::conversation::{Channel, Conversation, Language, Message, Role, WorkspaceId};
+use crate::eval::EvalError;
+use crate::eval::dataset::retrieval::{PassageRow, QuestionRow, RetrievalSet};
+use crate::inference::{Embedder, Purpose};
+use crate::retrieval::index::edge::EdgeIndex;
+use crate::retrieval::index::{IndexPoint, PassageIndex};
+use crate::retrieval::{Passage, RetrievalConfig, Retriever, query};
 
 mod summary;
 
 pub use summary::{DEPTH, Outcome, report};
+
+/// Passages that are embedded in one call.
+const BATCH: usize = 16;
+
+/// Which questions search which passages.
+type Group<'a> = (Vec<&'a PassageRow>, Vec<&'a QuestionRow>);
+
+/// Indexes the passages and asks every question. `scratch` is an empty folder for the indexes.
+pub async fn run(
+    set: &RetrievalSet,
+    embedder: Arc<dyn Embedder>,
+    config: &RetrievalConfig,
+    scratch: &std::path::Path,
+    progress: &dyn Progress,
+    cancel: &CancellationToken,
+) -> Result<Vec<Outcome>, EvalError> {
+    let groups = groups(set);
+    let passages = groups.values().map(|(passages, _)| passages.len()).sum();
+    progress.start("indexing", passages);
+    let mut retrievers = Vec::new();
+    for (number, (passages, questions)) in groups.into_values().enumerate() {
+        let workspace = WorkspaceId("evaluation".into());
+        let index = Arc::new(EdgeIndex::open(
+            &scratch.join(number.to_string()),
+            embedder.info().dimensions,
+            &embedder.info().fingerprint,
+        )?);
+        for batch in passages.chunks(BATCH) {
+            unless_cancelled(cancel, fill(&*index, &*embedder, &workspace, batch)).await?;
+            progress.advance(batch.len());
+        }
+        index.optimize().await?;
+        let retriever = Retriever::new(index, Arc::clone(&embedder), config.clone());
+        retrievers.push((workspace, retriever, questions));
+    }
+    progress.start("asking", set.questions.len());
+    let mut outcomes: BTreeMap<&str, Outcome> = BTreeMap::new();
+    for (workspace, retriever, questions) in &retrievers {
+        for question in questions {
+            let outcome = unless_cancelled(cancel, ask(retriever, workspace, question)).await?;
+            outcomes.insert(&question.id, outcome);
+            progress.advance(1);
+        }
+    }
+    // The order of the set, so that seeded resampling does not depend on the grouping.
+    Ok(set.questions.iter().filter_map(|question| outcomes.remove(question.id.as_str())).collect())
+}
+
+/// Passages and questions by knowledge base and, unless cross-lingual, by language. Passages that nobody asks for are
+/// left out as a group, never one by one.
+fn groups(set: &RetrievalSet) -> BTreeMap<(&str, Option<Language>), Group<'_>> {
+    let part = |language| (!set.cross_lingual).then_some(language);
+    let mut groups: BTreeMap<(&str, Option<Language>), Group<'_>> = BTreeMap::new();
+    for question in &set.questions {
+        groups.entry((&question.kb, part(question.lang))).or_default().1.push(question);
+    }
+    for passage in &set.passages {
+        if let Some(group) = groups.get_mut(&(passage.kb.as_str(), part(passage.lang))) {
+            group.0.push(passage);
+        }
+    }
+    groups
+}
+
+async fn fill(
+    index: &dyn PassageIndex,
+    embedder: &dyn Embedder,
+    workspace: &WorkspaceId,
+    rows: &[&PassageRow],
+) -> Result<(), EvalError> {
+    let passages: Vec<Passage> = rows.iter().map(|row| passage(workspace, row)).collect();
+    let texts = passages.iter().map(Passage::indexed_text).collect();
+    let vectors = embedder.embed(texts, Purpose::Passage).await?;
+    let points =
+        passages.into_iter().zip(vectors).map(|(passage, dense)| IndexPoint { passage, dense }).collect();
+    Ok(index.upsert(points).await?)
+}
+
+/// A passage of the set; its id there becomes the document's id, because the index wants UUIDs.
+fn passage(workspace: &WorkspaceId, row: &PassageRow) -> Passage {
+    let hash: [u8; 32] = Sha256::digest(&row.id).into();
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash[..16]);
+    Passage {
+        id: uuid::Builder::from_custom_bytes(id).into_uuid().to_string(),
+        workspace: workspace.clone(),
+        document_id: row.id.clone(),
+        title: row.title.clone(),
+        heading_path: Vec::new(),
+        text: row.text.clone(),
+        language: Some(row.lang),
+        url: None,
+        span: (0, row.text.chars().count()),
+        ordinal: 0,
+    }
+}
+
+async fn ask(
+    retriever: &Retriever,
+    workspace: &WorkspaceId,
+    row: &QuestionRow,
+) -> Result<Outcome, EvalError> {
+    let query =
+        if row.history.is_empty() { row.question.clone() } else { query::standalone(&conversation(row)) };
+    let found = retriever
+        .search(workspace, &query, Some(row.lang), DEPTH)
+        .await
+        .map_err(|error| EvalError::Retrieval { question: row.id.clone(), message: error.to_string() })?;
+    let relevant: BTreeSet<&str> = row.relevant.iter().map(String::as_str).collect();
+    Ok(Outcome {
+        id: row.id.clone(),
+        language: row.lang,
+        question: row.question.clone(),
+        answerable: row.answerable,
+        relevant: relevant.len(),
+        relevance: found
+            .iter()
+            .take(DEPTH)
+            .map(|retrieved| relevant.contains(retrieved.passage.document_id.as_str()))
+            .collect(),
+        top_score: found
+            .iter()
+            .filter_map(|retrieved| retrieved.scores.dense)
+            .map(f64::from)
+            .fold(-1.0, f64::max),
+    })
+}
+
+fn conversation(row: &QuestionRow) -> Conversation {
+    let earlier = row.history.iter().map(|turn| (turn.role, turn.text.clone()));
+    let messages = earlier
+        .chain(std::iter::once((Role::Customer, row.question.clone())))
+        .enumerate()
+        .map(|(index, (role, text))| Message { id: format!("{}-{index}", row.id), role, text, at: None })
+        .collect();
+    Conversation { id: row.id.clone(), channel: Channel::Api, locale: None, customer: None, messages }
+}

@@ -1,0 +1,187 @@
+//! Sets and the commands that run them, through the binary and on the real embedder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use ponto::eval::dataset::assistant::Expected;
+use ponto::eval::dataset::{Dataset, Rows};
+use serde_json::{Value, json};
+
+fn manifest_dir() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn ponto(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ponto")).current_dir(folder).args(arguments).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn json_of(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", stderr(output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Public data to develop against lies beside some checkouts.
+fn shared_sets() -> Option<PathBuf> {
+    let folder = manifest_dir().join("../shared/data");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    println!("skipped: there is no folder ../shared/data beside this checkout");
+    None
+}
+
+#[test]
+fn the_demo_set_is_whole() {
+    let set = Dataset::load(&manifest_dir().join("eval/demo/suite.toml"), None).unwrap();
+    let Rows::Assistant(rows) = &set.rows else { panic!("the demo set is of kind assistant") };
+    let documents: BTreeSet<&String> = rows.questions.iter().flat_map(|row| &row.relevant).collect();
+    assert!(documents.len() >= 40, "{} documents are asked about", documents.len());
+    let mut by_language: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for row in &rows.questions {
+        let counts = by_language.entry(row.lang.code()).or_default();
+        counts.0 += 1;
+        counts.1 += usize::from(row.expected == Expected::Escalate);
+        assert_eq!(row.why.is_some(), row.expected == Expected::Escalate, "{}", row.id);
+    }
+    assert_eq!(by_language.len(), 4);
+    for (language, (rows, escalations)) in by_language {
+        let share = escalations as f64 / rows as f64;
+        assert!(rows >= 100 && (0.25..0.4).contains(&share), "{language}: {escalations} of {rows}");
+    }
+    assert!(set.texts_in_report);
+}
+
+#[test]
+fn public_sets_are_read_as_they_are_and_other_kinds_are_refused_by_name() {
+    let Some(folder) = shared_sets() else { return };
+    let (mut read, mut refused) = (0, 0);
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.is_dir() {
+            continue;
+        }
+        match Dataset::load(&path, None) {
+            Ok(set) => {
+                assert!(path.join("passages.jsonl").is_file() && !set.is_empty() && !set.texts_in_report);
+                read += 1;
+            }
+            Err(error) if path.join("passages.jsonl").is_file() => panic!("{}: {error}", path.display()),
+            Err(error) => {
+                assert!(error.to_string().contains("supported kinds: retrieval and assistant"), "{error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(read >= 5 && refused >= 5, "{read} read, {refused} refused");
+}
+
+#[test]
+fn a_broken_row_is_named_by_file_and_line() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "passages.jsonl", &[json!({"id": "p", "text": "t", "lang": "pt"})]);
+    std::fs::write(folder.path().join("questions.jsonl"), "\n{\"id\": \"q\", \"lang\": \"de\"}\n").unwrap();
+    let output = ponto(folder.path(), &["eval", "run", "."]);
+    assert!(!output.status.success());
+    assert!(stderr(&output).contains("questions.jsonl:2:"), "{}", stderr(&output));
+
+    write(
+        folder.path(),
+        "questions.jsonl",
+        &[json!({"id": "q", "lang": "pt", "question": "?", "relevant": ["absent"]})],
+    );
+    let output = ponto(folder.path(), &["eval", "run", "."]);
+    assert!(stderr(&output).contains("absent"), "{}", stderr(&output));
+}
+
+fn write(folder: &Path, name: &str, rows: &[Value]) {
+    let text: String = rows.iter().map(|row| format!("{row}\n")).collect();
+    std::fs::write(folder.join(name), text).unwrap();
+}
+
+/// Two knowledge bases in two languages; the same words answer in one and not in the other.
+fn small_set(folder: &Path) {
+    let passage = |id: &str, kb: &str, lang: &str, text: &str| json!({"id": id, "kb": kb, "lang": lang, "title": "", "text": text, "source": "test"});
+    write(
+        folder,
+        "passages.jsonl",
+        &[
+            passage("pt-1", "a", "pt", "A encomenda chega em cinco dias úteis depois do pagamento."),
+            passage("pt-2", "a", "pt", "A garantia das chaleiras é de dois anos."),
+            passage("pt-3", "a", "pt", "As lojas abrem às nove e fecham às vinte horas."),
+            passage("en-1", "a", "en", "Parcels arrive within five working days of payment."),
+            passage("en-2", "a", "en", "Kettles have a guarantee of two years."),
+            passage("other", "b", "en", "Parcels of the other shop arrive within nine days."),
+        ],
+    );
+    let question = |id: &str, lang: &str, text: &str, relevant: &[&str]| {
+        json!({"id": id, "kb": "a", "lang": lang, "question": text, "relevant": relevant,
+            "answerable": !relevant.is_empty()})
+    };
+    write(
+        folder,
+        "questions.jsonl",
+        &[
+            question("q1", "pt", "Quanto tempo demora a entrega?", &["pt-1"]),
+            question("q2", "pt", "A que horas abrem as lojas?", &["pt-3"]),
+            question("q3", "pt", "Qual é a capital da Mongólia?", &[]),
+            question("q4", "en", "How long is the guarantee of a kettle?", &["en-2"]),
+            question("q5", "en", "When will my parcel arrive?", &["en-1"]),
+        ],
+    );
+}
+
+#[test]
+fn a_retrieval_set_is_measured_by_language_and_again_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    small_set(folder.path());
+    let run = || ponto(folder.path(), &["eval", "run", ".", "--json", "--out", "report"]);
+    let first = json_of(&run());
+    assert_eq!(first["kind"], "retrieval");
+    let keys: Vec<&String> = first.as_object().unwrap().keys().collect();
+    assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), 5, "{keys:?}");
+    assert_eq!(first["by_language"]["pt"]["n"], 3);
+    assert_eq!(first["all"]["n"], 5);
+    for language in ["pt", "en"] {
+        let metrics = &first["by_language"][language]["metrics"];
+        assert_eq!(metrics["hit@5"]["value"], 1.0, "{metrics}");
+        for metric in ["hit@1", "hit@5", "hit@10", "ndcg@10", "mrr"] {
+            let value = |end: &str| metrics[metric][end].as_f64().unwrap();
+            assert!(value("low") <= value("value") && value("value") <= value("high"), "{metric}");
+        }
+    }
+    assert_eq!(first["by_language"]["pt"]["metrics"]["answerable_auroc"]["value"], 1.0);
+    assert!(first["by_language"]["en"]["metrics"].get("answerable_auroc").is_none());
+    assert_eq!(json_of(&run()), first, "a second run, from cached embeddings, is the same");
+
+    let page = std::fs::read_to_string(folder.path().join("report/report.html")).unwrap();
+    assert!(page.contains("hit@5") && !page.contains("Mongólia"), "texts of a set that is not ours stay out");
+    assert!(folder.path().join("report/report.md").is_file());
+    let report: Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("report/report.json")).unwrap()).unwrap();
+    assert_eq!(report["all"], first["all"]);
+
+    let limited =
+        json_of(&ponto(folder.path(), &["eval", "run", ".", "--json", "--limit", "2", "--seed", "3"]));
+    assert_eq!(limited["all"]["n"], 2);
+}
+
+#[test]
+fn a_cross_lingual_suite_searches_every_language() {
+    let folder = tempfile::tempdir().unwrap();
+    small_set(folder.path());
+    std::fs::write(
+        folder.path().join("cross.toml"),
+        "name = \"cross\"\nkind = \"retrieval\"\npassages = \"passages.jsonl\"\nquestions = [\"cross.jsonl\"]\n\
+         cross_lingual = true\n",
+    )
+    .unwrap();
+    let row = json!({"id": "x", "kb": "a", "lang": "en", "question": "When do the shops open?", "relevant": ["pt-3"]});
+    write(folder.path(), "cross.jsonl", &[row]);
+    let report = json_of(&ponto(folder.path(), &["eval", "run", "cross.toml", "--json"]));
+    assert_eq!(report["all"]["metrics"]["hit@5"]["value"], 1.0, "{report}");
+}
