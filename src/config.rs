@@ -162,7 +162,7 @@ impl Config {
             }
             Some(path) => figment = figment.merge(Toml::file_exact(path)),
             None if Path::new("ponto.toml").is_file() => {
-                figment = figment.merge(Toml::file_exact("ponto.toml"))
+                figment = figment.merge(Toml::file_exact("ponto.toml"));
             }
             None => {}
         }

@@ -68,9 +68,10 @@ impl Place {
             content.len()
         );
         if !packages.is_empty() {
-            text += &format!(
-                "[[files.sources]]\npypi = {{ packages = {packages:?}, version = \"1.0\", member = \"*/part.bin\" }}\n"
-            );
+            let source = format!("{{ packages = {packages:?}, version = \"1.0\", member = \"*/part.bin\" }}");
+            text.push_str("[[files.sources]]\npypi = ");
+            text.push_str(&source);
+            text.push('\n');
         }
         fs::write(self.dir.path().join("manifests/thing.toml"), text).unwrap();
         let registry = Registry::open(&self.config).unwrap();

@@ -138,13 +138,13 @@ async fn page(api: &Api, agent: &Agent, show: &Show, open: Option<&str>) -> Resp
         Ok(items) => items,
         Err(error) => return ApiError::from(error).into_response(),
     };
-    let detail = match open {
-        Some(id) => match conversation(api, agent, id).await {
+    let mut detail = context! { suggestion => Value::from(()) };
+    if let Some(id) = open {
+        detail = match conversation(api, agent, id).await {
             Ok(values) => values,
             Err(error) => return ApiError::from(error).into_response(),
-        },
-        None => context! { suggestion => Value::from(()) },
-    };
+        };
+    }
     let name = agent.name.as_deref().unwrap_or_default();
     view::render(
         "queue.html",

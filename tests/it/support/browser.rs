@@ -1,4 +1,4 @@
-//! A real Chromium, driven through its WebDriver.
+//! A real Chromium, driven through its `WebDriver`.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
