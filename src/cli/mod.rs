@@ -22,6 +22,7 @@ mod serve;
 use printer::Printer;
 
 use crate::config::{Config, ConfigError};
+use crate::inference::candle;
 
 /// Ponto: grounded drafts, calibrated decisions and honest handoffs for customer conversations.
 #[derive(Debug, Parser)]
@@ -83,9 +84,23 @@ enum Command {
 }
 
 /// Parses the arguments and runs the command.
-pub async fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let printer = Printer::new(cli.global.json);
+    // A configuration that does not load is reported by the command itself.
+    let threads = cli.global.load_config().map_or(0, |config| config.candle.threads);
+    // SAFETY: the process has this one thread; the runtime is built below.
+    unsafe { candle::threads::configure(threads) };
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(run(cli, printer)),
+        Err(error) => {
+            printer.error(&anyhow::Error::new(error).context("the runtime does not start"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli, printer: Printer) -> ExitCode {
     let result = match cli.command {
         Command::Demo(args) => demo::run(&cli.global, args, &printer).await,
         Command::Serve(args) => serve::run(&cli.global, args, &printer).await,

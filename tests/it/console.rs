@@ -3,7 +3,6 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use fantoccini::Locator;
 use serde_json::{Value, json};
 
 use crate::support::browser::Browser;
@@ -72,16 +71,15 @@ fn id(answer: &Value) -> &str {
 async fn an_agent_works_through_the_queue() {
     let Some(browser) = Browser::start().await else { return };
     let demo = Demo::start();
-    let page = &browser.page;
 
     // Signing in: a wrong key is refused, the right one opens the queue.
-    page.goto(&format!("{}/console", demo.api)).await.unwrap();
-    browser.wait("#key").await.send_keys("ponto_wrong").await.unwrap();
+    browser.open(&format!("{}/console", demo.api)).await;
+    browser.write("#key", "ponto_wrong").await;
     browser.click("main .primary").await;
     browser.wait_text("[role=alert]", "not known").await;
     browser.picture("login").await;
-    browser.wait("#key").await.send_keys(&demo.key).await.unwrap();
-    browser.wait("#name").await.send_keys("Rui").await.unwrap();
+    browser.write("#key", &demo.key).await;
+    browser.write("#name", "Rui").await;
     browser.click("main .primary").await;
     browser.wait_text("#live", "Live").await;
 
@@ -96,7 +94,7 @@ async fn an_agent_works_through_the_queue() {
     // A conversation with its draft; a source opens its passage with the quote marked.
     browser.click(&format!("#item-{}", id(&delivery))).await;
     browser.wait_text(".bubble.customer", "United Kingdom").await;
-    let draft = browser.wait("#text").await.prop("value").await.unwrap().unwrap();
+    let draft = browser.value("#text").await;
     assert_eq!(draft, delivery["drafts"][0]["text"].as_str().unwrap());
     browser.picture("draft-light").await;
     browser.press("1").await;
@@ -109,7 +107,7 @@ async fn an_agent_works_through_the_queue() {
 
     // Edited by keyboard and accepted.
     browser.press("e").await;
-    browser.wait("#text").await.send_keys(" Anything else?").await.unwrap();
+    browser.write("#text", " Anything else?").await;
     browser.wait_text("#accept", "Accept edited").await;
     browser.click("#accept").await;
     browser.wait_text("#detail", "Verdict: Edited").await;
@@ -119,7 +117,7 @@ async fn an_agent_works_through_the_queue() {
     assert_eq!(stored["feedback"]["edit_distance"], " Anything else?".len());
 
     // Rejected by keyboard, with a reason; it leaves the open queue.
-    page.goto(&format!("{}/console/suggestions/{}", demo.api, id(&warranty))).await.unwrap();
+    browser.open(&format!("{}/console/suggestions/{}", demo.api, id(&warranty))).await;
     browser.wait("#text").await;
     browser.press("r").await;
     browser.click("[data-reason='Wrong tone']").await;
@@ -127,16 +125,14 @@ async fn an_agent_works_through_the_queue() {
     browser.wait_text("#detail", "Verdict: Rejected").await;
     let stored = demo.call(reqwest::Method::GET, &format!("/v1/suggestions/{}", id(&warranty)), None).await;
     assert_eq!(stored["feedback"]["reason"], "Wrong tone");
+    let gone = format!("#item-{}", id(&warranty));
     for _ in 0..100 {
-        if page.find(Locator::Id(&format!("item-{}", id(&warranty)))).await.is_err() {
+        if !browser.exists(&gone).await {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    assert!(
-        page.find(Locator::Id(&format!("item-{}", id(&warranty)))).await.is_err(),
-        "a judged draft is not open"
-    );
+    assert!(!browser.exists(&gone).await, "a judged draft is not open");
 
     // An escalation shows its summary and the message for the customer.
     browser.click(&format!("#item-{}", id(&person))).await;
@@ -145,25 +141,24 @@ async fn an_agent_works_through_the_queue() {
     browser.picture("escalation").await;
 
     // Dark, narrow, and in Portuguese.
-    page.goto(&format!("{}/console/suggestions/{}", demo.api, id(&delivery))).await.unwrap();
+    browser.open(&format!("{}/console/suggestions/{}", demo.api, id(&delivery))).await;
     browser.click("#theme").await;
     browser.picture("verdict-dark").await;
     let fresh = demo.ask("Davi", "Which payment methods do you accept?").await;
-    page.goto(&format!("{}/console/suggestions/{}", demo.api, id(&fresh))).await.unwrap();
+    browser.open(&format!("{}/console/suggestions/{}", demo.api, id(&fresh))).await;
     browser.wait("#text").await;
     browser.picture("draft-dark").await;
     browser.click(".languages form:first-child button").await;
     browser.wait_text(".tabs", "Abertas").await;
-    page.set_window_size(420, 860).await.unwrap();
-    page.goto(&format!("{}/console/suggestions/{}", demo.api, id(&fresh))).await.unwrap();
+    browser.resize(420, 860).await;
+    browser.open(&format!("{}/console/suggestions/{}", demo.api, id(&fresh))).await;
     browser.wait_text("#accept", "Aceitar").await;
     browser.picture("draft-narrow").await;
-    let overflow =
-        page.execute("return document.documentElement.scrollWidth - innerWidth", vec![]).await.unwrap();
+    let overflow = browser.run("return document.documentElement.scrollWidth - innerWidth").await;
     assert!(overflow.as_i64().unwrap() <= 0, "the narrow page scrolls sideways by {overflow}");
 
     // Signed out, the page asks for the key again.
-    page.set_window_size(1280, 860).await.unwrap();
+    browser.resize(1280, 860).await;
     browser.click(".bar form[action='/console/logout'] button").await;
     browser.wait("#key").await;
 }

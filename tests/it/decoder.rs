@@ -167,7 +167,7 @@ async fn parity(model: &str) {
         differences += ties.len();
     }
     assert!(
-        differences * 50 <= compared,
+        differences * 20 <= compared,
         "{differences} of {compared} tokens differ: more than ties explain"
     );
 }

@@ -1,4 +1,4 @@
-//! Renders the templates, strictly: a name that a template misspells is an error and not an empty place.
+//! Renders the templates: a name that a template misspells is an error where it would be written, not an empty place.
 
 use std::sync::LazyLock;
 
@@ -17,8 +17,11 @@ struct Templates;
 
 static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut pages = Environment::new();
-    pages.set_undefined_behavior(UndefinedBehavior::Strict);
+    pages.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     pages.add_filter("percent", |share: f64| format!("{:.0}%", share * 100.0));
+    pages.add_filter("urlencode", |text: String| -> String {
+        url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+    });
     for name in Templates::iter() {
         let Some(file) = Templates::get(&name) else { continue };
         let source = String::from_utf8_lossy(&file.data).into_owned();

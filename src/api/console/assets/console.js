@@ -108,7 +108,11 @@ document.addEventListener("keydown", (event) => {
     j: () => move(1),
     k: () => move(-1),
     a: () => $("#accept")?.click(),
-    e: () => $("#text")?.focus(),
+    e: () => {
+      const text = $("#text");
+      text?.focus();
+      text?.setSelectionRange(text.value.length, text.value.length);
+    },
     r: () => askWhy(true),
     "?": () => $("#shortcuts")?.showModal(),
   }[event.key];
