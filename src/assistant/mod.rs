@@ -1,6 +1,6 @@
 //! One conversation in, one [`Suggestion`] out, with its trace.
 //!
-//! The stages run in this order, each on plain data: [understand](understand) → retrieval → the message's own policies →
+//! The stages run in this order, each on plain data: [`understand`] → retrieval → the message's own policies →
 //! generation → judgement → all policies → decision → handoff. A message that decides by itself (it asks for a person,
 //! say) costs no model call. Nothing here fails: a part that does not answer in time becomes an escalation.
 
