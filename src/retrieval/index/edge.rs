@@ -213,7 +213,7 @@ impl EdgeIndex {
     pub fn in_use(dir: &Path) -> Result<bool, IndexError> {
         match lock(dir) {
             Ok(_) => Ok(false),
-            Err(IndexError::Unavailable(_)) => Ok(true),
+            Err(IndexError::InUse(_)) => Ok(true),
             Err(error) => Err(error),
         }
     }
