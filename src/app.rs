@@ -1,5 +1,6 @@
 //! The one place where parts are wired: a [`Config`] in, an [`App`] out.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -8,7 +9,7 @@ use crate::assistant::{Assistant, AssistantParts};
 use crate::config::Config;
 use crate::conversation::{Clock, Ids};
 use crate::generation::{Drafter, GenerationError};
-use crate::inference::candle::{CandleChat, CandleEmbedder};
+use crate::inference::candle::{CandleChat, CandleEmbedder, EmbedderOptions};
 use crate::inference::extractive::Extractive;
 use crate::inference::models::{ModelError, Progress, Registry};
 use crate::inference::openai::OpenAiChat;
@@ -115,15 +116,19 @@ impl App {
     }
 }
 
-/// The configured embedder, on its own thread.
-async fn load_embedder(
+/// The configured embedder alone, on its own thread; fetched where it is missing.
+pub async fn load_embedder(
     config: &Config,
     registry: &Registry,
     progress: &dyn Progress,
 ) -> Result<Arc<dyn Embedder>, AppError> {
     let manifest = registry.find(&config.models.embedder)?;
     let files = registry.ensure(&manifest, progress).await?;
-    let embedder = blocking(move || CandleEmbedder::load(&manifest, &files)).await??;
+    let options = EmbedderOptions {
+        threads: config.models.embedder_threads.and_then(NonZeroUsize::new),
+        queue: config.models.embedder_queue,
+    };
+    let embedder = blocking(move || CandleEmbedder::load_with(&manifest, &files, options)).await??;
     Ok(Arc::new(embedder))
 }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Printer;
 use super::progress::FetchProgress;
-use crate::app::{App, RandomIds};
+use crate::app::{App, RandomIds, load_embedder};
 use crate::config::Config;
 use crate::conversation::{Ids, WorkspaceId};
 use crate::eval::EvalError;
@@ -19,7 +19,6 @@ use crate::eval::report::config_hash;
 use crate::eval::run::assistant::Outcome;
 use crate::eval::run::{self, Progress};
 use crate::eval::scratch::Scratch;
-use crate::inference::candle::CandleEmbedder;
 use crate::inference::models::Registry;
 use crate::inference::{BackendKind, Embedder};
 use crate::knowledge::{IngestRequest, Silent};
@@ -110,9 +109,7 @@ pub(super) fn scratch() -> anyhow::Result<Scratch> {
 /// The configured embedder, fetched where it is missing.
 pub(super) async fn embedder(config: &Config, printer: Printer) -> anyhow::Result<Arc<dyn Embedder>> {
     let registry = Registry::open(&config.models)?;
-    let manifest = registry.find(&config.models.embedder)?;
-    let files = registry.ensure(&manifest, &FetchProgress::new(printer)).await?;
-    Ok(Arc::new(CandleEmbedder::load(&manifest, &files)?))
+    Ok(load_embedder(config, &registry, &FetchProgress::new(printer)).await?)
 }
 
 /// An assistant over the documents of a set, in a folder of its own: the same parts as in service.
