@@ -57,7 +57,6 @@ async fn conforms(model: &dyn ChatModel) {
 
     let (shown, streamed) = read(model, request()).await;
     assert_eq!(shown, streamed.text, "deltas add up to the reply");
-    assert_eq!(streamed.text, whole.text, "temperature 0 gives the same again");
 
     let spent = Budget::of(Duration::ZERO);
     let error = model.complete(request(), spent).await.expect_err("no time");
@@ -72,11 +71,26 @@ async fn conforms(model: &dyn ChatModel) {
         model.complete(request(), Budget::of(PATIENCE)),
         model.complete(request(), Budget::of(PATIENCE))
     );
-    assert_eq!((one.unwrap().text, two.unwrap().text), (whole.text.clone(), whole.text.clone()));
+    assert!(!one.unwrap().text.is_empty() && !two.unwrap().text.is_empty());
 
     // A dropped stream leaves the model ready for the next call.
     drop(model.stream(request(), Budget::of(PATIENCE)).await.unwrap());
-    assert_eq!(model.complete(request(), Budget::of(PATIENCE)).await.unwrap().text, whole.text);
+    assert!(!model.complete(request(), Budget::of(PATIENCE)).await.unwrap().text.is_empty());
+}
+
+/// What holds for a model in this process. A server may compute a prompt that it has in its cache, or two at once,
+/// with other roundings, and a near-tie then falls the other way.
+async fn repeats_itself(model: &dyn ChatModel) {
+    let first = model.complete(request(), Budget::of(PATIENCE)).await.unwrap().text;
+    let (streamed, one, two) = tokio::join!(
+        read(model, request()),
+        model.complete(request(), Budget::of(PATIENCE)),
+        model.complete(request(), Budget::of(PATIENCE))
+    );
+    assert_eq!(
+        [streamed.1.text, one.unwrap().text, two.unwrap().text],
+        [first.clone(), first.clone(), first]
+    );
 }
 
 /// What holds for every model that generates.
@@ -86,18 +100,15 @@ async fn generates(model: &dyn ChatModel) {
     assert_eq!(short.usage.completion_tokens, 3);
     assert!(short.usage.prompt_tokens > 20, "{:?}", short.usage);
 
-    let (whole, logprobs) = {
-        let completion =
-            model.complete(with(|it| it.options.logprobs = true), Budget::of(PATIENCE)).await.unwrap();
-        (completion.text, completion.logprobs.expect("log-probabilities were asked for"))
-    };
+    let rated = model.complete(with(|it| it.options.logprobs = true), Budget::of(PATIENCE)).await.unwrap();
+    let logprobs = rated.logprobs.expect("log-probabilities were asked for");
     assert!(logprobs.len() >= 3 && logprobs.iter().all(|value| *value <= 1e-3), "{logprobs:?}");
 
-    let word = whole.split_whitespace().nth(2).expect("more than two words").to_owned();
-    let stopped =
-        model.complete(with(|it| it.options.stop = vec![word.clone()]), Budget::of(PATIENCE)).await.unwrap();
-    assert_eq!(stopped.finish, FinishReason::Stop);
-    assert!(!stopped.text.contains(&word) && whole.starts_with(stopped.text.trim_end()), "{}", stopped.text);
+    // No English sentence does without an `e`.
+    let stop = with(|it| it.options.stop = vec!["e".into()]);
+    let (shown, stopped) = read(model, stop).await;
+    assert_eq!((shown.as_str(), stopped.finish), (stopped.text.as_str(), FinishReason::Stop));
+    assert!(!stopped.text.contains('e'), "{}", stopped.text);
 
     let seeded = |seed| with(move |it| (it.options.temperature, it.options.seed) = (1.5, seed));
     let (first, other) = (read(model, seeded(1)).await.1.text, read(model, seeded(2)).await.1.text);
@@ -152,6 +163,7 @@ async fn hosted(server: &LlamaServer) -> OpenAiChat {
 async fn extractive() {
     let model = Extractive::new(None);
     conforms(&model).await;
+    repeats_itself(&model).await;
     let unknown = with(|it| it.grounding.as_mut().unwrap().question = "Do you sell gift cards?".into());
     assert_eq!(model.complete(unknown, Budget::of(PATIENCE)).await.unwrap().text, NO_ANSWER);
 }
@@ -169,6 +181,7 @@ async fn candle() {
     let file = gguf().await;
     let model = CandleChat::load(SMOLLM2, &file, "test", CandleConfig::default().options()).unwrap();
     conforms(&model).await;
+    repeats_itself(&model).await;
     generates(&model).await;
 }
 

@@ -5,14 +5,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use candle_core::quantized::gguf_file::{Value, write};
 use ponto::inference::models::{FileState, Manifest, ModelError, ModelsConfig, Progress, Registry, Silent};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use wiremock::matchers::{header, method, path};
-use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use crate::support::hub::Hub;
 
 /// Where nothing listens.
 const NOWHERE: &str = "http://127.0.0.1:9";
@@ -111,19 +112,8 @@ async fn a_real_package_is_fetched_when_the_repository_cannot_be_reached() {
 #[tokio::test]
 async fn a_broken_transfer_goes_on_where_it_stopped() {
     let content = "0123456789".repeat(1000);
-    let server = MockServer::start().await;
-    Mock::given(method("GET"))
-        .and(path(at("thing.txt")))
-        .and(header("range", "bytes=4000-"))
-        .respond_with(
-            ResponseTemplate::new(206)
-                .insert_header("content-range", "bytes 4000-9999/10000")
-                .set_body_string(&content[4000..]),
-        )
-        .expect(1)
-        .mount(&server)
-        .await;
-    let place = Place::new(&server.uri());
+    let hub = Hub::of([(at("thing.txt"), content.as_str())]).await;
+    let place = Place::new(&hub.url);
     let (registry, manifest) = place.thing(&content, &[]);
     fs::create_dir_all(place.cached("")).unwrap();
     fs::write(place.cached("thing.txt.part"), &content[..4000]).unwrap();
@@ -131,6 +121,7 @@ async fn a_broken_transfer_goes_on_where_it_stopped() {
     let files = registry.ensure(&manifest, &heard).await.unwrap();
     assert_eq!(fs::read_to_string(&files.files["thing.txt"]).unwrap(), content);
     assert!(heard.notes().contains("start thing.txt at 4000"));
+    assert_eq!(hub.ranges(), ["bytes=4000-"]);
 }
 
 #[tokio::test]
@@ -168,13 +159,8 @@ async fn a_connection_cut_in_the_middle_is_taken_up_again() {
 
 #[tokio::test]
 async fn another_file_of_the_same_name_is_refused_and_removed() {
-    let server = MockServer::start().await;
-    Mock::given(path(at("thing.txt")))
-        .respond_with(ResponseTemplate::new(200).set_body_string("something else"))
-        .expect(1)
-        .mount(&server)
-        .await;
-    let place = Place::new(&server.uri());
+    let hub = Hub::of([(at("thing.txt"), "something else")]).await;
+    let place = Place::new(&hub.url);
     let (registry, manifest) = place.thing("the real thing", &[]);
     let error = registry.ensure(&manifest, &Silent).await.unwrap_err().to_string();
     assert!(
@@ -182,41 +168,26 @@ async fn another_file_of_the_same_name_is_refused_and_removed() {
         "{error}"
     );
     assert!(!place.cached("thing.txt").exists() && !place.cached("thing.txt.part").exists());
+    assert_eq!(hub.asked_for(&at("thing.txt")), 1);
 }
 
 #[tokio::test]
 async fn what_was_left_of_another_file_is_thrown_away_once() {
     let content = "0123456789".repeat(10);
-    let server = MockServer::start().await;
-    Mock::given(header("range", "bytes=5-"))
-        .respond_with(
-            ResponseTemplate::new(206)
-                .insert_header("content-range", "bytes 5-99/100")
-                .set_body_string(&content[5..]),
-        )
-        .mount(&server)
-        .await;
-    Mock::given(path(at("thing.txt")))
-        .respond_with(ResponseTemplate::new(200).set_body_string(&content))
-        .mount(&server)
-        .await;
-    let place = Place::new(&server.uri());
+    let hub = Hub::of([(at("thing.txt"), content.as_str())]).await;
+    let place = Place::new(&hub.url);
     let (registry, manifest) = place.thing(&content, &[]);
     fs::create_dir_all(place.cached("")).unwrap();
     fs::write(place.cached("thing.txt.part"), "wrong").unwrap();
     let files = registry.ensure(&manifest, &Silent).await.unwrap();
     assert_eq!(fs::read_to_string(&files.files["thing.txt"]).unwrap(), content);
+    assert_eq!(hub.ranges(), ["bytes=5-", ""]);
 }
 
 #[tokio::test]
 async fn a_planted_file_is_refused_and_fetched_again() {
-    let server = MockServer::start().await;
-    Mock::given(path(at("thing.txt")))
-        .respond_with(ResponseTemplate::new(200).set_body_string("the real thing"))
-        .expect(2)
-        .mount(&server)
-        .await;
-    let place = Place::new(&server.uri());
+    let hub = Hub::of([(at("thing.txt"), "the real thing")]).await;
+    let place = Place::new(&hub.url);
     let (registry, manifest) = place.thing("the real thing", &[]);
     registry.ensure(&manifest, &Silent).await.unwrap();
 
@@ -229,16 +200,13 @@ async fn a_planted_file_is_refused_and_fetched_again() {
 
     registry.ensure(&manifest, &Silent).await.unwrap();
     assert_eq!(fs::read_to_string(place.cached("thing.txt")).unwrap(), "the real thing");
+    assert_eq!(hub.asked_for(&at("thing.txt")), 2);
 }
 
 #[tokio::test]
 async fn a_start_does_not_hash_again_and_verify_does() {
-    let server = MockServer::start().await;
-    Mock::given(path(at("thing.txt")))
-        .respond_with(ResponseTemplate::new(200).set_body_string("the real thing"))
-        .mount(&server)
-        .await;
-    let place = Place::new(&server.uri());
+    let hub = Hub::of([(at("thing.txt"), "the real thing")]).await;
+    let place = Place::new(&hub.url);
     let (registry, manifest) = place.thing("the real thing", &[]);
     let first = registry.ensure(&manifest, &Silent).await.unwrap();
 
@@ -256,22 +224,14 @@ async fn a_start_does_not_hash_again_and_verify_does() {
 
 #[tokio::test]
 async fn two_pulls_at_once_fetch_once() {
-    let server = MockServer::start().await;
-    Mock::given(path(at("thing.txt")))
-        .respond_with(
-            ResponseTemplate::new(200)
-                .set_body_string("the real thing")
-                .set_delay(std::time::Duration::from_millis(300)),
-        )
-        .expect(1)
-        .mount(&server)
-        .await;
-    let place = Place::new(&server.uri());
+    let hub = Hub::slow(Duration::from_millis(300), [(at("thing.txt"), "the real thing")]).await;
+    let place = Place::new(&hub.url);
     let (registry, manifest) = place.thing("the real thing", &[]);
     let heard = Heard::default();
     let (one, two) = tokio::join!(registry.ensure(&manifest, &heard), registry.ensure(&manifest, &heard));
     assert_eq!(one.unwrap(), two.unwrap());
     assert!(heard.notes().contains("another process is fetching thing"), "{}", heard.notes());
+    assert_eq!(hub.asked_for(&at("thing.txt")), 1);
 }
 
 /// A stand-in for Python: writes the calls down, and fails for the package whose file `fail` exists.
@@ -335,16 +295,9 @@ fn gguf(architecture: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn an_unsupported_file_of_a_repository_is_refused_with_what_is_supported() {
-    let server = MockServer::start().await;
-    Mock::given(path(at("model.gguf")))
-        .respond_with(ResponseTemplate::new(200).set_body_bytes(gguf("mamba")))
-        .mount(&server)
-        .await;
-    Mock::given(path("/owner/other/resolve/main/model.gguf"))
-        .respond_with(ResponseTemplate::new(200).set_body_bytes(gguf("qwen3")))
-        .mount(&server)
-        .await;
-    let place = Place::new(&server.uri());
+    let other = "/owner/other/resolve/main/model.gguf".to_owned();
+    let hub = Hub::of([(at("model.gguf"), gguf("mamba")), (other, gguf("qwen3"))]).await;
+    let place = Place::new(&hub.url);
     let registry = Registry::open(&place.config).unwrap();
     let refused = registry.find("owner/thing/model.gguf").unwrap();
     let error = registry.ensure(&refused, &Silent).await.unwrap_err().to_string();
@@ -355,21 +308,14 @@ async fn an_unsupported_file_of_a_repository_is_refused_with_what_is_supported()
 
 #[tokio::test]
 async fn an_unsupported_embedder_is_refused_before_its_weights_are_fetched() {
-    let server = MockServer::start().await;
-    Mock::given(path(at("config.json")))
-        .respond_with(ResponseTemplate::new(200).set_body_string(r#"{"model_type": "t5"}"#))
-        .mount(&server)
-        .await;
-    Mock::given(path(at("model.safetensors")))
-        .respond_with(ResponseTemplate::new(200))
-        .expect(0)
-        .mount(&server)
-        .await;
-    let place = Place::new(&server.uri());
+    let files = [(at("config.json"), r#"{"model_type": "t5"}"#), (at("model.safetensors"), "weights")];
+    let hub = Hub::of(files).await;
+    let place = Place::new(&hub.url);
     let registry = Registry::open(&place.config).unwrap();
     let manifest = registry.find("owner/thing").unwrap();
     let error = registry.ensure(&manifest, &Silent).await.unwrap_err().to_string();
     assert!(error.contains("`t5`") && error.contains("bert, xlm-roberta"), "{error}");
+    assert_eq!((hub.asked_for(&at("config.json")), hub.asked_for(&at("model.safetensors"))), (1, 0));
 }
 
 #[test]

@@ -14,10 +14,9 @@ use reqwest::StatusCode;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use tempfile::TempDir;
-use wiremock::matchers::method;
-use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::app::question;
+use crate::support::faults::{Fault, FaultyServer};
 
 /// A running `ponto serve`; killed when dropped.
 struct Process {
@@ -107,12 +106,10 @@ async fn key(data: &TempDir) -> String {
 }
 
 /// A hosted model that takes its time.
-async fn slow_model(delay: Duration) -> (MockServer, Vec<(&'static str, String)>) {
-    let server = MockServer::start().await;
-    let answer = ResponseTemplate::new(500).set_delay(delay);
-    Mock::given(method("POST")).respond_with(answer).mount(&server).await;
+async fn slow_model(delay: Duration) -> (FaultyServer, Vec<(&'static str, String)>) {
+    let server = FaultyServer::start(vec![Fault::ErrorAfter(delay)]).await;
     let environment = vec![
-        ("PONTO__OPENAI__BASE_URL", format!("{}/v1", server.uri())),
+        ("PONTO__OPENAI__BASE_URL", server.base_url.clone()),
         ("PONTO__OPENAI__MODEL", "slow".into()),
         ("PONTO__INFERENCE__RETRIES", "0".into()),
     ];
@@ -120,9 +117,9 @@ async fn slow_model(delay: Duration) -> (MockServer, Vec<(&'static str, String)>
 }
 
 /// Waits until the model was asked so many times.
-async fn reached(model: &MockServer, times: usize) {
+async fn reached(model: &FaultyServer, times: usize) {
     let started = Instant::now();
-    while model.received_requests().await.unwrap().len() < times {
+    while model.calls() < times {
         assert!(started.elapsed() < Duration::from_secs(30), "the model was not asked {times} times");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -14,6 +14,8 @@ use tokio::task::JoinHandle;
 pub(crate) enum Fault {
     /// A status with headers and a body.
     Status(u16, Vec<(&'static str, &'static str)>, String),
+    /// A server error after this long.
+    ErrorAfter(Duration),
     /// The request is read and never answered.
     Hang,
     /// A word every 100 ms, for ever.
@@ -111,15 +113,10 @@ async fn serve(
     };
     let stream = stream.get_mut();
     match &faults[position.min(faults.len() - 1)] {
-        Fault::Status(status, headers, body) => {
-            let headers: String =
-                headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-            let head = format!(
-                "HTTP/1.1 {status} Scripted\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
-                body.len()
-            );
-            stream.write_all(head.as_bytes()).await?;
-            stream.write_all(body.as_bytes()).await
+        Fault::Status(code, headers, body) => status(stream, *code, headers, body).await,
+        Fault::ErrorAfter(delay) => {
+            tokio::time::sleep(*delay).await;
+            status(stream, 500, &[], "{}").await
         }
         Fault::Hang => std::future::pending().await,
         Fault::SlowDrip => {
@@ -180,6 +177,20 @@ async fn read(stream: &mut BufReader<TcpStream>) -> std::io::Result<(String, Val
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await?;
     Ok((head, serde_json::from_slice(&body).unwrap_or_default()))
+}
+
+async fn status(
+    stream: &mut TcpStream,
+    code: u16,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> std::io::Result<()> {
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let length = body.len();
+    let head =
+        format!("HTTP/1.1 {code} Scripted\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body.as_bytes()).await
 }
 
 async fn begin(stream: &mut TcpStream) -> std::io::Result<()> {
