@@ -43,7 +43,7 @@ pub(super) async fn run(global: &Global, args: Args, printer: &Printer) -> anyho
     match args.command {
         Command::List => list(&registry, &config, *printer),
         Command::Pull { names } => pull(&registry, or_configured(names, &config), *printer).await,
-        Command::Verify { names } => verify(&registry, names, *printer),
+        Command::Verify { names } => verify(&registry, &names, *printer),
     }
 }
 
@@ -116,7 +116,7 @@ async fn ensure(
     }
 }
 
-fn verify(registry: &Registry, names: Vec<String>, printer: Printer) -> anyhow::Result<ExitCode> {
+fn verify(registry: &Registry, names: &[String], printer: Printer) -> anyhow::Result<ExitCode> {
     let all = names.is_empty();
     let manifests: Vec<Manifest> = if all {
         registry.manifests().cloned().collect()

