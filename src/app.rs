@@ -8,7 +8,7 @@ use crate::assistant::{Assistant, AssistantParts};
 use crate::config::Config;
 use crate::conversation::{Clock, Ids};
 use crate::generation::{Drafter, GenerationError};
-use crate::inference::candle::{CandleChat, CandleEmbedder};
+use crate::inference::candle::{CandleChat, CandleEmbedder, EmbedderOptions};
 use crate::inference::extractive::Extractive;
 use crate::inference::models::{ModelError, Progress, Registry};
 use crate::inference::openai::OpenAiChat;
@@ -123,7 +123,8 @@ async fn load_embedder(
 ) -> Result<Arc<dyn Embedder>, AppError> {
     let manifest = registry.find(&config.models.embedder)?;
     let files = registry.ensure(&manifest, progress).await?;
-    let embedder = blocking(move || CandleEmbedder::load(&manifest, &files)).await??;
+    let options = EmbedderOptions::from(&config.models);
+    let embedder = blocking(move || CandleEmbedder::load_with(&manifest, &files, options)).await??;
     Ok(Arc::new(embedder))
 }
 

@@ -1,4 +1,5 @@
 //! The functions between the matrix products, row by row.
+#![expect(clippy::inline_always, reason = "what is not inlined is not compiled for the wider vectors")]
 
 /// Compiles a function a second and a third time for wider vectors, and calls the widest that the processor has.
 macro_rules! widened {
