@@ -1,6 +1,5 @@
 //! The one place where parts are wired: a [`Config`] in, an [`App`] out.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -124,10 +123,7 @@ pub async fn load_embedder(
 ) -> Result<Arc<dyn Embedder>, AppError> {
     let manifest = registry.find(&config.models.embedder)?;
     let files = registry.ensure(&manifest, progress).await?;
-    let options = EmbedderOptions {
-        threads: config.models.embedder_threads.and_then(NonZeroUsize::new),
-        queue: config.models.embedder_queue,
-    };
+    let options = EmbedderOptions::from(&config.models);
     let embedder = blocking(move || CandleEmbedder::load_with(&manifest, &files, options)).await??;
     Ok(Arc::new(embedder))
 }

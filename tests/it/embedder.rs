@@ -1,4 +1,5 @@
 //! The local embedder against the engine its weights come from, and its manners under load.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -343,7 +344,32 @@ async fn sizes_that_do_not_fit_are_refused() {
     assert!(load().contains("its tokenizer knows 9 tokens and its weights only 8"), "{}", load());
     rewrite("tokenizer.json", "\"x\":9,", "");
     rewrite("config.json", "\"intermediate_size\":16", "\"intermediate_size\":17");
-    assert!(load().contains("ffn_up.weight"), "{}", load());
+    assert!(load().contains("its tensor blk.0.ffn_up"), "{}", load());
     rewrite("config.json", "\"gelu\"", "\"relu\"");
     assert!(load().contains("its activation is relu"), "{}", load());
+}
+
+/// Passages a second and milliseconds a question; run it alone, on an idle machine, optimised:
+/// `cargo test --release --test it -- --ignored --nocapture embedder::speed`.
+#[tokio::test]
+#[ignore = "a measurement, not a check"]
+async fn speed() {
+    let embedder = embedder().await;
+    // With its prefix and the two special tokens: 64 and 256 tokens.
+    for (tokens, words) in [(64, 59), (256, 251)] {
+        let passages = vec!["casa ".repeat(words); 16384 / tokens];
+        let count = passages.len();
+        embedder.embed(passages[..8].to_vec(), Purpose::Passage).await.unwrap();
+        let start = std::time::Instant::now();
+        embedder.embed(passages, Purpose::Passage).await.unwrap();
+        println!("{tokens} tokens: {:.1} passages/s", count as f64 / start.elapsed().as_secs_f64());
+    }
+    let mut times = Vec::new();
+    for _ in 0..100 {
+        let start = std::time::Instant::now();
+        embedder.embed(vec!["Em quanto tempo chega o meu pedido?".into()], Purpose::Query).await.unwrap();
+        times.push(start.elapsed().as_secs_f64() * 1000.0);
+    }
+    times.sort_by(f64::total_cmp);
+    println!("one short question: p50 {:.2} ms, p95 {:.2} ms", times[50], times[95]);
 }

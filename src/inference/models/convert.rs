@@ -264,7 +264,7 @@ mod tests {
         let directory: usize =
             4 + names.iter().map(|(name, _, _)| 2 + name.len() + 1 + 4 + 16).sum::<usize>();
         let mut offset = head.len() + directory;
-        head.extend((names.len() as i32).to_le_bytes());
+        head.extend((names.len() as u32).to_le_bytes());
         for (name, count, quantized) in &names {
             head.extend((name.len() as u16).to_le_bytes());
             head.extend(name.as_bytes());

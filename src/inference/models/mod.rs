@@ -213,7 +213,7 @@ pub enum ModelError {
 }
 
 fn list(reasons: &[String]) -> String {
-    reasons.iter().map(|reason| format!("\n  {reason}")).collect()
+    reasons.iter().flat_map(|reason| ["\n  ", reason]).collect()
 }
 
 impl ModelError {

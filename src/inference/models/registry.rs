@@ -170,8 +170,9 @@ impl Registry {
                 let (dir, spec, path) = (dir.clone(), spec.clone(), path.clone());
                 let kind = manifest.kind;
                 blocking(&path.clone(), move || {
-                    Verified::read(&dir).remember(&spec.name, &path, &sha256)?;
-                    architecture::check(kind, &path)
+                    // What cannot run does not stay.
+                    architecture::check(kind, &path).inspect_err(|_| drop(fs::remove_file(&path)))?;
+                    Verified::read(&dir).remember(&spec.name, &path, &sha256)
                 })
                 .await?;
             }
@@ -197,10 +198,9 @@ impl Registry {
                     }
                     Err(error) => return Err(error),
                 }
+            } else if spec.optional {
+                continue;
             } else {
-                if spec.optional {
-                    continue;
-                }
                 FileState::Missing
             };
             checks.push(FileCheck { file: spec.name.clone(), state });

@@ -3,10 +3,10 @@
 
 use candle_core::quantized::QTensor;
 use candle_core::{Device, Tensor};
-use gemm::Parallelism;
 use rayon::prelude::*;
 
 use super::super::super::models::manifest::Pooling;
+use super::blocks::Activations;
 use super::linear::{Add, Linear, Matrix, Operand, product};
 use super::math::{gelu, layer_norm, normalize, softmax};
 
@@ -71,6 +71,29 @@ pub(super) struct Layer {
     pub(super) output_norm: Norm,
 }
 
+/// Room that a thread computes in.
+#[derive(Debug, Default)]
+struct Scratch {
+    activations: Activations,
+    narrow: Vec<f32>,
+    wide: Vec<f32>,
+}
+
+impl Layer {
+    /// What follows attention: `context` is its result, `x` the input of the layer and then its output.
+    fn rest(&self, x: &mut [f32], context: &[f32], epsilon: f32, scratch: &mut Scratch) {
+        let Scratch { activations, narrow, wide } = scratch;
+        narrow.resize(x.len(), 0.0);
+        wide.resize(x.len() / self.output.outputs() * self.up.outputs(), 0.0);
+        self.output.apply(context, narrow, activations);
+        normalise(x, Some(narrow), &self.attention_norm, epsilon);
+        self.up.apply(x, wide, activations);
+        gelu(wide);
+        self.down.apply(wide, narrow, activations);
+        normalise(x, Some(narrow), &self.output_norm, epsilon);
+    }
+}
+
 /// A whole encoder.
 #[derive(Debug)]
 pub(super) struct Encoder {
@@ -109,19 +132,34 @@ impl Encoder {
         for (row, place) in x.chunks_exact_mut(hidden).zip(places) {
             add(row, &self.positions[place * hidden..][..hidden]);
         }
-        normalise(&mut x, None, &self.norm, epsilon);
-
-        let (mut qkv, mut context, mut y, mut wide) =
-            (Vec::new(), vec![0.0; x.len()], Vec::new(), Vec::new());
-        for layer in &self.layers {
-            layer.qkv.apply(&x, &mut qkv);
+        let Some(first) = self.layers.first() else {
+            return Err("the encoder has no layers".into());
+        };
+        // Everything but attention works on single tokens: each thread takes a run of them from one attention to the
+        // next.
+        let run = ids.len().div_ceil(rayon::current_num_threads()).max(1);
+        let mut qkv = vec![0.0; ids.len() * 3 * hidden];
+        let mut context = vec![0.0; ids.len() * hidden];
+        let mut scratch: Vec<Scratch> = Vec::new();
+        scratch.resize_with(ids.len().div_ceil(run), Scratch::default);
+        x.par_chunks_mut(run * hidden).zip(qkv.par_chunks_mut(run * 3 * hidden)).zip(&mut scratch).for_each(
+            |((x, qkv), scratch)| {
+                normalise(x, None, &self.norm, epsilon);
+                first.qkv.apply(x, qkv, &mut scratch.activations);
+            },
+        );
+        for (index, layer) in self.layers.iter().enumerate() {
             self.attend(texts, &qkv, &mut context);
-            layer.output.apply(&context, &mut y);
-            normalise(&mut x, Some(&y), &layer.attention_norm, epsilon);
-            layer.up.apply(&x, &mut wide);
-            wide.par_chunks_mut(layer.up.outputs()).for_each(gelu);
-            layer.down.apply(&wide, &mut y);
-            normalise(&mut x, Some(&y), &layer.output_norm, epsilon);
+            x.par_chunks_mut(run * hidden)
+                .zip(context.par_chunks(run * hidden))
+                .zip(qkv.par_chunks_mut(run * 3 * hidden))
+                .zip(&mut scratch)
+                .for_each(|(((x, context), qkv), scratch)| {
+                    layer.rest(x, context, epsilon, scratch);
+                    if let Some(next) = self.layers.get(index + 1) {
+                        next.qkv.apply(x, qkv, &mut scratch.activations);
+                    }
+                });
         }
         let mut at = 0;
         Ok(texts
@@ -173,7 +211,6 @@ impl Encoder {
                         Operand { at: part(1), row: 1, column: 3 * hidden },
                         width,
                         Add::Replace,
-                        Parallelism::None,
                     );
                     scores.chunks_exact_mut(length).for_each(|row| softmax(row, scale));
                     let mut mixed = vec![0.0; length * width];
@@ -183,7 +220,6 @@ impl Encoder {
                         Operand { at: part(2), row: 3 * hidden, column: 1 },
                         length,
                         Add::Replace,
-                        Parallelism::None,
                     );
                     mixed
                 })
@@ -200,12 +236,12 @@ impl Encoder {
 /// `x ← norm(x + y)`, row by row.
 fn normalise(x: &mut [f32], y: Option<&[f32]>, norm: &Norm, epsilon: f32) {
     let hidden = norm.weight.len();
-    x.par_chunks_exact_mut(hidden).enumerate().for_each(|(index, row)| {
+    for (index, row) in x.chunks_exact_mut(hidden).enumerate() {
         if let Some(y) = y {
             add(row, &y[index * hidden..][..hidden]);
         }
         layer_norm(row, &norm.weight, &norm.bias, epsilon);
-    });
+    }
 }
 
 fn add(x: &mut [f32], y: &[f32]) {

@@ -1,45 +1,65 @@
-//! Matrix products in f32.
+//! Dense layers and matrix products.
 
 use gemm::Parallelism;
+
+use super::blocks::{Activations, Blocks};
+
+/// A weight matrix as a file has it, `outputs × inputs`, row by row.
+#[derive(Debug)]
+pub(super) enum Weights {
+    /// Single numbers.
+    F32(Vec<f32>),
+    /// `Q4_0` blocks, which [`Blocks`] can compute with.
+    Q4_0(Vec<u8>),
+}
 
 /// A dense layer: `y = x·Wᵀ + b`.
 #[derive(Debug)]
 pub(super) struct Linear {
-    /// `outputs × inputs`, row by row.
-    weight: Vec<f32>,
+    form: Form,
     /// `outputs` numbers.
     bias: Vec<f32>,
     inputs: usize,
     outputs: usize,
 }
 
+#[derive(Debug)]
+enum Form {
+    Dense(Vec<f32>),
+    Blocks(Blocks),
+}
+
 impl Linear {
-    /// `weight` is `outputs × inputs`, row by row; `bias` has `outputs` numbers.
-    pub(super) fn new(weight: Vec<f32>, bias: Vec<f32>, inputs: usize) -> Self {
+    /// `None` when the weights do not have the size that the bias and `inputs` say, or no kernel takes them.
+    pub(super) fn new(weights: Weights, bias: Vec<f32>, inputs: usize) -> Option<Self> {
         let outputs = bias.len();
-        debug_assert_eq!(weight.len(), inputs * outputs);
-        Self { weight, bias, inputs, outputs }
+        let form = match weights {
+            Weights::F32(weight) if weight.len() == inputs * outputs => Form::Dense(weight),
+            Weights::F32(_) => return None,
+            Weights::Q4_0(bytes) => Form::Blocks(Blocks::new(&bytes, outputs, inputs)?),
+        };
+        Some(Self { form, bias, inputs, outputs })
     }
 
     pub(super) fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// `rows × inputs` → `rows × outputs`.
-    pub(super) fn apply(&self, x: &[f32], y: &mut Vec<f32>) {
-        let rows = x.len() / self.inputs;
-        y.clear();
-        y.reserve(rows * self.outputs);
-        for _ in 0..rows {
-            y.extend_from_slice(&self.bias);
+    /// `rows × inputs` → `rows × outputs`, on the calling thread.
+    pub(super) fn apply(&self, x: &[f32], y: &mut [f32], scratch: &mut Activations) {
+        let weight = match &self.form {
+            Form::Blocks(blocks) => return blocks.apply(x, &self.bias, y, scratch),
+            Form::Dense(weight) => weight,
+        };
+        for row in y.chunks_exact_mut(self.outputs) {
+            row.copy_from_slice(&self.bias);
         }
         product(
-            Matrix { at: &mut y[..], rows, columns: self.outputs, stride: self.outputs },
+            Matrix { rows: y.len() / self.outputs, columns: self.outputs, stride: self.outputs, at: y },
             Operand { at: x, row: self.inputs, column: 1 },
-            Operand { at: &self.weight, row: 1, column: self.inputs },
+            Operand { at: weight, row: 1, column: self.inputs },
             self.inputs,
             Add::Onto,
-            Parallelism::Rayon(rayon::current_num_threads()),
         );
     }
 }
@@ -67,15 +87,9 @@ pub(super) enum Add {
     Replace,
 }
 
-/// `out = left·right`, or `out += left·right`; `depth` is the inner dimension.
-pub(super) fn product(
-    out: Matrix<'_>,
-    left: Operand<'_>,
-    right: Operand<'_>,
-    depth: usize,
-    add: Add,
-    parallelism: Parallelism,
-) {
+/// `out = left·right`, or `out += left·right`, on the calling thread; `depth` is the inner dimension.
+#[expect(clippy::cast_possible_wrap, reason = "no slice is longer than isize::MAX")]
+pub(super) fn product(out: Matrix<'_>, left: Operand<'_>, right: Operand<'_>, depth: usize, add: Add) {
     let Matrix { at, rows, columns, stride } = out;
     if rows == 0 || columns == 0 || depth == 0 {
         return;
@@ -108,7 +122,7 @@ pub(super) fn product(
             false,
             false,
             false,
-            parallelism,
+            Parallelism::None,
         );
     }
 }
@@ -119,9 +133,11 @@ mod tests {
 
     #[test]
     fn multiplies_and_adds_the_bias() {
-        let layer = Linear::new(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], vec![0.5, -0.5, 0.0], 2);
-        let mut y = Vec::new();
-        layer.apply(&[1.0, 1.0, 0.0, 2.0], &mut y);
+        let weights = Weights::F32(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let layer = Linear::new(weights, vec![0.5, -0.5, 0.0], 2).unwrap();
+        let mut y = [0.0; 6];
+        layer.apply(&[1.0, 1.0, 0.0, 2.0], &mut y, &mut Activations::default());
         assert_eq!(y, [3.5, 6.5, 11.0, 4.5, 7.5, 12.0]);
+        assert!(Linear::new(Weights::F32(vec![0.0; 5]), vec![0.0; 3], 2).is_none());
     }
 }

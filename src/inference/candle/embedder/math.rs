@@ -1,47 +1,116 @@
 //! The functions between the matrix products, row by row.
+#![expect(clippy::inline_always, reason = "what is not inlined is not compiled for the wider vectors")]
 
-/// `x ← (x − mean) / √(variance + ε) · weight + bias` for one row.
-pub(super) fn layer_norm(x: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
-    let count = x.len() as f32;
-    let mean = x.iter().sum::<f32>() / count;
-    let variance = x.iter().map(|value| (value - mean) * (value - mean)).sum::<f32>() / count;
-    let scale = 1.0 / (variance + epsilon).sqrt();
-    for ((value, weight), bias) in x.iter_mut().zip(weight).zip(bias) {
-        *value = (*value - mean) * scale * weight + bias;
+/// Compiles a function a second and a third time for wider vectors, and calls the widest that the processor has.
+macro_rules! widened {
+    ($(#[$doc:meta])* $visible:vis fn $name:ident($($argument:ident: $kind:ty),*) $body:block) => {
+        $(#[$doc])*
+        $visible fn $name($($argument: $kind),*) {
+            #[inline(always)]
+            fn plain($($argument: $kind),*) $body
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2($($argument: $kind),*) {
+                    plain($($argument),*);
+                }
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+                fn avx512($($argument: $kind),*) {
+                    plain($($argument),*);
+                }
+                if is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
+                {
+                    // SAFETY: the processor has these features.
+                    return unsafe { avx512($($argument),*) };
+                }
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    // SAFETY: the processor has these features.
+                    return unsafe { avx2($($argument),*) };
+                }
+            }
+            plain($($argument),*);
+        }
+    };
+}
+
+widened! {
+    /// `x ← (x − mean) / √(variance + ε) · weight + bias` for one row.
+    pub(super) fn layer_norm(x: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
+        let count = x.len() as f32;
+        let mean = sum(x, |value| value) / count;
+        let variance = sum(x, |value| (value - mean) * (value - mean)) / count;
+        let scale = 1.0 / (variance + epsilon).sqrt();
+        for ((value, weight), bias) in x.iter_mut().zip(weight).zip(bias) {
+            *value = (*value - mean) * scale * weight + bias;
+        }
     }
 }
 
-/// Softmax of `scale · x` for one row.
-pub(super) fn softmax(x: &mut [f32], scale: f32) {
-    let largest = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
-    for value in x.iter_mut() {
-        *value = exp((*value - largest) * scale);
-        sum += *value;
-    }
-    let inverse = 1.0 / sum;
-    for value in x {
-        *value *= inverse;
+widened! {
+    /// Softmax of `scale · x` for one row.
+    pub(super) fn softmax(x: &mut [f32], scale: f32) {
+        let largest = largest(x);
+        for value in x.iter_mut() {
+            *value = exp((*value - largest) * scale);
+        }
+        let inverse = 1.0 / sum(x, |value| value);
+        for value in x {
+            *value *= inverse;
+        }
     }
 }
 
-/// `x·Φ(x)` with the Gaussian distribution function Φ (Hendrycks & Gimpel 2016), not its tanh approximation.
-pub(super) fn gelu(x: &mut [f32]) {
-    for value in x {
-        *value *= 0.5 * (1.0 + erf(*value * std::f32::consts::FRAC_1_SQRT_2));
+widened! {
+    /// `x·Φ(x)` with the Gaussian distribution function Φ (Hendrycks & Gimpel 2016), not its tanh approximation.
+    pub(super) fn gelu(x: &mut [f32]) {
+        for value in x {
+            *value *= 0.5 * (1.0 + erf(*value * std::f32::consts::FRAC_1_SQRT_2));
+        }
     }
 }
 
 /// Scales to length 1.
 pub(super) fn normalize(x: &mut [f32]) {
-    let length = x.iter().map(|value| value * value).sum::<f32>().sqrt().max(1e-12);
+    let length = sum(x, |value| value * value).sqrt().max(1e-12);
     for value in x {
         *value /= length;
     }
 }
 
+/// The largest number, in sixteen strands that run side by side.
+#[inline(always)]
+fn largest(x: &[f32]) -> f32 {
+    let greater = |a: f32, b: f32| if a > b { a } else { b };
+    let mut strands = [f32::NEG_INFINITY; 16];
+    let chunks = x.chunks_exact(16);
+    let rest = chunks.remainder().iter().copied().fold(f32::NEG_INFINITY, greater);
+    for chunk in chunks {
+        for (strand, value) in strands.iter_mut().zip(chunk) {
+            *strand = greater(*value, *strand);
+        }
+    }
+    strands.into_iter().fold(rest, greater)
+}
+
+/// Sum of `f(x)`, in sixteen strands that run side by side.
+#[inline(always)]
+fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let mut strands = [0.0; 16];
+    let chunks = x.chunks_exact(16);
+    let rest: f32 = chunks.remainder().iter().map(|value| f(*value)).sum();
+    for chunk in chunks {
+        for (strand, value) in strands.iter_mut().zip(chunk) {
+            *strand += f(*value);
+        }
+    }
+    strands.iter().sum::<f32>() + rest
+}
+
 /// Error function to 2e-7: Abramowitz & Stegun 1964, 7.1.26. Without branches, so that it runs on vectors.
-#[inline]
+#[inline(always)]
 fn erf(x: f32) -> f32 {
     let a = x.abs();
     let t = 1.0 / (1.0 + 0.327_591_1 * a);
@@ -51,10 +120,10 @@ fn erf(x: f32) -> f32 {
 }
 
 /// Exponential to 2e-7 relative: 2ⁿ·eʳ with |r| ≤ ln 2 / 2 and the polynomial of Cephes' `expf` (Moshier 1989).
-#[inline]
+#[inline(always)]
 fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5·2²³: adding and subtracting it rounds to an integer
-    let x = x.clamp(-87.0, 88.0);
+    let x = x.clamp(-87.0, 88.0); // the smallest and largest powers that are normal numbers
     let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
     let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
     let p = ((((1.987_569_2e-4 * r + 1.398_199_9e-3) * r + 8.333_452e-3) * r + 4.166_579_6e-2) * r

@@ -10,9 +10,10 @@ use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
 use super::super::models::manifest::EmbedderSpec;
-use super::super::models::{Manifest, ModelFiles, ModelKind, embedder_spec};
+use super::super::models::{Manifest, ModelFiles, ModelKind, ModelsConfig, embedder_spec};
 use super::super::{Embedder, EmbedderInfo, InferenceError, Purpose};
 
+mod blocks;
 mod encoder;
 mod linear;
 mod math;
@@ -35,6 +36,12 @@ pub struct EmbedderOptions {
 impl Default for EmbedderOptions {
     fn default() -> Self {
         Self { threads: None, queue: 64 }
+    }
+}
+
+impl From<&ModelsConfig> for EmbedderOptions {
+    fn from(config: &ModelsConfig) -> Self {
+        Self { threads: config.embedder_threads.and_then(NonZeroUsize::new), queue: config.embedder_queue }
     }
 }
 

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
+use candle_core::quantized::GgmlDType;
 use candle_core::quantized::gguf_file::{Content, Value};
 use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
@@ -14,8 +15,9 @@ use serde::Deserialize;
 use super::super::super::models::ModelFiles;
 use super::super::super::models::manifest::EmbedderSpec;
 use super::super::gguf::Gguf;
+use super::blocks::Blocks;
 use super::encoder::{Encoder, Layer, Norm, Shape, Words};
-use super::linear::Linear;
+use super::linear::{Linear, Weights};
 
 /// Loads the encoder; `Err` says what is wrong.
 pub(super) fn load(files: &ModelFiles, spec: &EmbedderSpec) -> Result<Encoder, String> {
@@ -30,6 +32,11 @@ pub(super) fn load(files: &ModelFiles, spec: &EmbedderSpec) -> Result<Encoder, S
 trait Tensors {
     fn words(&mut self) -> Result<Words, String>;
     fn tensor(&mut self, name: &str) -> Result<Tensor, String>;
+
+    /// The blocks of a `Q4_0` matrix of this size where there is a kernel for them.
+    fn q4_0(&mut self, _name: &str, _outputs: usize, _inputs: usize) -> Result<Option<Vec<u8>>, String> {
+        Ok(None)
+    }
 }
 
 /// What both formats say about an encoder.
@@ -50,8 +57,37 @@ fn build(sizes: &Sizes, tensors: &mut impl Tensors) -> Result<Encoder, String> {
     if width != hidden {
         return Err(format!("its token vectors have {width} numbers and its layers {hidden}"));
     }
-    let mut take = |name: &str, shape: &[usize]| -> Result<Vec<f32>, String> {
-        let tensor = tensors.tensor(name)?;
+    let mut reader = Reader(tensors);
+    // The number of positions and of types is what the tensors have (0 in a shape stands for any).
+    let mut positions = reader.numbers("position_embd.weight", &[0, hidden])?;
+    let types = reader.numbers("token_types.weight", &[0, hidden])?;
+    for row in positions.chunks_exact_mut(hidden) {
+        for (value, kind) in row.iter_mut().zip(&types) {
+            *value += kind;
+        }
+    }
+    let norm = reader.norm("token_embd_norm", hidden)?;
+    let mut blocks = Vec::new();
+    for index in 0..*layers {
+        let name = |part: &str| format!("blk.{index}.{part}");
+        blocks.push(Layer {
+            qkv: reader.dense(&[name("attn_q"), name("attn_k"), name("attn_v")], hidden, hidden)?,
+            output: reader.dense(&[name("attn_output")], hidden, hidden)?,
+            attention_norm: reader.norm(&name("attn_output_norm"), hidden)?,
+            up: reader.dense(&[name("ffn_up")], *feed_forward, hidden)?,
+            down: reader.dense(&[name("ffn_down")], hidden, *feed_forward)?,
+            output_norm: reader.norm(&name("layer_output_norm"), hidden)?,
+        });
+    }
+    Ok(Encoder { shape: *shape, words, vocabulary, positions, norm, layers: blocks })
+}
+
+/// Reads tensors and holds them to their shapes.
+struct Reader<'a, T>(&'a mut T);
+
+impl<T: Tensors> Reader<'_, T> {
+    fn numbers(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
+        let tensor = self.0.tensor(name)?;
         let fits = tensor.rank() == shape.len()
             && tensor.dims().iter().zip(shape).all(|(actual, expected)| *expected == 0 || actual == expected);
         if !fits {
@@ -61,45 +97,39 @@ fn build(sizes: &Sizes, tensors: &mut impl Tensors) -> Result<Encoder, String> {
             .to_dtype(DType::F32)
             .and_then(|tensor| tensor.flatten_all()?.to_vec1())
             .map_err(|error| format!("its tensor {name}: {error}"))
-    };
-    // The number of positions and of types is what the tensors have (0 in a shape stands for any).
-    let mut positions = take("position_embd.weight", &[0, hidden])?;
-    let types = take("token_types.weight", &[0, hidden])?;
-    for row in positions.chunks_exact_mut(hidden) {
-        for (value, kind) in row.iter_mut().zip(&types) {
-            *value += kind;
-        }
     }
-    let norm = Norm {
-        weight: take("token_embd_norm.weight", &[hidden])?,
-        bias: take("token_embd_norm.bias", &[hidden])?,
-    };
-    let mut blocks = Vec::with_capacity(*layers);
-    for index in 0..*layers {
-        let mut part = |name: &str, shape: &[usize]| take(&format!("blk.{index}.{name}"), shape);
-        let mut qkv = (Vec::with_capacity(3 * hidden * hidden), Vec::with_capacity(3 * hidden));
-        for name in ["attn_q", "attn_k", "attn_v"] {
-            qkv.0.extend(part(&format!("{name}.weight"), &[hidden, hidden])?);
-            qkv.1.extend(part(&format!("{name}.bias"), &[hidden])?);
-        }
-        let mut dense = |name: &str, outputs: usize, inputs: usize| -> Result<Linear, String> {
-            let weight = part(&format!("{name}.weight"), &[outputs, inputs])?;
-            Ok(Linear::new(weight, part(&format!("{name}.bias"), &[outputs])?, inputs))
-        };
-        let output = dense("attn_output", hidden, hidden)?;
-        let up = dense("ffn_up", *feed_forward, hidden)?;
-        let down = dense("ffn_down", hidden, *feed_forward)?;
-        let mut norm = |name: &str| -> Result<Norm, String> {
-            Ok(Norm {
-                weight: part(&format!("{name}.weight"), &[hidden])?,
-                bias: part(&format!("{name}.bias"), &[hidden])?,
-            })
-        };
-        let (attention_norm, output_norm) = (norm("attn_output_norm")?, norm("layer_output_norm")?);
-        let qkv = Linear::new(qkv.0, qkv.1, hidden);
-        blocks.push(Layer { qkv, output, attention_norm, up, down, output_norm });
+
+    fn norm(&mut self, name: &str, hidden: usize) -> Result<Norm, String> {
+        Ok(Norm {
+            weight: self.numbers(&format!("{name}.weight"), &[hidden])?,
+            bias: self.numbers(&format!("{name}.bias"), &[hidden])?,
+        })
     }
-    Ok(Encoder { shape: *shape, words, vocabulary, positions, norm, layers: blocks })
+
+    /// The layers `names`, each of `outputs × inputs`, as one with all their outputs.
+    fn dense(&mut self, names: &[String], outputs: usize, inputs: usize) -> Result<Linear, String> {
+        let mut blocks = Some(Vec::new());
+        let mut bias = Vec::new();
+        for name in names {
+            let more = self.0.q4_0(&format!("{name}.weight"), outputs, inputs)?;
+            blocks = blocks.zip(more).map(|(mut blocks, more)| {
+                blocks.extend(more);
+                blocks
+            });
+            bias.extend(self.numbers(&format!("{name}.bias"), &[outputs])?);
+        }
+        let weights = if let Some(blocks) = blocks {
+            Weights::Q4_0(blocks)
+        } else {
+            let mut numbers = Vec::new();
+            for name in names {
+                numbers.extend(self.numbers(&format!("{name}.weight"), &[outputs, inputs])?);
+            }
+            Weights::F32(numbers)
+        };
+        Linear::new(weights, bias, inputs)
+            .ok_or_else(|| format!("its tensor {}.weight has a wrong size", names[0]))
+    }
 }
 
 fn from_gguf(path: &Path, spec: &EmbedderSpec) -> Result<Encoder, String> {
@@ -149,6 +179,20 @@ impl Tensors for GgufTensors<'_> {
         self.content
             .tensor(&mut self.file, name, &Device::Cpu)
             .and_then(|tensor| tensor.dequantize(&Device::Cpu))
+            .map_err(|error| format!("its tensor {name}: {error}"))
+    }
+
+    fn q4_0(&mut self, name: &str, outputs: usize, inputs: usize) -> Result<Option<Vec<u8>>, String> {
+        let fits =
+            self.content.tensor_infos.get(name).is_some_and(|info| {
+                info.ggml_dtype == GgmlDType::Q4_0 && info.shape.dims() == [outputs, inputs]
+            });
+        if !fits || !Blocks::fit(outputs, inputs) {
+            return Ok(None);
+        }
+        let tensor = self.content.tensor(&mut self.file, name, &Device::Cpu);
+        tensor
+            .and_then(|tensor| tensor.data().map(|data| Some(data.into_owned())))
             .map_err(|error| format!("its tensor {name}: {error}"))
     }
 }
