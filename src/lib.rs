@@ -16,3 +16,4 @@ pub mod retrieval;
 pub mod settings;
 pub mod store;
 pub mod telemetry;
+pub mod text;

@@ -13,6 +13,7 @@ use crate::conversation::{Channel, Conversation, Message, Role, WorkspaceId};
 use crate::decision::{Action, Mode, Verdict};
 use crate::inference::BackendKind;
 use crate::store::suggestion::Suggestion;
+use crate::text::collapse;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -107,7 +108,7 @@ fn report(suggestion: &Suggestion) -> String {
         for (number, citation) in draft.citations.iter().enumerate() {
             let url = citation.url.as_deref().map_or_else(String::new, |url| format!(" <{url}>"));
             let _ = writeln!(out, "\n  [{}] {}{url}", number + 1, citation.title);
-            let _ = writeln!(out, "      “{}”", one_line(&citation.quote));
+            let _ = writeln!(out, "      “{}”", collapse(&citation.quote));
         }
     }
     if let Some(handoff) = &answer.handoff {
@@ -151,8 +152,4 @@ fn wire_name(value: &impl serde::Serialize) -> String {
 
 fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -9,8 +9,8 @@ use regex::Regex;
 use super::Citation;
 use super::plain::pattern;
 use crate::conversation::Language;
-use crate::inference::text::{Keys, UnitKind, sentences, units};
 use crate::retrieval::Passage;
+use crate::text::{Keys, UnitKind, sentences, units};
 
 /// `[1]`, `[1, 2]`, `[source 1]`, `【1】`, `(fonte 2)`.
 static MARK: LazyLock<Regex> = LazyLock::new(|| {

@@ -17,12 +17,12 @@ use super::refusal::is_refusal;
 use super::{Draft, GenerationError, Production};
 use crate::conversation::{Conversation, Language, Role};
 use crate::inference::extractive::NO_ANSWER;
-use crate::inference::text::sentences;
 use crate::inference::{
     Budget, ChatEvent, ChatModel, ChatOptions, ChatRequest, Completion, FinishReason, Grounding,
     InferenceError, Source, TokenUsage,
 };
 use crate::retrieval::{Passage, Retrieved};
+use crate::text::sentences;
 
 /// Longest question in a prompt, in characters.
 const LONGEST_QUESTION: usize = 2_000;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::inference::Source;
 use crate::inference::extractive::rank::rank;
-use crate::inference::text::UnitKind;
+use crate::text::UnitKind;
 
 /// What stands for what was left out.
 const GAP: &str = "…";

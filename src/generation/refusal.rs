@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::RegexSet;
 
-use crate::inference::text::{fold, sentences};
+use crate::text::{fold, sentences};
 
 /// Over the folded text (lower case, no accents).
 static PHRASES: LazyLock<RegexSet> = LazyLock::new(|| {

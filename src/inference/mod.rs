@@ -25,7 +25,6 @@ pub mod extractive;
 pub mod models;
 pub mod openai;
 pub mod routing;
-pub mod text;
 
 /// A model that continues a chat.
 #[async_trait]

@@ -11,7 +11,7 @@ use regex::Regex;
 
 use super::numbers::{self, Quantity};
 use crate::conversation::Language;
-use crate::inference::text::fold;
+use crate::text::fold;
 
 /// One checkable claim.
 #[derive(Debug, Clone, PartialEq, Eq)]

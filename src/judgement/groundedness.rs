@@ -13,8 +13,8 @@ use super::claims::{Evidence, claims};
 use super::semantic::Pair;
 use crate::conversation::Language;
 use crate::generation::Draft;
-use crate::inference::text::{Keys, UnitKind, fold, sentences, units, words};
 use crate::retrieval::{Passage, Retrieved};
+use crate::text::{Keys, UnitKind, fold, sentences, units, words};
 
 /// Units of a passage that may support one sentence together.
 const WINDOW: usize = 3;

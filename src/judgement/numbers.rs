@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::claims::pattern;
 use crate::conversation::Language;
-use crate::inference::text::fold;
+use crate::text::fold;
 
 /// A value with its unit, in every reading: `1.000` may be a thousand or one, `13h` an hour of the day or a duration.
 #[derive(Debug, Clone, PartialEq, Eq)]

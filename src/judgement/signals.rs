@@ -26,8 +26,8 @@ use crate::conversation::Language;
 use crate::conversation::language::{Hint, detect};
 use crate::generation::Draft;
 use crate::inference::FinishReason;
-use crate::inference::text::Keys;
 use crate::retrieval::Retrieved;
+use crate::text::Keys;
 
 pub(super) fn signals(
     question: &str,

@@ -1,6 +1,6 @@
 //! From text to index terms: the one analyzer behind BM25 and behind coverage.
 //!
-//! A word gives one or two terms, both without accents:
+//! A word gives one or two terms, both without accents (`fold` is [`fold_compatible`]):
 //! 1. `fold(stem(restore(word)))`: an unaccented word first gets back the accent of a suffix that is always accented
 //!    (`devolucao` → `devolução`), so that the Snowball stemmer knows the suffix; then accents go.
 //! 2. `fold(stem(fold(word)))`, where it differs: whatever a customer types without accents meets the accented word.
@@ -19,13 +19,11 @@
 //! With this, those who type accents find every form, and the vocabulary grows by 3%: one sparse vector is enough.
 
 use std::collections::HashSet;
-use std::sync::LazyLock;
 
-use rust_stemmers::{Algorithm, Stemmer};
 use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
 
 use crate::conversation::Language;
+use crate::text::{fold_compatible, function_words, runs, stemmer};
 
 /// Version of the analyzer. A change of what it yields must change this number: an embedded index made with another
 /// one is rebuilt, a server's is refused.
@@ -51,28 +49,21 @@ pub fn content_words(text: &str, language: Option<Language>) -> Vec<Vec<String>>
         .collect()
 }
 
-/// Without accents and in lower case.
-pub fn fold(text: &str) -> String {
-    text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect()
-}
-
 /// Whether a word carries no topic of its own in a language. Accents and case do not matter.
 pub fn is_stop_word(word: &str, language: Language) -> bool {
-    stop_words(language).contains(fold(word).as_str())
+    function_words(language.code()).contains(fold_compatible(word).as_str())
 }
 
 /// Lower-case words of a text, composed (NFC).
 fn words(text: &str) -> impl Iterator<Item = String> {
     let text: String = text.nfkc().flat_map(char::to_lowercase).collect();
-    text.split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty() && word.chars().count() <= MAX_WORD)
-        .map(str::to_owned)
-        .collect::<Vec<_>>()
-        .into_iter()
+    let words: Vec<_> =
+        runs(&text).filter(|word| word.chars().count() <= MAX_WORD).map(str::to_owned).collect();
+    words.into_iter()
 }
 
 fn word_terms(word: &str, language: Option<Language>) -> Vec<String> {
-    let folded = fold(word);
+    let folded = fold_compatible(word);
     let mut terms = Vec::with_capacity(2);
     let mut add = |term: String| {
         if !term.is_empty() && !terms.contains(&term) {
@@ -80,17 +71,16 @@ fn word_terms(word: &str, language: Option<Language>) -> Vec<String> {
         }
     };
     match language {
-        Some(language) if stop_words(language).contains(folded.as_str()) => {}
+        Some(language) if function_words(language.code()).contains(folded.as_str()) => {}
         Some(language) => {
-            let stemmer = stemmer(language);
-            add(fold(&stemmer.stem(&restore(word, language))));
-            add(fold(&stemmer.stem(&folded)));
+            add(stem(&restore(word, language), language));
+            add(stem(&folded, language));
         }
         None => {
             add(folded.clone());
             for language in Language::ALL {
-                add(fold(&stemmer(language).stem(&restore(word, language))));
-                add(fold(&stemmer(language).stem(&folded)));
+                add(stem(&restore(word, language), language));
+                add(stem(&folded, language));
             }
         }
     }
@@ -140,69 +130,11 @@ fn restore(word: &str, language: Language) -> String {
     word.to_owned()
 }
 
-fn stemmer(language: Language) -> &'static Stemmer {
-    static PT: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::Portuguese));
-    static IT: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::Italian));
-    static ES: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::Spanish));
-    static EN: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::English));
-    match language {
-        Language::Pt => &PT,
-        Language::It => &IT,
-        Language::Es => &ES,
-        Language::En => &EN,
-    }
+/// The stem of a lower-case word, folded.
+fn stem(word: &str, language: Language) -> String {
+    stemmer(language.code())
+        .map_or_else(|| fold_compatible(word), |stemmer| fold_compatible(&stemmer.stem(word)))
 }
-
-/// Function words, folded. Question words are among them, negations too: they tell little about which passage answers.
-fn stop_words(language: Language) -> &'static HashSet<&'static str> {
-    static PT: LazyLock<HashSet<&str>> = LazyLock::new(|| PORTUGUESE.split_whitespace().collect());
-    static IT: LazyLock<HashSet<&str>> = LazyLock::new(|| ITALIAN.split_whitespace().collect());
-    static ES: LazyLock<HashSet<&str>> = LazyLock::new(|| SPANISH.split_whitespace().collect());
-    static EN: LazyLock<HashSet<&str>> = LazyLock::new(|| ENGLISH.split_whitespace().collect());
-    match language {
-        Language::Pt => &PT,
-        Language::It => &IT,
-        Language::Es => &ES,
-        Language::En => &EN,
-    }
-}
-
-const PORTUGUESE: &str = "a o as os um uma uns umas ao aos de do da dos das dum duma em no na nos nas num numa por \
-    pelo pela pelos pelas para pra pro pras pros com sem sob sobre entre ate desde e ou mas nem que se como quando onde \
-    porque pois porem tambem ja so ainda mais menos muito muita muitos muitas tao todo toda todos todas cada outro outra \
-    outros outras mesmo mesma este esta estes estas esse essa esses essas isto isso aquele aquela aqueles aquelas aquilo \
-    deste desta destes destas desse dessa disso disto nesse nessa neste nesta nisso eu tu ele ela nos eles elas voce \
-    voces vc vcs me te lhe lhes mim ti meu minha meus minhas teu tua seu sua seus suas nosso nossa nossos nossas qual \
-    quais quem quanto quanta quantos quantas cujo cuja nao sim ser sou es e somos sao era eram foi foram fosse sera \
-    serao seria sendo sido estar estou estamos estao estava estive esteja ter tenho tem temos tinha tiver teria haver ha \
-    houve havia aqui ali la ai entao assim";
-
-const ITALIAN: &str = "il lo la i gli le l un uno una di del dello della dei degli delle d a al allo alla ai agli \
-    alle all da dal dallo dalla dai dagli dalle dall in nel nello nella nei negli nelle nell con col su sul sullo sulla \
-    sui sugli sulle sull per tra fra e ed o od ma anche se che chi cui come quando dove perche poiche quindi non no si \
-    piu meno molto molta molti molte tanto troppo tutto tutta tutti tutte ogni altro altra altri altre stesso stessa \
-    questo questa questi queste quest quello quella quelli quelle quell quel quei quegli cio io tu lui lei noi voi loro \
-    mi ti ci vi ne li mio mia miei mie tuo tua tuoi tue suo sua suoi sue nostro nostra nostri nostre vostro vostra \
-    quale quali qual quanto quanta quanti quante cosa cos c s sono sei e siamo siete era erano fu fosse sara saranno \
-    sarebbe essere stato stata stati state ho hai ha abbiamo avete hanno aveva avere avuto sto stai sta stiamo stanno \
-    gia ancora solo poi qui qua li la cosi dell";
-
-const SPANISH: &str = "el la los las lo un una unos unas al del de a ante con contra desde durante en entre hacia \
-    hasta para pa por segun sin sobre tras y e o u ni pero mas sino que si como cuando donde porque pues tambien ya \
-    aun muy mucho mucha muchos muchas poco tan tanto todo toda todos todas cada otro otra otros otras mismo misma este \
-    esta estos estas ese esa esos esas esto eso aquel aquella aquellos aquellas aquello yo tu usted ustedes el ella \
-    nosotros vosotros ellos ellas me te se le les nos os mi mis tu tus su sus mio mia tuyo suyo nuestro nuestra \
-    nuestros nuestras vuestro cual cuales quien quienes cuanto cuanta cuantos cuantas cuyo cuya no soy eres es somos \
-    son era eran fue fueron fuera sera seran seria siendo sido ser estar estoy esta estamos estan estaba este haber he \
-    has ha hemos han hay habia hubo tener tengo tiene tienes tienen tenia aqui ahi alli asi entonces";
-
-const ENGLISH: &str = "a an the and or but nor so yet if then than as at by for from in into of off on onto out over \
-    to up upon with within without about above after again against before below between down during through under \
-    until while i me my mine myself we us our ours you your yours he him his she her hers it its they them their \
-    theirs this that these those who whom whose which what when where why how am is are was were be been being do does \
-    did doing done have has had having can could may might must shall should will would not no nor only own same such \
-    too very just also here there s t d ll m re ve don doesn didn isn aren wasn won wouldn couldn shouldn hasn haven \
-    any all both each few more most other some because";
 
 #[cfg(test)]
 mod tests {

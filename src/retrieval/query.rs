@@ -1,7 +1,8 @@
 //! What to search for: the customer's words, made to stand alone. No model, so it costs nothing and cannot invent.
 
 use crate::conversation::{Conversation, Language, Role};
-use crate::retrieval::analysis;
+use crate::retrieval::analysis::is_stop_word;
+use crate::text::{fold_compatible, runs};
 
 /// Runs of customer messages that are looked back over for what a follow-up is about.
 const LOOK_BACK: usize = 2;
@@ -62,7 +63,7 @@ fn customer_runs(conversation: &Conversation) -> Vec<String> {
 /// Whether a text means little without what came before it.
 fn needs_context(text: &str, language: Option<Language>) -> bool {
     let content = content(text, language);
-    let words: Vec<String> = words(text).map(|(word, _)| analysis::fold(word)).collect();
+    let words: Vec<String> = words(text).map(|(word, _)| fold_compatible(word)).collect();
     let begins = |phrases: &str| {
         phrases.split(',').any(|phrase| {
             let phrase: Vec<&str> = phrase.split_whitespace().collect();
@@ -85,16 +86,16 @@ fn content(text: &str, language: Option<Language>) -> Vec<String> {
     words(text)
         .map(|(word, _)| word)
         .filter(|word| match language {
-            Some(language) => !analysis::is_stop_word(word, language),
-            None => Language::ALL.into_iter().all(|language| !analysis::is_stop_word(word, language)),
+            Some(language) => !is_stop_word(word, language),
+            None => Language::ALL.into_iter().all(|language| !is_stop_word(word, language)),
         })
-        .map(analysis::fold)
+        .map(fold_compatible)
         .collect()
 }
 
 /// Words of a text with the byte offset where each ends.
 fn words(text: &str) -> impl Iterator<Item = (&str, usize)> {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(move |word| {
+    runs(text).map(move |word| {
         let end = word.as_ptr() as usize - text.as_ptr() as usize + word.len();
         (word, end)
     })
@@ -112,7 +113,7 @@ fn without_courtesies(text: &str) -> &str {
 /// Takes one of the phrases off the beginning or the end, with the punctuation beside it.
 fn strip_phrase<'a>(text: &'a str, phrases: &str, from_end: bool) -> Option<&'a str> {
     let words: Vec<(&str, usize)> = words(text).collect();
-    let folded: Vec<String> = words.iter().map(|(word, _)| analysis::fold(word)).collect();
+    let folded: Vec<String> = words.iter().map(|(word, _)| fold_compatible(word)).collect();
     phrases
         .split(',')
         .map(|phrase| phrase.split_whitespace().collect::<Vec<_>>())

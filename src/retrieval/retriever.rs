@@ -12,6 +12,7 @@ use super::{Passage, Retrieved, Scores, analysis};
 use crate::conversation::{Language, WorkspaceId};
 use crate::inference::{Embedder, InferenceError, Purpose};
 use crate::settings::Problem;
+use crate::text::{collapse, fold_compatible, runs};
 
 /// `[retrieval]`: how many passages are found, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -176,7 +177,7 @@ fn rank(
         .into_iter()
         .filter_map(|(id, score)| found.remove(&id).map(|(passage, scores)| (passage, scores, score)))
         // The same text in two places (a footer, a copied article) would take the place of another source.
-        .filter(|(passage, ..)| texts.insert(passage.text.split_whitespace().collect::<Vec<_>>().join(" ")))
+        .filter(|(passage, ..)| texts.insert(collapse(&passage.text)))
         .take(top_k)
         .map(|(passage, scores, fused)| Retrieved {
             scores: Scores { coverage: coverage(&words, &passage), fused, ..scores },
@@ -194,7 +195,7 @@ fn coverage(words: &[Vec<String>], passage: &Passage) -> f32 {
     let text = passage.indexed_text();
     let held: HashSet<String> = analysis::terms(&text, passage.language)
         .into_iter()
-        .chain(analysis::fold(&text).split(|c: char| !c.is_alphanumeric()).map(str::to_owned))
+        .chain(runs(&fold_compatible(&text)).map(str::to_owned))
         .collect();
     let covered = words.iter().filter(|terms| terms.iter().any(|term| held.contains(term))).count();
     covered as f32 / words.len() as f32

@@ -4,8 +4,8 @@
 //! `<3>` stands for a space with at most three words before it, `<name>` for an alternative from the lexicon's words.
 
 use regex::RegexSet;
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
+
+use crate::text::fold_compatible;
 
 /// The words and patterns of one language.
 pub(super) struct Lexicon {
@@ -48,7 +48,7 @@ impl Phrases {
 pub(super) fn normalise(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut run = 0;
-    for c in text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase) {
+    for c in fold_compatible(text).chars() {
         let c = if c.is_alphanumeric() { c } else { ' ' };
         if out.ends_with(c) {
             run += 1;

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::announces;
 use super::rank::{Candidate, Ranking};
 use crate::inference::Grounding;
-use crate::inference::text::{Keys, Unit, UnitKind, fold, words};
+use crate::text::{Keys, Unit, UnitKind, fold, words};
 
 /// Longest reply in characters, unless a single sentence is longer.
 const LONGEST: usize = 420;

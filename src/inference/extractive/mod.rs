@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::inference::text::UnitKind;
 use crate::inference::{
     Budget, ChatEvent, ChatModel, ChatRequest, ChatStream, Completion, Embedder, FinishReason, Grounding,
     InferenceError, ModelInfo, Purpose, TokenUsage,
 };
+use crate::text::UnitKind;
 
 mod compose;
 pub mod rank;
@@ -144,7 +144,7 @@ mod tests {
 
     use super::*;
     use crate::inference::Source;
-    use crate::inference::text::words;
+    use crate::text::words;
 
     fn source(title: &str, text: &str) -> Source {
         Source { title: title.into(), text: text.into() }

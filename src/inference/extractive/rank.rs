@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::inference::Source;
-use crate::inference::text::{Keys, Unit, UnitKind, fold, units, words};
+use crate::text::{Keys, Unit, UnitKind, fold, units, words};
 
 /// What a word counts when the unit does not hold it but its context does.
 const IN_PREVIOUS: f64 = 0.5;

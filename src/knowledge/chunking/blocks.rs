@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-use super::{shortened, trimmed};
+use super::shortened;
+use crate::text::trimmed;
 
 /// What stands under one heading.
 #[derive(Debug, Default)]

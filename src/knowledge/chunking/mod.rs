@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use crate::conversation::Language;
+use crate::text::collapse;
 
 use super::loaders::{Loaded, Pair, Structure};
 
@@ -115,20 +116,13 @@ fn chars(text: &str) -> usize {
 
 /// One line, not too long.
 fn shortened(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = collapse(text);
     if chars(&line) <= MAX_HEADING {
         return line;
     }
     let mut short: String = line.chars().take(MAX_HEADING - 1).collect();
     short.push('…');
     short
-}
-
-/// A range without the white space at its ends.
-fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
-    let slice = &text[range.clone()];
-    let start = range.start + (slice.len() - slice.trim_start().len());
-    start..start + slice.trim().len()
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::ops::Range;
 use text_splitter::{ChunkConfig, MarkdownSplitter};
 
 use super::blocks::{Block, Kind};
-use super::{chars, shortened, trimmed};
+use super::{chars, shortened};
+use crate::text::trimmed;
 
 /// A paragraph before a list or a table leads into it when it is at most this long, or ends in a colon.
 const LEAD_IN_CHARS: usize = 200;

@@ -12,6 +12,7 @@ use htmd::{Element, HtmlToMarkdown};
 use super::{Loaded, Structure, check_url};
 use crate::conversation::Language;
 use crate::knowledge::LoadError;
+use crate::text::collapse;
 
 /// Elements nested deeper than this are nobody's writing.
 const MAX_DEPTH: usize = 1000;
@@ -132,7 +133,7 @@ fn convert(content: &str) -> Result<Loaded, LoadError> {
                 handlers.fallback(element)
             })
             .add_handler(vec!["title"], move |handlers: &dyn Handlers, element: Element| {
-                let title = one_line(&handlers.walk_children(element.node).content);
+                let title = collapse(&handlers.walk_children(element.node).content);
                 if !title.is_empty() {
                     note_title(title);
                 }
@@ -147,7 +148,7 @@ fn convert(content: &str) -> Result<Loaded, LoadError> {
                 None
             })
             .add_handler(vec!["h1"], move |handlers: &dyn Handlers, element: Element| {
-                let heading = one_line(&handlers.walk_children(element.node).content);
+                let heading = collapse(&handlers.walk_children(element.node).content);
                 if !heading.is_empty() {
                     note_heading(heading);
                 }
@@ -212,10 +213,6 @@ fn is_hidden(element: &Element) -> bool {
         || attribute(element, "aria-hidden") == Some("true")
         || style.contains("display:none")
         || style.contains("visibility:hidden")
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -4,11 +4,10 @@
 //! ignored. A CSV's delimiter (`,`, `;` or a tab) is the one that the header line uses most.
 
 use serde_json::{Map, Value};
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
 
 use super::{Loaded, Pair, Structure, check_language, check_url};
 use crate::knowledge::LoadError;
+use crate::text::{collapse, fold};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Column {
@@ -20,8 +19,7 @@ enum Column {
 }
 
 fn column(name: &str) -> Option<Column> {
-    let plain: String = name.trim().nfd().filter(|c| !is_combining_mark(*c)).collect();
-    Some(match plain.to_lowercase().as_str() {
+    Some(match fold(name.trim()).as_str() {
         "question" | "pergunta" | "domanda" | "pregunta" | "q" => Column::Question,
         "answer" | "resposta" | "risposta" | "respuesta" | "a" => Column::Answer,
         "title" | "titulo" | "titolo" => Column::Title,
@@ -77,7 +75,7 @@ impl Builder {
         }
         let url = row.url.as_deref().map(check_url).transpose();
         let language = row.language.as_deref().map(check_language).transpose();
-        let question = row.question.split_whitespace().collect::<Vec<_>>().join(" ");
+        let question = collapse(&row.question);
         self.text.push_str(&question);
         self.text.push('\n');
         let start = self.text.len();
