@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 
 use super::progress::FetchProgress;
-use super::{Global, Printer};
+use super::{Loaded, Printer};
 use crate::app::App;
 use crate::conversation::{Channel, Conversation, Message, Role, WorkspaceId};
 use crate::decision::{Action, Mode, Verdict};
@@ -53,8 +53,8 @@ enum ModeName {
     Shadow,
 }
 
-pub(super) async fn run(global: &Global, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
-    let mut config = global.load_config()?;
+pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let mut config = config?;
     if let Some(backend) = args.backend {
         config.inference.backends = vec![backend];
     }

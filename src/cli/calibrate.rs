@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use super::evaluation::{Bench, RunProgress};
-use super::{Global, Printer};
+use super::{Loaded, Printer};
 use crate::app::SystemClock;
 use crate::conversation::Clock;
 use crate::eval::EvalError;
@@ -43,7 +43,7 @@ pub(super) struct Args {
     out: Option<PathBuf>,
 }
 
-pub(super) async fn run(global: &Global, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
     let share = |name: &str, value: f64| {
         anyhow::ensure!(value > 0.0 && value < 1.0, "--{name} must lie between 0 and 1, not at {value}");
         Ok(())
@@ -56,7 +56,7 @@ pub(super) async fn run(global: &Global, args: Args, printer: &Printer) -> anyho
         anyhow::bail!("{} is of kind retrieval; a calibration needs a set of kind assistant", dataset.name);
     };
     let progress = RunProgress::new(*printer);
-    let bench = Bench::build(global.load_config()?, args.backend, set, *printer).await?;
+    let bench = Bench::build(config?, args.backend, set, *printer).await?;
     let outcomes = match bench.ask(set, &progress).await {
         Err(error @ EvalError::Cancelled) => {
             progress.finish();

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::{Global, Printer};
+use super::{Loaded, Printer};
 use crate::config::Config;
 
 /// Arguments.
@@ -22,10 +22,10 @@ enum Command {
     Schema,
 }
 
-pub(super) async fn run(global: &Global, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Show => {
-            let config = global.load_config()?;
+            let config = config?;
             printer.line(toml::to_string_pretty(&config)?.trim_end());
             printer.json(&config)?;
         }

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use anyhow::Context;
 use rust_embed::RustEmbed;
@@ -10,13 +9,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::progress::FetchProgress;
-use super::serve::{Addresses, Listening, bind, stop_signal};
-use super::{Global, Printer, keys};
+use super::serve::{Addresses, Listening, prepare};
+use super::{Loaded, Printer, keys};
 use crate::app::App;
 use crate::conversation::{Language, WorkspaceId};
 use crate::knowledge::{Change, Format, NewDocument};
 use crate::store::{Keys, Scope};
-use crate::{api, telemetry};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -41,15 +39,9 @@ struct Ready<'a> {
     key: &'a str,
 }
 
-pub(super) async fn run(global: &Global, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
-    let mut config = global.load_config()?;
-    args.listening.apply(&mut config);
-    config.validate()?;
-    telemetry::init(&config.log)?;
-    let stop = stop_signal()?;
-    let listener = bind(&config).await?;
-    let addresses = Addresses::of(listener.local_addr()?);
-    let grace = Duration::from_secs(config.server.shutdown_s);
+pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let (config, server) = prepare(config, &args.listening).await?;
+    let addresses = server.addresses.clone();
     let printer = *printer;
     let secret = Arc::new(OnceLock::new());
     let made = Arc::clone(&secret);
@@ -60,16 +52,16 @@ pub(super) async fn run(global: &Global, args: Args, printer: &Printer) -> anyho
         let _ = made.set(new_key(&app).await?);
         anyhow::Ok(app)
     };
-    api::serve_when_ready(build, listener, grace, stop, move |app| {
-        let Addresses { api, console, docs } = &addresses;
-        let key = secret.get().map_or("", |secret| secret.expose_secret());
-        printer.line(welcome(app, api, console, docs, key));
-        if let Err(error) = printer.json(&Ready { api, console, key }) {
-            printer.error(&error);
-        }
-    })
-    .await?;
-    Ok(ExitCode::SUCCESS)
+    server
+        .run(build, move |app| {
+            let Addresses { api, console, docs } = &addresses;
+            let key = secret.get().map_or("", |secret| secret.expose_secret());
+            printer.line(welcome(app, api, console, docs, key));
+            if let Err(error) = printer.json(&Ready { api, console, key }) {
+                printer.error(&error);
+            }
+        })
+        .await
 }
 
 /// Loads the demo documents; those that are there already cost nothing.

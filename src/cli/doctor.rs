@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use sysinfo::Disks;
 
-use super::{Global, Printer};
+use super::{Loaded, Printer};
 use crate::config::Config;
 use crate::inference::BackendKind;
 use crate::inference::models::{Manifest, ModelError, Registry};
@@ -56,8 +56,8 @@ impl Check {
     }
 }
 
-pub(super) async fn run(global: &Global, _args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
-    let checks = match global.load_config() {
+pub(super) async fn run(config: Loaded, _args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let checks = match config {
         Err(error) => vec![Check::bad(
             "config",
             error.to_string(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Subcommand;
 
 use super::evaluation::{self, Bench, RunProgress, cancelled_by_ctrl_c};
-use super::{Global, Printer};
+use super::{Loaded, Printer};
 use crate::config::Config;
 use crate::eval::EvalError;
 use crate::eval::cache::CachedEmbedder;
@@ -54,14 +54,14 @@ struct RunArgs {
     backend: Option<BackendKind>,
 }
 
-pub(super) async fn run(global: &Global, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
     let Command::Run(args) = args.command;
     let mut dataset = Dataset::load(&args.set, args.questions.as_deref())?;
     if let Some(limit) = args.limit {
         dataset.sample(limit, args.seed);
     }
     anyhow::ensure!(!dataset.is_empty(), "the set {} asks nothing", dataset.name);
-    let config = global.load_config()?;
+    let config = config?;
     let progress = RunProgress::new(*printer);
     let outcome = match &dataset.rows {
         Rows::Retrieval(set) => retrieval(&config, &dataset, set, &progress, *printer).await,

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
 use super::progress::FetchProgress;
-use super::{Global, Printer};
+use super::{Loaded, Printer};
 use crate::app::{App, AppError};
 use crate::conversation::WorkspaceId;
 use crate::inference::BackendKind;
@@ -37,8 +37,8 @@ pub(super) struct Args {
 const STOPPED: u8 = 130;
 
 /// Ingests with progress, until the end or Ctrl-C.
-pub(super) async fn run(global: &Global, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
-    let mut config = global.load_config()?;
+pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let mut config = config?;
     telemetry::init(&config.log)?;
     // Documents are embedded; nobody writes here, so no chat model is fetched or loaded.
     config.inference.backends = vec![BackendKind::Extractive];

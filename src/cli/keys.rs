@@ -7,7 +7,7 @@ use clap::Subcommand;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use super::{Global, Printer};
+use super::{Loaded, Printer};
 use crate::app::{RandomIds, SystemClock};
 use crate::conversation::{Clock, WorkspaceId};
 use crate::store::keys::generate;
@@ -48,8 +48,8 @@ enum Command {
     },
 }
 
-pub(super) async fn run(global: &Global, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
-    let config = global.load_config()?;
+pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let config = config?;
     let store = SqliteStore::open(&config.server.database()).await?;
     let status = match args.command {
         Command::Create { name, workspace, scope } => {

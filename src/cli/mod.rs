@@ -48,9 +48,12 @@ struct Global {
     json: bool,
 }
 
+/// The configuration in force, or why it does not load: a command that needs it says so.
+type Loaded = Result<Config, ConfigError>;
+
 impl Global {
     /// The configuration in force: defaults, file, environment, then these options.
-    fn load_config(&self) -> Result<Config, ConfigError> {
+    fn load_config(&self) -> Loaded {
         let mut config = Config::load(self.config.as_deref())?;
         if let Some(folder) = &self.data_dir {
             config.server.data_dir.clone_from(folder);
@@ -87,12 +90,12 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let printer = Printer::new(cli.global.json);
-    // A configuration that does not load is reported by the command itself.
-    let threads = cli.global.load_config().map_or(0, |config| config.candle.threads);
+    let config = cli.global.load_config();
+    let threads = config.as_ref().map_or(0, |config| config.candle.threads);
     // SAFETY: the process has this one thread; the runtime is built below.
     unsafe { candle::threads::configure(threads) };
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(run(cli, printer)),
+        Ok(runtime) => runtime.block_on(run(cli.command, config, printer)),
         Err(error) => {
             printer.error(&anyhow::Error::new(error).context("the runtime does not start"));
             ExitCode::FAILURE
@@ -100,18 +103,18 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli, printer: Printer) -> ExitCode {
-    let result = match cli.command {
-        Command::Demo(args) => demo::run(&cli.global, args, &printer).await,
-        Command::Serve(args) => serve::run(&cli.global, args, &printer).await,
-        Command::Ingest(args) => ingest::run(&cli.global, args, &printer).await,
-        Command::Ask(args) => ask::run(&cli.global, args, &printer).await,
-        Command::Eval(args) => eval::run(&cli.global, args, &printer).await,
-        Command::Calibrate(args) => calibrate::run(&cli.global, args, &printer).await,
-        Command::Models(args) => models::run(&cli.global, args, &printer).await,
-        Command::Keys(args) => keys::run(&cli.global, args, &printer).await,
-        Command::Config(args) => config::run(&cli.global, args, &printer).await,
-        Command::Doctor(args) => doctor::run(&cli.global, args, &printer).await,
+async fn run(command: Command, config: Loaded, printer: Printer) -> ExitCode {
+    let result = match command {
+        Command::Demo(args) => demo::run(config, args, &printer).await,
+        Command::Serve(args) => serve::run(config, args, &printer).await,
+        Command::Ingest(args) => ingest::run(config, args, &printer).await,
+        Command::Ask(args) => ask::run(config, args, &printer).await,
+        Command::Eval(args) => eval::run(config, args, &printer).await,
+        Command::Calibrate(args) => calibrate::run(config, args, &printer).await,
+        Command::Models(args) => models::run(config, args, &printer).await,
+        Command::Keys(args) => keys::run(config, args, &printer).await,
+        Command::Config(args) => config::run(config, args, &printer).await,
+        Command::Doctor(args) => doctor::run(config, args, &printer).await,
     };
     match result {
         Ok(status) => status,

@@ -8,8 +8,7 @@ use indicatif::HumanBytes;
 use serde_json::json;
 
 use super::progress::FetchProgress;
-use super::{Global, Printer};
-use crate::config::Config;
+use super::{Loaded, Printer};
 use crate::inference::models::{
     FileState, Manifest, ModelError, ModelFiles, ModelsConfig, Progress, Registry,
 };
@@ -37,8 +36,8 @@ enum Command {
     },
 }
 
-pub(super) async fn run(global: &Global, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
-    let config = Config::load(global.config.as_deref())?.models;
+pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let config = config?.models;
     let registry = Registry::open(&config)?;
     match args.command {
         Command::List => list(&registry, &config, *printer),

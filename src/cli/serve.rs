@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use futures::future::BoxFuture;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
 use super::progress::FetchProgress;
-use super::{Global, Printer};
+use super::{Loaded, Printer};
 use crate::app::App;
 use crate::config::Config;
 use crate::inference::BackendKind;
@@ -37,7 +38,7 @@ pub(super) struct Listening {
 
 impl Listening {
     /// Puts the options into the configuration.
-    pub(super) fn apply(&self, config: &mut Config) {
+    fn apply(&self, config: &mut Config) {
         if let Some(listen) = self.listen {
             config.server.listen = listen.to_string();
         }
@@ -60,7 +61,7 @@ pub(super) struct Addresses {
 
 impl Addresses {
     /// Of a server that is bound to `address`; one that listens everywhere is reached on this machine.
-    pub(super) fn of(address: SocketAddr) -> Self {
+    fn of(address: SocketAddr) -> Self {
         let host = match address {
             SocketAddr::V4(it) if it.ip().is_unspecified() => format!("127.0.0.1:{}", it.port()),
             SocketAddr::V6(it) if it.ip().is_unspecified() => format!("[::1]:{}", it.port()),
@@ -71,38 +72,61 @@ impl Addresses {
     }
 }
 
-pub(super) async fn run(global: &Global, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
-    let mut config = global.load_config()?;
-    args.listening.apply(&mut config);
-    config.validate()?;
-    telemetry::init(&config.log)?;
-    let stop = stop_signal()?;
-    let listener = bind(&config).await?;
-    let addresses = Addresses::of(listener.local_addr()?);
-    let grace = Duration::from_secs(config.server.shutdown_s);
-    let (printer, shown) = (*printer, addresses.clone());
-    printer.note(format!("starting on {}", addresses.api));
-    let build = App::build(config, Arc::new(FetchProgress::new(printer)));
-    api::serve_when_ready(build, listener, grace, stop, move |_| {
-        printer.line(format!("API      {}\nConsole  {}\nDocs     {}", shown.api, shown.console, shown.docs));
-        if let Err(error) = printer.json(&shown) {
-            printer.error(&error);
-        }
-    })
-    .await?;
-    Ok(ExitCode::SUCCESS)
+/// A bound address, not served yet.
+pub(super) struct Server {
+    /// Where it will answer.
+    pub(super) addresses: Addresses,
+    listener: TcpListener,
+    grace: Duration,
+    stop: BoxFuture<'static, ()>,
 }
 
-/// Binds `server.listen`.
-pub(super) async fn bind(config: &Config) -> anyhow::Result<TcpListener> {
+impl Server {
+    /// Serves what `build` makes, until the process is asked to stop; `ready` is called once there is something to serve.
+    pub(super) async fn run(
+        self,
+        build: impl Future<Output = anyhow::Result<App>> + Send + 'static,
+        ready: impl FnOnce(&App),
+    ) -> anyhow::Result<ExitCode> {
+        api::serve_when_ready(build, self.listener, self.grace, self.stop, ready).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// How every server begins: settles the configuration, starts the log, minds signals and binds `server.listen`.
+pub(super) async fn prepare(config: Loaded, listening: &Listening) -> anyhow::Result<(Config, Server)> {
+    let mut config = config?;
+    listening.apply(&mut config);
+    config.validate()?;
+    telemetry::init(&config.log)?;
+    let stop = Box::pin(stop_signal()?);
     let listen = &config.server.listen;
-    TcpListener::bind(listen).await.with_context(|| {
+    let listener = TcpListener::bind(listen).await.with_context(|| {
         format!("cannot listen on {listen}; choose another address with --listen or `server.listen`")
-    })
+    })?;
+    let addresses = Addresses::of(listener.local_addr()?);
+    let grace = Duration::from_secs(config.server.shutdown_s);
+    Ok((config, Server { addresses, listener, grace, stop }))
+}
+
+pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let (config, server) = prepare(config, &args.listening).await?;
+    let (printer, shown) = (*printer, server.addresses.clone());
+    printer.note(format!("starting on {}", shown.api));
+    let build = async move { Ok(App::build(config, Arc::new(FetchProgress::new(printer))).await?) };
+    server
+        .run(build, move |_| {
+            printer
+                .line(format!("API      {}\nConsole  {}\nDocs     {}", shown.api, shown.console, shown.docs));
+            if let Err(error) = printer.json(&shown) {
+                printer.error(&error);
+            }
+        })
+        .await
 }
 
 /// Completes when the process is asked to stop (SIGTERM, SIGINT, Ctrl-C). The handlers stand when this returns.
-pub(super) fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
+fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
