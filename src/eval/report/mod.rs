@@ -10,8 +10,11 @@ use sha2::{Digest, Sha256};
 use super::EvalError;
 use super::metrics::Estimate;
 
+mod by_language;
 mod html;
 mod markdown;
+
+pub use by_language::ByLanguage;
 
 /// Metrics of a set; the documented JSON of `ponto eval run --json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]

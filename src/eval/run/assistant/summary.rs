@@ -8,7 +8,7 @@ use crate::eval::dataset::assistant::Expected;
 use crate::eval::metrics::bootstrap::Bootstrap;
 use crate::eval::metrics::quantile::quantile_of;
 use crate::eval::metrics::{Estimate, aurc, binomial, ece};
-use crate::eval::report::{Report, Slice, Summary, Table, Worst};
+use crate::eval::report::{ByLanguage, Report, Slice, Table, Worst};
 
 /// Most questions that are listed as worst.
 const WORST: usize = 40;
@@ -49,24 +49,12 @@ pub fn report(
     outcomes: &[Outcome],
     bootstrap: Bootstrap,
 ) -> Report {
-    let mut by_language: BTreeMap<String, Vec<Outcome>> = BTreeMap::new();
-    for outcome in outcomes {
-        by_language.entry(outcome.language.code().to_owned()).or_default().push(outcome.clone());
-    }
+    let by_language = ByLanguage::of(outcomes, |row| row.language);
     Report {
-        summary: Summary {
-            set: set.to_owned(),
-            kind: "assistant".to_owned(),
-            config_hash: config_hash.to_owned(),
-            by_language: by_language
-                .iter()
-                .map(|(code, rows)| (code.clone(), slice(rows, bootstrap)))
-                .collect(),
-            all: slice(outcomes, bootstrap),
-        },
+        summary: by_language.summary(set, "assistant", config_hash, |rows| slice(rows, bootstrap)),
         method: method(bootstrap),
         order: ORDER.map(str::to_owned).into(),
-        tables: vec![decisions(&by_language, outcomes), by_why(outcomes), reasons(outcomes)],
+        tables: vec![decisions(&by_language), by_why(outcomes), reasons(outcomes)],
         worst: worst(outcomes, texts),
     }
 }
@@ -152,7 +140,7 @@ fn count(rows: &[Outcome], holds: impl Fn(&Outcome) -> bool) -> usize {
     rows.iter().filter(|row| holds(row)).count()
 }
 
-fn decisions(by_language: &BTreeMap<String, Vec<Outcome>>, all: &[Outcome]) -> Table {
+fn decisions(by_language: &ByLanguage<'_, Outcome>) -> Table {
     let line = |name: &str, rows: &[Outcome]| {
         let of = |action| count(rows, |row| row.action == action);
         let wrong = count(rows, Outcome::wrongly_sent);
@@ -171,8 +159,6 @@ fn decisions(by_language: &BTreeMap<String, Vec<Outcome>>, all: &[Outcome]) -> T
             format!("{needless} of {}", rows.len() - due),
         ]
     };
-    let mut rows: Vec<Vec<String>> = by_language.iter().map(|(code, rows)| line(code, rows)).collect();
-    rows.push(line("all", all));
     Table {
         title: "Decisions".into(),
         columns: [
@@ -187,7 +173,7 @@ fn decisions(by_language: &BTreeMap<String, Vec<Outcome>>, all: &[Outcome]) -> T
         ]
         .map(str::to_owned)
         .into(),
-        rows,
+        rows: by_language.rows(line),
     }
 }
 

@@ -1,11 +1,9 @@
 //! From ranked passages to metrics.
 
-use std::collections::BTreeMap;
-
 use crate::conversation::Language;
 use crate::eval::metrics::bootstrap::Bootstrap;
 use crate::eval::metrics::{Estimate, auroc::auroc, hit::hit_at, mrr::reciprocal_rank, ndcg::ndcg_at};
-use crate::eval::report::{Report, Slice, Summary, Table, Worst};
+use crate::eval::report::{ByLanguage, Report, Slice, Table, Worst};
 
 /// How many ranks are looked at.
 pub const DEPTH: usize = 10;
@@ -41,24 +39,13 @@ pub fn report(
     outcomes: &[Outcome],
     bootstrap: Bootstrap,
 ) -> Report {
-    let mut by_language: BTreeMap<String, Vec<Outcome>> = BTreeMap::new();
-    for outcome in outcomes {
-        by_language.entry(outcome.language.code().to_owned()).or_default().push(outcome.clone());
-    }
+    let by_language = ByLanguage::of(outcomes, |row| row.language);
     let counts = |name: &str, rows: &[Outcome]| {
         let answerable = rows.iter().filter(|row| row.answerable).count();
         vec![name.to_owned(), answerable.to_string(), (rows.len() - answerable).to_string()]
     };
-    let mut rows: Vec<Vec<String>> = by_language.iter().map(|(code, rows)| counts(code, rows)).collect();
-    rows.push(counts("all", outcomes));
     Report {
-        summary: Summary {
-            set: set.to_owned(),
-            kind: "retrieval".to_owned(),
-            config_hash: config_hash.to_owned(),
-            by_language: by_language.iter().map(|(code, rows)| (code.clone(), slice(rows, bootstrap))).collect(),
-            all: slice(outcomes, bootstrap),
-        },
+        summary: by_language.summary(set, "retrieval", config_hash, |rows| slice(rows, bootstrap)),
         method: vec![
             "One passage of the set is one point of a temporary index, one index for each knowledge base and language; the \
              retriever is the one that serves."
@@ -77,7 +64,7 @@ pub fn report(
         tables: vec![Table {
             title: "Questions".into(),
             columns: ["language", "answerable", "not answerable"].map(str::to_owned).into(),
-            rows,
+            rows: by_language.rows(counts),
         }],
         worst: outcomes
             .iter()
