@@ -2,11 +2,14 @@
 //!
 //! The message for the caller and the cause for the log are kept apart: a cause never leaves the process.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::knowledge::KnowledgeError;
 use crate::retrieval::RetrievalError;
@@ -189,6 +192,9 @@ impl Code {
     }
 }
 
+/// Media type of an error (RFC 9457).
+const PROBLEM: &str = "application/problem+json";
+
 /// A body of `application/problem+json` (RFC 9457).
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ProblemDetails {
@@ -304,12 +310,27 @@ impl ApiError {
     }
 }
 
+/// What every endpoint may answer instead, for the `OpenAPI` document.
+impl IntoResponses for ApiError {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        [("4XX", "The request cannot be answered"), ("5XX", "Not now")]
+            .map(|(status, description)| {
+                let schema = Ref::from_schema_name(ProblemDetails::name());
+                let content = ContentBuilder::new().schema(Some(schema)).build();
+                let response =
+                    ResponseBuilder::new().description(description).content(PROBLEM, content).build();
+                (status.to_owned(), response.into())
+            })
+            .into()
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(mut self) -> Response {
         let (code, added) = (self.code, std::mem::take(&mut self.headers));
         let mut response = (code.entry().status, Json(self.into_details())).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
         headers.extend(added);
         response.extensions_mut().insert(code);
         response

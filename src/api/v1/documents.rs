@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::auth::Caller;
-use crate::api::error::{ApiError, FieldError, ProblemDetails};
+use crate::api::error::{ApiError, FieldError};
 use crate::api::extract::{Json, Path, QueryString};
 use crate::api::state::Api;
 use crate::conversation::Language;
@@ -117,9 +117,7 @@ impl From<Document> for DocumentSummary {
     responses(
         (status = 201, description = "Added", body = DocumentStored),
         (status = 200, description = "Replaced, or unchanged", body = DocumentStored),
-        (status = "4XX", description = "The request cannot be answered", body = ProblemDetails,
-            content_type = "application/problem+json"),
-        (status = "5XX", description = "Not now", body = ProblemDetails, content_type = "application/problem+json")))]
+        ApiError))]
 pub(super) async fn put(
     State(api): State<Api>,
     caller: Caller,
@@ -139,9 +137,7 @@ pub(super) async fn put(
 #[utoipa::path(get, path = "/v1/knowledge/documents", tag = "knowledge", params(ListQuery),
     responses(
         (status = 200, description = "A page; `next` is absent on the last", body = Listed<DocumentSummary>),
-        (status = "4XX", description = "The request cannot be answered", body = ProblemDetails,
-            content_type = "application/problem+json"),
-        (status = "5XX", description = "Not now", body = ProblemDetails, content_type = "application/problem+json")))]
+        ApiError))]
 pub(super) async fn list(
     State(api): State<Api>,
     caller: Caller,
@@ -158,9 +154,7 @@ pub(super) async fn list(
     params(("id" = String, Path, description = "The document's id")),
     responses(
         (status = 200, description = "The document", body = DocumentView),
-        (status = "4XX", description = "The request cannot be answered", body = ProblemDetails,
-            content_type = "application/problem+json"),
-        (status = "5XX", description = "Not now", body = ProblemDetails, content_type = "application/problem+json")))]
+        ApiError))]
 pub(super) async fn get(
     State(api): State<Api>,
     caller: Caller,
@@ -178,9 +172,7 @@ pub(super) async fn get(
     params(("id" = String, Path, description = "The document's id")),
     responses(
         (status = 204, description = "Removed"),
-        (status = "4XX", description = "The request cannot be answered", body = ProblemDetails,
-            content_type = "application/problem+json"),
-        (status = "5XX", description = "Not now", body = ProblemDetails, content_type = "application/problem+json")))]
+        ApiError))]
 pub(super) async fn delete(
     State(api): State<Api>,
     caller: Caller,

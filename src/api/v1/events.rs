@@ -16,7 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use utoipa::IntoParams;
 
 use crate::api::auth::Caller;
-use crate::api::error::{ApiError, Code, ProblemDetails};
+use crate::api::error::{ApiError, Code};
 use crate::api::extract::QueryString;
 use crate::api::state::Api;
 use crate::conversation::WorkspaceId;
@@ -41,9 +41,7 @@ pub(super) struct EventsQuery {
     params(EventsQuery, ("Last-Event-ID" = Option<i64>, Header, description = "Sequence number of the last event that is known")),
     responses(
         (status = 200, description = "Events as they are committed", body = Event, content_type = "text/event-stream"),
-        (status = "4XX", description = "The request cannot be answered", body = ProblemDetails,
-            content_type = "application/problem+json"),
-        (status = "5XX", description = "Not now", body = ProblemDetails, content_type = "application/problem+json")))]
+        ApiError))]
 pub(super) async fn follow(
     State(api): State<Api>,
     caller: Caller,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api::auth::Caller;
-use crate::api::error::{ApiError, FieldError, ProblemDetails};
+use crate::api::error::{ApiError, FieldError};
 use crate::api::extract::{Json, Path};
 use crate::api::state::Api;
 use crate::store::Suggestions;
@@ -52,9 +52,7 @@ pub(in crate::api) struct FeedbackStored {
         ("Idempotency-Key" = Option<String>, Header, description = "Same key and body: the first answer again")),
     responses(
         (status = 200, description = "Stored", body = FeedbackStored),
-        (status = "4XX", description = "The request cannot be answered", body = ProblemDetails,
-            content_type = "application/problem+json"),
-        (status = "5XX", description = "Not now", body = ProblemDetails, content_type = "application/problem+json")))]
+        ApiError))]
 pub(super) async fn give(
     State(api): State<Api>,
     caller: Caller,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api::auth::Caller;
-use crate::api::error::{ApiError, FieldError, ProblemDetails};
+use crate::api::error::{ApiError, FieldError};
 use crate::api::extract::Json;
 use crate::api::state::Api;
 use crate::conversation::Language;
@@ -39,9 +39,7 @@ pub(super) struct SearchResult {
 #[utoipa::path(post, path = "/v1/knowledge/search", tag = "knowledge", request_body = SearchRequest,
     responses(
         (status = 200, description = "Passages, best first", body = SearchResult),
-        (status = "4XX", description = "The request cannot be answered", body = ProblemDetails,
-            content_type = "application/problem+json"),
-        (status = "5XX", description = "Not now", body = ProblemDetails, content_type = "application/problem+json")))]
+        ApiError))]
 pub(super) async fn search(
     State(api): State<Api>,
     caller: Caller,

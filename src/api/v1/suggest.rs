@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use crate::api::admission::Place;
 use crate::api::auth::Caller;
-use crate::api::error::{ApiError, FieldError, ProblemDetails};
+use crate::api::error::{ApiError, FieldError};
 use crate::api::extract::Json;
 use crate::api::idempotency::{Recorder, wants_stream};
 use crate::api::observe::TraceId;
@@ -62,9 +62,7 @@ pub(super) struct Delta {
     responses(
         (status = 200, description = "The decision, with drafts and reasons", content(
             (Answer = "application/json"), (Delta = "text/event-stream"))),
-        (status = "4XX", description = "The request cannot be answered", body = ProblemDetails,
-            content_type = "application/problem+json"),
-        (status = "5XX", description = "Not now", body = ProblemDetails, content_type = "application/problem+json")))]
+        ApiError))]
 pub(super) async fn suggest(
     State(api): State<Api>,
     caller: Caller,

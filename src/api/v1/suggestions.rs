@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::auth::Caller;
-use crate::api::error::{ApiError, ProblemDetails};
+use crate::api::error::ApiError;
 use crate::api::extract::{Path, QueryString};
 use crate::api::state::Api;
 use crate::conversation::Conversation;
@@ -59,9 +59,7 @@ impl From<Suggestion> for SuggestionView {
 #[utoipa::path(get, path = "/v1/suggestions", tag = "suggestions", params(ListQuery),
     responses(
         (status = 200, description = "A page; `next` is absent on the last", body = Listed<SuggestionSummary>),
-        (status = "4XX", description = "The request cannot be answered", body = ProblemDetails,
-            content_type = "application/problem+json"),
-        (status = "5XX", description = "Not now", body = ProblemDetails, content_type = "application/problem+json")))]
+        ApiError))]
 pub(super) async fn list(
     State(api): State<Api>,
     caller: Caller,
@@ -76,9 +74,7 @@ pub(super) async fn list(
     params(("id" = String, Path, description = "`sug_…`")),
     responses(
         (status = 200, description = "The suggestion", body = SuggestionView),
-        (status = "4XX", description = "The request cannot be answered", body = ProblemDetails,
-            content_type = "application/problem+json"),
-        (status = "5XX", description = "Not now", body = ProblemDetails, content_type = "application/problem+json")))]
+        ApiError))]
 pub(super) async fn get(
     State(api): State<Api>,
     caller: Caller,
