@@ -1,8 +1,8 @@
 //! One conversation in, one [`Suggestion`] out, with its trace.
 //!
 //! The stages run in this order, each on plain data: [`understand`] → retrieval → the message's own policies →
-//! generation → judgement → all policies → decision → handoff. A message that decides by itself (it asks for a person,
-//! say) costs no model call. Nothing here fails: a part that does not answer in time becomes an escalation.
+//! generation → judgement → the draft's policies → decision → handoff. A message that decides by itself (it asks for a
+//! person, say) costs no model call. Nothing here fails: a part that does not answer in time becomes an escalation.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -140,10 +140,15 @@ impl Assistant {
         let understood = understand::understand(conversation);
         let mut found = Findings::default();
         self.retrieve(workspace, &understood, &budget, &mut found).await;
-        found.checks = self.check(conversation, &understood, &found);
+        found.checks = policy::check_message(&self.policy_input(conversation, &understood, &found));
+        if found.unsearched {
+            // Nothing can be said of passages.
+            found.checks.retain(|check| check.check != ReasonCode::NothingRelevant);
+        }
         if found.unavailable.is_none() && !escalates(&found.checks) {
             self.draft(conversation, &understood, &budget, deltas, &mut found).await;
-            found.checks = self.check(conversation, &understood, &found);
+            let drafted = policy::check_draft(&self.policy_input(conversation, &understood, &found));
+            found.checks.extend(drafted);
         }
         let input = DecisionInput {
             mode,
@@ -222,14 +227,14 @@ impl Assistant {
         found.timings.judgement = milliseconds(started);
     }
 
-    /// What the policies find; without a search nothing can be said of passages.
-    fn check(
-        &self,
-        conversation: &Conversation,
-        understood: &Understood,
-        found: &Findings,
-    ) -> Vec<PolicyCheck> {
-        let mut checks = policy::check(&PolicyInput {
+    /// What the policies may read by now.
+    fn policy_input<'a>(
+        &'a self,
+        conversation: &'a Conversation,
+        understood: &'a Understood,
+        found: &'a Findings,
+    ) -> PolicyInput<'a> {
+        PolicyInput {
             conversation,
             question: &understood.question,
             language: understood.language,
@@ -238,11 +243,7 @@ impl Assistant {
             draft: found.judged.as_ref().map(|judged| &judged.draft),
             judgement: found.judged.as_ref().map(|judged| &judged.judgement),
             config: &self.parts.decision,
-        });
-        if found.unsearched {
-            checks.retain(|check| check.check != ReasonCode::NothingRelevant);
         }
-        checks
     }
 
     async fn hand_over(

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use ponto::conversation::language::{Hint, detect};
 use ponto::conversation::{Channel, Conversation, Message};
-use ponto::decision::policy::{PolicyInput, check};
+use ponto::decision::policy::{PolicyInput, check_message};
 use ponto::decision::{
     Action, DecisionConfig, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
 };
@@ -142,7 +142,7 @@ fn message_checks(messages: Vec<Message>, locale: Option<&str>) -> Vec<ReasonCod
         judgement: None,
         config: &config,
     };
-    check(&input)
+    check_message(&input)
         .into_iter()
         // Nothing is retrieved here, which is not what this test is about.
         .filter(|found| found.verdict != Verdict::Pass && found.check != ReasonCode::NothingRelevant)

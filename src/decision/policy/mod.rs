@@ -41,7 +41,7 @@ pub struct PolicyInput<'a> {
     pub question: &'a str,
     /// Its language; `None` when it is none of the supported ones.
     pub language: Option<Language>,
-    /// The time of the decision.
+    /// The time of the check.
     pub now: DateTime<Utc>,
     /// What was found, best first.
     pub retrieved: &'a [Retrieved],
@@ -99,18 +99,22 @@ const DRAFT: [(ReasonCode, Check); 5] = [
     (ReasonCode::TooLong, too_long::check),
 ];
 
-/// Runs every check whose input is there: message and passages always, the draft's once there is a draft.
-pub fn check(input: &PolicyInput<'_>) -> Vec<PolicyCheck> {
-    let drafted: &[(ReasonCode, Check)] = if input.draft.is_some() { &DRAFT } else { &[] };
-    MESSAGE
-        .iter()
-        .chain(&PASSAGES)
-        .chain(drafted)
-        .map(|(code, check)| {
-            let Finding { verdict, detail } = check(input);
-            PolicyCheck { check: *code, verdict, detail }
-        })
-        .collect()
+/// Runs the checks that need no draft: those of the message and of the passages.
+pub fn check_message(input: &PolicyInput<'_>) -> Vec<PolicyCheck> {
+    MESSAGE.iter().chain(&PASSAGES).map(|check| run(check, input)).collect()
+}
+
+/// Runs the checks of a draft; none where there is no draft.
+pub fn check_draft(input: &PolicyInput<'_>) -> Vec<PolicyCheck> {
+    if input.draft.is_none() {
+        return Vec::new();
+    }
+    DRAFT.iter().map(|check| run(check, input)).collect()
+}
+
+fn run((code, check): &(ReasonCode, Check), input: &PolicyInput<'_>) -> PolicyCheck {
+    let Finding { verdict, detail } = check(input);
+    PolicyCheck { check: *code, verdict, detail }
 }
 
 /// Compiles every pattern now; otherwise the first message waits for it.
