@@ -115,32 +115,38 @@ impl Retriever {
             .pop()
             .ok_or_else(|| InferenceError::Malformed("the embedder gave no vector".into()))?;
         let limit = self.config.prefetch.max(top_k);
-        let within =
-            |only| IndexQuery { text: query.to_owned(), language, only, dense: dense.clone(), limit };
-        let hits = if language.is_some() {
-            let (own, all) = futures::try_join!(
-                self.index.search(workspace, within(language)),
-                self.index.search(workspace, within(None))
-            )?;
-            prefer(own, all, language)
-        } else {
-            self.index.search(workspace, within(None)).await?
-        };
+        let everywhere = IndexQuery { text: query.to_owned(), language, only: None, dense, limit };
+        let hits = self.candidates(workspace, everywhere).await?;
         Ok(rank(hits, query, language, &self.config, top_k))
+    }
+
+    /// What is found in the question's language, and what is closer in other languages. Everything alike where the
+    /// question's language is not known, or nothing is written in it.
+    async fn candidates(
+        &self,
+        workspace: &WorkspaceId,
+        everywhere: IndexQuery,
+    ) -> Result<IndexHits, IndexError> {
+        let Some(language) = everywhere.language else {
+            return self.index.search(workspace, everywhere).await;
+        };
+        let own = IndexQuery { only: Some(language), ..everywhere.clone() };
+        let closest = IndexQuery { text: String::new(), ..everywhere.clone() };
+        let (own, closest) =
+            futures::try_join!(self.index.search(workspace, own), self.index.search(workspace, closest))?;
+        match own.dense.first().map(|(_, best)| *best) {
+            Some(best) => Ok(prefer(own, best, closest.dense, language)),
+            None => self.index.search(workspace, everywhere).await,
+        }
     }
 }
 
-/// Joins what was found in the question's language with what was found in all: a passage in another language competes
-/// where it is closer in meaning than every passage in the question's own.
-fn prefer(own: IndexHits, all: IndexHits, language: Option<Language>) -> IndexHits {
-    let Some((_, best)) = own.dense.first() else { return all };
-    let best = *best;
-    let foreign: Vec<(Passage, f32)> = all
-        .dense
+/// Joins what was found in the question's language with what is closest in all: a passage in another language competes
+/// where it is closer in meaning than the `best` passage in the question's own.
+fn prefer(own: IndexHits, best: f32, closest: Vec<(Passage, f32)>, language: Language) -> IndexHits {
+    let foreign: Vec<(Passage, f32)> = closest
         .into_iter()
-        .filter(|(passage, score)| {
-            passage.language.is_some() && passage.language != language && *score > best
-        })
+        .filter(|(passage, score)| passage.language.is_some_and(|other| other != language) && *score > best)
         .collect();
     IndexHits { dense: foreign.into_iter().chain(own.dense).collect(), sparse: own.sparse }
 }
@@ -254,15 +260,13 @@ mod tests {
         let pt = || (passage("pt", Some(Language::Pt), "prazo"), 0.8);
         let near = || (passage("en-near", Some(Language::En), "delivery time"), 0.9);
         let far = || (passage("en-far", Some(Language::En), "gift wrap"), 0.7);
-        let own = || IndexHits { dense: vec![pt()], sparse: vec![pt()] };
-        let all = || IndexHits { dense: vec![near(), pt(), far()], sparse: vec![pt()] };
-        let found = prefer(own(), all(), Some(Language::Pt));
+        let own = IndexHits { dense: vec![pt()], sparse: vec![pt()] };
+        let found = prefer(own, 0.8, vec![near(), pt(), far()], Language::Pt);
         assert_eq!(
             found.dense.iter().map(|(found, _)| found.id.as_str()).collect::<Vec<_>>(),
             ["en-near", "pt"]
         );
-        let found = prefer(IndexHits::default(), all(), Some(Language::Pt));
-        assert_eq!(found.dense.len(), 3, "with nothing in the question's language, all languages serve");
+        assert_eq!(found.sparse.len(), 1);
     }
 
     #[test]

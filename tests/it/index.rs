@@ -107,6 +107,7 @@ conformance!(
     languages_have_their_own_stems_and_stop_words,
     accents_may_be_left_out,
     a_search_can_keep_to_a_language,
+    a_search_without_words_is_by_vector_alone,
     odd_texts_are_stored_and_found,
     large_batches_are_stored_whole,
     wrong_vectors_and_ids_are_refused,
@@ -284,6 +285,19 @@ async fn a_search_can_keep_to_a_language(index: &dyn PassageIndex) {
         found.sort_unstable();
         assert_eq!(found, ["pt", "unknown"]);
     }
+}
+
+async fn a_search_without_words_is_by_vector_alone(index: &dyn PassageIndex) {
+    let texts = ["o prazo de entrega", "o prazo de troca", "delivery times"];
+    let points = texts.map(|text| point(passage(SHOP, text, Some(Language::Pt), text))).into();
+    index.upsert(points).await.unwrap();
+    let whole = query("prazo de entrega", Some(Language::Pt));
+    let bare = IndexQuery { text: String::new(), ..whole.clone() };
+    let whole = index.search(&workspace(SHOP), whole).await.unwrap();
+    let bare = index.search(&workspace(SHOP), bare).await.unwrap();
+    assert_eq!((whole.dense.len(), whole.sparse.len()), (3, 2));
+    assert_eq!(bare.dense, whole.dense);
+    assert!(bare.sparse.is_empty());
 }
 
 async fn odd_texts_are_stored_and_found(index: &dyn PassageIndex) {

@@ -99,6 +99,16 @@ async fn knowledge_in_another_language_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_nothing_in_the_question_s_language_all_serve_by_meaning_and_by_words() {
+    let fixture = fixture();
+    fixture.add(&shop(), &[(Some(Language::En), "router AX3000"), (Some(Language::Es), "horario")]).await;
+    let found = fixture.retriever.retrieve(&shop(), "router AX3000", Some(Language::Pt)).await.unwrap();
+    assert_eq!(found.len(), 2);
+    assert_eq!(found[0].passage.text, "router AX3000");
+    assert!(found[0].scores.dense.is_some() && found[0].scores.sparse.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_more_than_asked_and_nothing_for_nothing() {
     let fixture = fixture();
     let texts: Vec<String> = (0..40).map(|at| format!("prazo de entrega da região {at}")).collect();

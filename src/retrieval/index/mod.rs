@@ -51,7 +51,7 @@ pub struct IndexPoint {
 /// One query.
 #[derive(Debug, Clone)]
 pub struct IndexQuery {
-    /// The question's words, for BM25.
+    /// The question's words, for BM25; where there are none the search is by vector alone.
     pub text: String,
     /// Chooses stop words and stemmer; `None` uses none.
     pub language: Option<Language>,
