@@ -168,20 +168,15 @@ fn support(words: &[String], pieces: &[Piece]) -> (f64, Range<usize>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conversation::WorkspaceId;
+    use crate::retrieval::fixtures;
 
     fn passage(id: &str, text: &str) -> Passage {
         Passage {
-            id: id.into(),
-            workspace: WorkspaceId("w".into()),
             document_id: format!("d-{id}"),
             title: "Help".into(),
             heading_path: vec![id.into()],
-            text: text.into(),
             language: Some(Language::En),
-            url: None,
-            span: (0, text.chars().count()),
-            ordinal: 0,
+            ..fixtures::passage(id, text)
         }
     }
 

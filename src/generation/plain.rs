@@ -233,21 +233,10 @@ fn tidy(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conversation::WorkspaceId;
+    use crate::retrieval::fixtures;
 
     fn passage(text: &str, url: Option<&str>) -> Passage {
-        Passage {
-            id: "p".into(),
-            workspace: WorkspaceId("w".into()),
-            document_id: "d".into(),
-            title: String::new(),
-            heading_path: Vec::new(),
-            text: text.into(),
-            language: None,
-            url: url.map(Into::into),
-            span: (0, 0),
-            ordinal: 0,
-        }
+        Passage { url: url.map(Into::into), ..fixtures::passage("p", text) }
     }
 
     fn clean(markdown: &str) -> String {

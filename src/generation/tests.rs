@@ -6,11 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::*;
-use crate::conversation::{Channel, Conversation, Customer, Message, Role, WorkspaceId};
+use crate::conversation::{Channel, Conversation, Customer, Message, Role};
 use crate::inference::extractive::Extractive;
 use crate::inference::{
     Budget, ChatEvent, ChatModel, ChatRequest, ChatRole, ChatStream, Completion, InferenceError,
 };
+use crate::retrieval::fixtures::passage;
 use crate::retrieval::{Passage, Retrieved, Scores};
 
 /// A model that gives one fixed reply, for replies that a real one gives too seldom to test.
@@ -57,16 +58,12 @@ impl ChatModel for Scripted {
 fn found(id: &str, heading: &str, text: &str, language: Language) -> Retrieved {
     Retrieved {
         passage: Passage {
-            id: id.into(),
-            workspace: WorkspaceId("w".into()),
             document_id: "delivery".into(),
             title: "Entrega".into(),
             heading_path: vec![heading.into()],
-            text: text.into(),
             language: Some(language),
             url: Some("https://shop.example/pt/entrega".into()),
-            span: (0, text.chars().count()),
-            ordinal: 0,
+            ..passage(id, text)
         },
         scores: Scores::default(),
     }

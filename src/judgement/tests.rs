@@ -1,24 +1,14 @@
 //! Passages and drafts to try measures on.
 
-use crate::conversation::{Language, WorkspaceId};
+use crate::conversation::Language;
 use crate::generation::{Citation, Draft, Production};
 use crate::inference::{FinishReason, ModelInfo, TokenUsage};
-use crate::retrieval::{Passage, Retrieved, Scores};
+use crate::retrieval::fixtures::passage;
+use crate::retrieval::{Retrieved, Scores};
 
 pub(crate) fn hit(id: &str, text: &str, dense: f32, coverage: f32) -> Retrieved {
     Retrieved {
-        passage: Passage {
-            id: id.into(),
-            workspace: WorkspaceId("w".into()),
-            document_id: "d".into(),
-            title: String::new(),
-            heading_path: Vec::new(),
-            text: text.into(),
-            language: None,
-            url: None,
-            span: (0, text.chars().count()),
-            ordinal: 0,
-        },
+        passage: passage(id, text),
         scores: Scores { dense: Some(dense), sparse: None, coverage, fused: 1.0 },
     }
 }

@@ -9,6 +9,8 @@ use utoipa::ToSchema;
 use crate::conversation::{Language, WorkspaceId};
 
 pub mod analysis;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod fusion;
 pub mod index;
 pub mod query;

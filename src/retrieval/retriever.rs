@@ -210,20 +210,10 @@ fn coverage(words: &[Vec<String>], passage: &Passage) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::retrieval::fixtures;
 
     fn passage(id: &str, language: Option<Language>, text: &str) -> Passage {
-        Passage {
-            id: id.into(),
-            workspace: WorkspaceId("w".into()),
-            document_id: "d".into(),
-            title: "Ajuda".into(),
-            heading_path: vec![],
-            text: text.into(),
-            language,
-            url: None,
-            span: (0, text.len()),
-            ordinal: 0,
-        }
+        Passage { title: "Ajuda".into(), language, ..fixtures::passage(id, text) }
     }
 
     fn ids(found: &[Retrieved]) -> Vec<&str> {

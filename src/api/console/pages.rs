@@ -11,7 +11,6 @@ use super::{session, view};
 use crate::api::error::ApiError;
 use crate::api::state::Api;
 use crate::api::v1::events;
-use crate::retrieval::Passage;
 use crate::store::{Documents, Page, StoreError, Suggestions};
 use session::Agent;
 
@@ -109,7 +108,7 @@ pub(super) async fn passage(
     let found = passages.iter().position(|candidate| candidate.id == passage);
     let values = found.map(|at| {
         let shown = &passages[at];
-        let (before, quote, after) = mark(shown, &marked.quote);
+        let (before, quote, after) = mark(&shown.text, &marked.quote);
         context! {
             heading => shown.heading(), url => shown.url.as_deref(), before, quote, after,
             previous => at.checked_sub(1).map(|at| &passages[at].text),
@@ -119,9 +118,8 @@ pub(super) async fn passage(
     view::render("passage.html", agent.language, context! { passage => values })
 }
 
-/// The passage's text in three parts, the quote in the middle; all of it first where the quote is not found.
-fn mark<'a>(passage: &'a Passage, quote: &str) -> (&'a str, &'a str, &'a str) {
-    let text = passage.text.as_str();
+/// A passage's text in three parts, the quote in the middle; all of it first where the quote is not found.
+fn mark<'a>(text: &'a str, quote: &str) -> (&'a str, &'a str, &'a str) {
     match text.find(quote).filter(|_| !quote.is_empty()) {
         Some(start) => {
             let (before, rest) = text.split_at(start);
@@ -184,28 +182,12 @@ async fn listed(api: &Api, agent: &Agent, show: &Show) -> Result<Value, StoreErr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conversation::WorkspaceId;
-
-    fn passage(text: &str) -> Passage {
-        Passage {
-            id: "p".into(),
-            workspace: WorkspaceId("w".into()),
-            document_id: "d".into(),
-            title: "T".into(),
-            heading_path: Vec::new(),
-            text: text.into(),
-            language: None,
-            url: None,
-            span: (0, text.chars().count()),
-            ordinal: 0,
-        }
-    }
 
     #[test]
     fn the_quote_is_marked_where_it_stands() {
-        let shown = passage("Até 5 dias úteis. Grátis.");
-        assert_eq!(mark(&shown, "5 dias úteis"), ("Até ", "5 dias úteis", ". Grátis."));
-        assert_eq!(mark(&shown, "absent"), ("Até 5 dias úteis. Grátis.", "", ""));
-        assert_eq!(mark(&shown, ""), ("Até 5 dias úteis. Grátis.", "", ""));
+        let shown = "Até 5 dias úteis. Grátis.";
+        assert_eq!(mark(shown, "5 dias úteis"), ("Até ", "5 dias úteis", ". Grátis."));
+        assert_eq!(mark(shown, "absent"), ("Até 5 dias úteis. Grátis.", "", ""));
+        assert_eq!(mark(shown, ""), ("Até 5 dias úteis. Grátis.", "", ""));
     }
 }
