@@ -13,6 +13,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::Language;
 
 mod foreign;
+mod words;
 
 /// What else is known of the customer's language.
 #[derive(Debug, Clone, Copy, Default)]
@@ -117,7 +118,7 @@ fn likelihood(text: &str) -> [f64; 4] {
     let letters = text.chars().filter(|c| c.is_alphabetic()).count() as f64;
     let sharpness = (SHARPNESS * letters / FULL_SHARPNESS_LETTERS).clamp(1.0, SHARPNESS);
     let lower = text.to_lowercase().replace('’', "'");
-    for (value, words) in found.iter_mut().zip(foreign::OWN) {
+    for (value, words) in found.iter_mut().zip(words::OWN.iter()) {
         let hits = lower.unicode_words().filter(|word| words.contains(word)).count();
         *value = value.max(1e-6).powf(sharpness) * (WORD_WEIGHT * hits as f64).exp();
     }
