@@ -16,44 +16,37 @@
 //! DIR/shard-N/     qdrant-edge's own files
 //! ```
 
-use std::fs::{self, File, TryLockError};
-use std::io::Write as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use qdrant_edge::{
-    CreateIndex, Distance, EdgeConfig, EdgeConfigBuilder, EdgeShard, EdgeSparseVectorParamsBuilder,
-    EdgeVectorParamsBuilder, FieldIndexOperations, HnswIndexConfig, KeywordIndexParams, Modifier, NamedQuery,
-    Payload, PayloadFieldSchema, PayloadSchemaParams, PointId, PointInsertOperations, PointOperations,
-    PointStructPersisted, QueryEnum, QueryRequest, ScoredPoint, ScoringQuery, ScrollRequest, SearchParams,
-    SparseVector, UpdateOperation, Vector, VectorInternal, VectorStructPersisted, Vectors,
-    WithPayloadInterface, WithVector,
+    Payload, PointId, PointInsertOperations, PointOperations, PointStructPersisted, SparseVector,
+    UpdateOperation, Vector, VectorInternal, VectorStructPersisted, Vectors, WithPayloadInterface,
 };
-use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
+mod folder;
+mod shard;
+
+use folder::{Marker, cannot, folder_size, lock, remove_others};
+use shard::{DENSE, SPARSE, Shard, guarded};
+
 use super::bm25::{Bm25, Sparse};
-use super::scope::{LANGUAGE, Scope, WORKSPACE, tenant_filter};
+use super::scope::{Scope, WORKSPACE, tenant_filter};
 use super::{IndexError, IndexHits, IndexPoint, IndexQuery, PassageIndex, check_id, check_vector};
 use crate::conversation::WorkspaceId;
-use crate::retrieval::Passage;
 use crate::retrieval::analysis::ANALYZER_VERSION;
 
 /// Layout of folders and payloads; another one is rebuilt.
 const FORMAT: u32 = 1;
-const DENSE: &str = "dense";
-const SPARSE: &str = "bm25";
 /// Points a single update holds.
 const BATCH: usize = 256;
 /// Updates that may wait for the owner thread.
 const QUEUE: usize = 64;
-/// Points a page when all of them are listed.
-const PAGE: usize = 4096;
 /// A log smaller than this is never worth a copy.
 const LOG_FLOOR: u64 = 512 << 20;
 /// A log is worth a copy when it is larger than this for each point that is left.
@@ -76,63 +69,6 @@ struct Open {
     marker: Marker,
     optimizing: tokio::sync::Mutex<()>,
     _lock: File,
-}
-
-/// An open shard and its folder.
-struct Shard {
-    edge: Option<EdgeShard>,
-    folder: PathBuf,
-}
-
-impl Shard {
-    fn edge(&self) -> Result<&EdgeShard, IndexError> {
-        self.edge.as_ref().ok_or_else(|| IndexError::Internal("the shard is closed".into()))
-    }
-}
-
-impl Drop for Shard {
-    /// Closing flushes, and flushing panics when the disk is full: what was acknowledged is on disk already.
-    fn drop(&mut self) {
-        if let Some(edge) = self.edge.take()
-            && guarded(|| drop(edge)).is_err()
-        {
-            tracing::warn!("the last flush of the passage index failed; it repairs itself at the next start");
-        }
-    }
-}
-
-/// `index.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Marker {
-    format: u32,
-    analyzer: u32,
-    embedder: String,
-    dimensions: usize,
-    generation: u64,
-}
-
-impl Marker {
-    fn fits(&self, other: &Self) -> bool {
-        Self { generation: other.generation, ..self.clone() } == *other
-    }
-
-    fn folder(&self, dir: &Path) -> PathBuf {
-        dir.join(format!("shard-{}", self.generation))
-    }
-
-    fn read(dir: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(dir.join("index.json")).ok()?).ok()
-    }
-
-    /// Replaces the file in one step, on disk when this returns.
-    fn write(&self, dir: &Path) -> std::io::Result<()> {
-        let next = dir.join("index.json.next");
-        let mut file = File::create(&next)?;
-        file.write_all(&serde_json::to_vec_pretty(self)?)?;
-        file.sync_all()?;
-        fs::rename(&next, dir.join("index.json"))?;
-        File::open(dir)?.sync_all()
-    }
 }
 
 enum Order {
@@ -163,7 +99,7 @@ impl EdgeIndex {
         let found = Marker::read(dir);
         let last = found.as_ref().map_or(0, |marker| marker.generation);
         let kept = match found {
-            Some(marker) if marker.fits(&wanted) => load(&marker.folder(dir), dimensions)
+            Some(marker) if marker.fits(&wanted) => Shard::load(&marker.folder(dir), dimensions)
                 .inspect_err(|error| {
                     tracing::warn!(%error, "the passage index does not load; it is deleted and will be filled again");
                 })
@@ -285,15 +221,14 @@ impl PassageIndex for EdgeIndex {
         let shard = self.open.shard.load_full();
         let bm25 = Arc::clone(&self.bm25);
         blocking(move || {
-            let shard = shard.edge()?;
             let sparse = bm25.question(&query.text, query.language);
             let dense = VectorInternal::Dense(query.dense);
             Ok(IndexHits {
-                dense: ranked(shard, dense, DENSE, &scope, query.limit)?,
+                dense: shard.ranked(dense, DENSE, &scope, query.limit)?,
                 sparse: if sparse.is_empty() {
                     Vec::new()
                 } else {
-                    ranked(shard, sparse_vector(sparse)?, SPARSE, &scope, query.limit)?
+                    shard.ranked(sparse_vector(sparse)?, SPARSE, &scope, query.limit)?
                 },
             })
         })
@@ -304,7 +239,7 @@ impl PassageIndex for EdgeIndex {
         let shard = self.open.shard.load_full();
         blocking(move || {
             let mut ids = Vec::new();
-            pages(shard.edge()?, false, |records| {
+            shard.pages(false, |records| {
                 ids.extend(records.into_iter().map(|record| record.id.to_string()));
                 Ok(())
             })?;
@@ -356,66 +291,54 @@ fn own(open: &Open, mut queue: mpsc::Receiver<Order>) {
         let _ = match order {
             Order::Upsert(points, reply) => reply.send(upsert(&shard, points)),
             Order::Delete(scope, reply) => reply.send(delete(&shard, &scope)),
-            Order::Flush(reply) => reply.send(shard.edge().and_then(flush)),
+            Order::Flush(reply) => reply.send(shard.flush()),
             Order::Compact(reply) => reply.send(compact(open, &shard)),
         };
     }
 }
 
 fn upsert(shard: &Shard, mut points: Vec<PointStructPersisted>) -> Result<(), IndexError> {
-    let edge = shard.edge()?;
     while !points.is_empty() {
         let rest = points.split_off(points.len().min(BATCH));
-        update(
-            edge,
-            UpdateOperation::PointOperation(PointOperations::UpsertPoints(
-                PointInsertOperations::PointsList(points),
-            )),
-        )?;
+        shard.update(UpdateOperation::PointOperation(PointOperations::UpsertPoints(
+            PointInsertOperations::PointsList(points),
+        )))?;
         points = rest;
     }
-    flush(edge)
+    shard.flush()
 }
 
 fn delete(shard: &Shard, scope: &Scope) -> Result<(), IndexError> {
-    let edge = shard.edge()?;
-    update(edge, UpdateOperation::PointOperation(PointOperations::DeletePointsByFilter(scope.edge()?)))?;
-    flush(edge)
+    shard.update(UpdateOperation::PointOperation(PointOperations::DeletePointsByFilter(scope.edge()?)))?;
+    shard.flush()
 }
 
 /// Copies every point into a new folder when the log has outgrown what it holds. Searches go on meanwhile.
 fn compact(open: &Open, shard: &Shard) -> Result<(), IndexError> {
-    let edge = shard.edge()?;
     let log = folder_size(&shard.folder.join("wal"));
-    if log < LOG_FLOOR || log < LOG_BYTES_A_POINT * edge.info().points_count as u64 {
+    if log < LOG_FLOOR || log < LOG_BYTES_A_POINT * shard.edge()?.info().points_count as u64 {
         return Ok(());
     }
     let generation = Marker::read(&open.dir).map_or(open.marker.generation, |marker| marker.generation) + 1;
     let marker = Marker { generation, ..open.marker.clone() };
-    let copy = create_folder(&marker.folder(&open.dir), marker.dimensions)?;
-    {
-        let target = copy.edge()?;
-        pages(edge, true, |records| {
-            let points = records
-                .into_iter()
-                .filter_map(|record| {
-                    Some(PointStructPersisted {
-                        id: record.id,
-                        vector: VectorStructPersisted::from(record.vector?),
-                        payload: record.payload,
-                    })
+    let copy = Shard::create(&marker.folder(&open.dir), marker.dimensions)?;
+    shard.pages(true, |records| {
+        let points = records
+            .into_iter()
+            .filter_map(|record| {
+                Some(PointStructPersisted {
+                    id: record.id,
+                    vector: VectorStructPersisted::from(record.vector?),
+                    payload: record.payload,
                 })
-                .collect();
-            update(
-                target,
-                UpdateOperation::PointOperation(PointOperations::UpsertPoints(
-                    PointInsertOperations::PointsList(points),
-                )),
-            )
-        })?;
-        guarded(|| target.optimize())?.map_err(internal)?;
-        flush(target)?;
-    }
+            })
+            .collect();
+        copy.update(UpdateOperation::PointOperation(PointOperations::UpsertPoints(
+            PointInsertOperations::PointsList(points),
+        )))
+    })?;
+    guarded(|| copy.edge()?.optimize().map_err(internal))??;
+    copy.flush()?;
     marker.write(&open.dir).map_err(|error| cannot("write", &open.dir, &error))?;
     tracing::info!(log_mb = log >> 20, "the passage index was copied to shorten its log");
     let old = shard.folder.clone();
@@ -425,129 +348,11 @@ fn compact(open: &Open, shard: &Shard) -> Result<(), IndexError> {
     Ok(())
 }
 
-fn config(dimensions: usize) -> EdgeConfig {
-    EdgeConfigBuilder::new()
-        .vector(DENSE, EdgeVectorParamsBuilder::new(dimensions, Distance::Cosine).build())
-        .sparse_vector(SPARSE, EdgeSparseVectorParamsBuilder::new().modifier(Modifier::Idf).build())
-        .hnsw_config(HnswIndexConfig { m: 0, ..HnswIndexConfig::default() })
-        .build()
-}
-
-/// Loads a shard as it was left, whether it was closed or killed.
-fn load(folder: &Path, dimensions: usize) -> Result<Shard, IndexError> {
-    if !folder.join("segments").is_dir() {
-        return Err(IndexError::Internal(format!("{} holds no index", folder.display())));
-    }
-    // Optimizations that were killed leave their work behind.
-    let leftovers = folder.join("temp_segments");
-    if leftovers.exists() {
-        fs::remove_dir_all(&leftovers).map_err(|error| cannot("clear", &leftovers, &error))?;
-    }
-    prepared(folder, guarded(|| EdgeShard::load(folder, Some(config(dimensions))))?.map_err(internal)?)
-}
-
 /// Begins an empty index and says in the marker that it counts.
 fn create(dir: &Path, marker: &Marker) -> Result<Shard, IndexError> {
-    let shard = create_folder(&marker.folder(dir), marker.dimensions)?;
+    let shard = Shard::create(&marker.folder(dir), marker.dimensions)?;
     marker.write(dir).map_err(|error| cannot("write", dir, &error))?;
     Ok(shard)
-}
-
-fn create_folder(folder: &Path, dimensions: usize) -> Result<Shard, IndexError> {
-    if folder.exists() {
-        fs::remove_dir_all(folder).map_err(|error| cannot("clear", folder, &error))?;
-    }
-    fs::create_dir_all(folder).map_err(|error| cannot("make", folder, &error))?;
-    prepared(folder, guarded(|| EdgeShard::new(folder, config(dimensions)))?.map_err(internal)?)
-}
-
-/// Makes sure of the payload indexes, which costs nothing where they are there.
-fn prepared(folder: &Path, edge: EdgeShard) -> Result<Shard, IndexError> {
-    let shard = Shard { edge: Some(edge), folder: folder.into() };
-    let edge = shard.edge()?;
-    for (field, tenant) in [(WORKSPACE, true), (LANGUAGE, false)] {
-        let schema = KeywordIndexParams { is_tenant: Some(tenant), ..KeywordIndexParams::default() };
-        let index = CreateIndex {
-            field_name: field
-                .try_into()
-                .map_err(|()| IndexError::Internal(format!("{field} is not a field's name")))?,
-            field_schema: Some(PayloadFieldSchema::FieldParams(PayloadSchemaParams::Keyword(schema))),
-        };
-        update(edge, UpdateOperation::FieldIndexOperation(FieldIndexOperations::CreateIndex(index)))?;
-    }
-    flush(edge)?;
-    Ok(shard)
-}
-
-fn update(edge: &EdgeShard, operation: UpdateOperation) -> Result<(), IndexError> {
-    guarded(|| edge.update(operation))?.map_err(internal)
-}
-
-/// Flushes. A running optimization holds the locks for moments, and a flush that meets them panics: it is tried again.
-fn flush(edge: &EdgeShard) -> Result<(), IndexError> {
-    const ATTEMPTS: u32 = 12;
-    let mut last = None;
-    for attempt in 0..ATTEMPTS {
-        match guarded(|| edge.flush()) {
-            Ok(()) => return Ok(()),
-            Err(error) => last = Some(error),
-        }
-        std::thread::sleep(Duration::from_millis(2 << attempt));
-    }
-    Err(last.unwrap_or_else(|| IndexError::Internal("the flush was not tried".into())))
-}
-
-fn ranked(
-    edge: &EdgeShard,
-    vector: VectorInternal,
-    name: &str,
-    scope: &Scope,
-    limit: usize,
-) -> Result<Vec<(Passage, f32)>, IndexError> {
-    let request = QueryRequest {
-        prefetches: Vec::new(),
-        query: Some(ScoringQuery::Vector(QueryEnum::Nearest(NamedQuery::new(vector, name)))),
-        filter: Some(scope.edge()?),
-        score_threshold: None,
-        limit,
-        offset: 0,
-        params: Some(SearchParams { exact: true, ..SearchParams::default() }),
-        with_vector: WithVector::Bool(false),
-        with_payload: WithPayloadInterface::Bool(true),
-    };
-    edge.query(request).map_err(internal)?.into_iter().map(scored).collect()
-}
-
-fn scored(point: ScoredPoint) -> Result<(Passage, f32), IndexError> {
-    let fields = point.payload.map(|payload| payload.0).unwrap_or_default();
-    serde_json::from_value(serde_json::Value::Object(fields))
-        .map(|passage| (passage, point.score))
-        .map_err(|error| IndexError::Incompatible(format!("a stored passage cannot be read: {error}")))
-}
-
-/// Every point, page by page.
-fn pages(
-    edge: &EdgeShard,
-    whole: bool,
-    mut each: impl FnMut(Vec<qdrant_edge::Record>) -> Result<(), IndexError>,
-) -> Result<(), IndexError> {
-    let mut offset = None;
-    loop {
-        let (records, next) = edge
-            .scroll(ScrollRequest {
-                offset,
-                limit: Some(PAGE),
-                with_payload: Some(WithPayloadInterface::Bool(whole)),
-                with_vector: WithVector::Bool(whole),
-                ..ScrollRequest::default()
-            })
-            .map_err(internal)?;
-        each(records)?;
-        match next {
-            Some(next) => offset = Some(next),
-            None => return Ok(()),
-        }
-    }
 }
 
 fn sparse_vector(sparse: Sparse) -> Result<VectorInternal, IndexError> {
@@ -559,67 +364,12 @@ fn point_id(id: &str) -> Result<PointId, IndexError> {
     id.parse().map_err(|()| IndexError::Internal(format!("the passage id {id:?} is not a UUID")))
 }
 
-/// Runs what may panic inside qdrant-edge. The panic becomes an error.
-fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, IndexError> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        let message = panic
-            .downcast_ref::<String>()
-            .cloned()
-            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-            .unwrap_or_default();
-        IndexError::Internal(format!("qdrant-edge panicked: {message}"))
-    })
-}
-
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, IndexError> + Send + 'static,
 ) -> Result<T, IndexError> {
     tokio::task::spawn_blocking(move || guarded(work).flatten())
         .await
         .map_err(|error| IndexError::Internal(format!("the search was stopped: {error}")))?
-}
-
-fn lock(dir: &Path) -> Result<File, IndexError> {
-    let path = dir.join("lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(|error| cannot("open", &path, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(IndexError::InUse(format!(
-            "{} is in use by another Ponto process; stop that one, or give this one its own `server.data_dir`",
-            dir.display()
-        ))),
-        Err(TryLockError::Error(error)) => Err(cannot("lock", &path, &error)),
-    }
-}
-
-/// Removes shard folders that no longer count.
-fn remove_others(dir: &Path, kept: &Path) {
-    let Ok(entries) = fs::read_dir(dir) else { return };
-    for path in entries.flatten().map(|entry| entry.path()) {
-        let is_shard =
-            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("shard-"));
-        if is_shard
-            && path != kept
-            && let Err(error) = fs::remove_dir_all(&path)
-        {
-            tracing::warn!(%error, path = %path.display(), "an old passage index could not be removed");
-        }
-    }
-}
-
-fn folder_size(folder: &Path) -> u64 {
-    fs::read_dir(folder).map_or(0, |entries| {
-        entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|file| file.len()).sum()
-    })
-}
-
-fn cannot(verb: &str, path: &Path, error: &std::io::Error) -> IndexError {
-    IndexError::Internal(format!("cannot {verb} {}: {error}", path.display()))
 }
 
 fn internal(error: impl std::fmt::Display) -> IndexError {
