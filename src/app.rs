@@ -13,7 +13,7 @@ use crate::inference::extractive::Extractive;
 use crate::inference::models::{ModelError, Progress, Registry};
 use crate::inference::openai::OpenAiChat;
 use crate::inference::routing::Router;
-use crate::inference::{BackendKind, ChatModel, Embedder, InferenceError};
+use crate::inference::{BackendKind, CachedEmbedder, ChatModel, Embedder, InferenceError};
 use crate::judgement::Judge;
 use crate::judgement::calibration::{CalibrationError, Calibrations};
 use crate::knowledge::{KnowledgeError, Library};
@@ -83,7 +83,10 @@ impl App {
     pub async fn build(config: Config, progress: Arc<dyn Progress>) -> Result<Self, AppError> {
         let registry = Registry::open(&config.models)?;
         let embedder = load_embedder(&config, &registry, progress.as_ref()).await?;
-        let chat = load_chat(&config, &registry, &embedder, progress.as_ref()).await?;
+        // What is compared again and again; documents pass through once and would only push it out.
+        let cached: Arc<dyn Embedder> =
+            Arc::new(CachedEmbedder::new(Arc::clone(&embedder), config.models.embedder_cache));
+        let chat = load_chat(&config, &registry, &cached, progress.as_ref()).await?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.server.database()).await?);
         let index = open_index(&config, embedder.as_ref()).await?;
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
@@ -96,12 +99,12 @@ impl App {
         ));
         library.repair().await?;
         let retriever =
-            Arc::new(Retriever::new(Arc::clone(&index), Arc::clone(&embedder), config.retrieval.clone()));
+            Arc::new(Retriever::new(Arc::clone(&index), Arc::clone(&cached), config.retrieval.clone()));
         let calibrations = Calibrations::load(config.judgement.calibrations.as_deref())?;
         let assistant = Arc::new(Assistant::new(AssistantParts {
             retriever: Arc::clone(&retriever),
             drafter: Arc::new(Drafter::new(Arc::clone(&chat), config.generation.clone())?),
-            judge: Arc::new(Judge::new(Arc::clone(&embedder), calibrations, config.judgement.clone())),
+            judge: Arc::new(Judge::new(cached, calibrations, config.judgement.clone())),
             chat: chat.info().clone(),
             embedder: embedder.info().clone(),
             decision: config.decision.clone(),

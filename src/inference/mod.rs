@@ -20,11 +20,14 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
+mod cached;
 pub mod candle;
 pub mod extractive;
 pub mod models;
 pub mod openai;
 pub mod routing;
+
+pub use cached::CachedEmbedder;
 
 /// A model that continues a chat.
 #[async_trait]

@@ -225,10 +225,17 @@ impl Calibration {
     }
 
     /// The calibrated probability that the reply is acceptable, 0 to 1.
+    ///
+    /// The isotonic map is level over whole blocks; a hundredth of the score keeps the order within them, so that a
+    /// threshold can lie anywhere.
     pub fn apply(&self, signals: &BTreeMap<String, f64>, language: Language) -> f64 {
-        interpolate(&self.isotonic, self.score(signals, language))
+        let score = self.score(signals, language);
+        (1.0 - ORDER) * interpolate(&self.isotonic, score) + ORDER * score
     }
 }
+
+/// Share of the score in a calibrated probability.
+const ORDER: f64 = 0.01;
 
 /// Piecewise linear through the points, constant beyond both ends; the identity without points.
 fn interpolate(points: &[Breakpoint], score: f64) -> f64 {

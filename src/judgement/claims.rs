@@ -28,6 +28,13 @@ enum Kind {
     Name(Vec<String>),
 }
 
+impl Claim {
+    /// Whether it is a number, an amount, a time or a date.
+    pub(super) fn is_figure(&self) -> bool {
+        matches!(self.kind, Kind::Quantity(_))
+    }
+}
+
 /// Everything of some sources that claims are compared with.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Evidence {

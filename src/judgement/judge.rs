@@ -20,8 +20,8 @@ use crate::settings::Problem;
 pub struct JudgementConfig {
     /// Folder of calibrations (`*.json`) beside those of the binary; one of the same key replaces the binary's.
     pub calibrations: Option<PathBuf>,
-    /// Whether sentences that share too few words with their source are compared with it by meaning too
-    /// (a few milliseconds a sentence). A calibration is fitted with or without.
+    /// Whether question, reply and sources are compared by meaning too (a few milliseconds a sentence that was not
+    /// compared before). A calibration is fitted with or without.
     pub semantic: bool,
 }
 
@@ -89,8 +89,7 @@ impl Judge {
         let grounding = groundedness::measure(question, language, draft, retrieved);
         let mut signals = signals::signals(question, language, draft, retrieved, &grounding);
         if self.config.semantic {
-            let support = semantic::support(self.embedder.as_ref(), &grounding.pairs).await?;
-            signals.insert("semantic_support".to_owned(), support);
+            signals.extend(semantic::signals(self.embedder.as_ref(), input, &grounding.pairs).await?);
         }
         let calibration = self.calibrations.find(&self.key(draft));
         let value = calibration.as_ref().map_or_else(

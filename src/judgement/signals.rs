@@ -9,23 +9,31 @@
 //! | `question_in_sources` | share of the question's words in the windows that support the draft, with their headings |
 //! | `cited_rank` | reciprocal rank of the best cited passage; 0 without a citation |
 //! | `groundedness_min`, `groundedness_mean` | support of the weakest sentence, and of all on average |
-//! | `semantic_support` | cosine of the weakest sentence with its window, rescaled; 1 where words settle it; absent when switched off |
+//! | `semantic_support` | cosine of the weakest sentence with its window, rescaled from 0.78–0.96; 1 where words settle it |
+//! | `answerability` | best sum of a source sentence's cosine with the question and a tenth of the question's weight in it, rescaled from 0.82–0.96 |
+//! | `answer_relevance` | cosine of question and draft, rescaled from 0.78–0.92 |
+//! | `agrees_with_quote` | share of the draft's words in the three source sentences nearest to the question |
 //! | `claims_supported` | share of numbers, dates, links, codes and names that the sources hold; 1 without any |
 //! | `negation_match` | share of the sentences that negate exactly where their source does |
 //! | `language_match` | how surely the draft is in the customer's language |
 //! | `token_logprob` | geometric mean of the tokens' probabilities; absent where the backend gives none |
 //! | `token_logprob_low` | the same over the least likely tenth; absent likewise |
+//! | `figure_given` | 0 where the question asks for a number, a time or an amount and the draft has none; else 1 |
 //! | `length_fit` | 1 from 20 to 600 characters, falling outside |
 //! | `answer_overlap_question` | share of the question's words that come back in the draft |
 //! | `finished` | 1 when the model ended by itself, 0 when the limit cut it |
+//!
+//! The four that compare vectors are absent when `judgement.semantic` is off.
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::claims::{Claim, claims};
 use super::groundedness::Grounding;
 use crate::conversation::Language;
 use crate::conversation::language::{Hint, detect};
 use crate::generation::Draft;
 use crate::inference::FinishReason;
+use crate::inference::extractive::rank::asks_for_figure;
 use crate::retrieval::Retrieved;
 use crate::text::Keys;
 
@@ -85,6 +93,8 @@ pub(super) fn signals(
     if let Some(low) = draft.production.logprobs.as_deref().and_then(lowest_tenth) {
         put("token_logprob_low", low.exp());
     }
+    let given = || claims(&draft.text, language).iter().any(Claim::is_figure);
+    put("figure_given", if !asks_for_figure(question) || given() { 1.0 } else { 0.0 });
     put("length_fit", length_fit(draft.text.chars().count() as f64));
     let keys = Keys::of(language.code());
     let asked = keys.all(question);

@@ -8,13 +8,15 @@ use crate::eval::EvalError;
 use crate::judgement::calibration::{Breakpoint, Calibration, CalibrationKey};
 
 /// Penalty on the weight of a standardised signal.
-const WEIGHT_PENALTY: f64 = 1.0;
+const WEIGHT_PENALTY: f64 = 3.0;
 /// Penalty on a language's departure from the pooled intercept.
 const LANGUAGE_PENALTY: f64 = 4.0;
 /// Fewest rows of either label.
 const FEWEST: usize = 5;
 
-/// Fits a calibration without a certificate. Signals that never vary get no weight; an absent signal counts as its mean.
+/// Fits a calibration without a certificate. Every signal is made so that higher is better, so none gets a negative
+/// weight: the one that would get the most negative is left out, until none is (a few hundred rows do not carry twenty
+/// weights of either sign). Signals that never vary get no weight; an absent signal counts as its mean.
 pub fn fit(examples: &[Example], key: CalibrationKey, description: String) -> Result<Calibration, EvalError> {
     let good = examples.iter().filter(|example| example.acceptable).count();
     let bad = examples.len() - good;
@@ -24,27 +26,18 @@ pub fn fit(examples: &[Example], key: CalibrationKey, description: String) -> Re
              {good} and {bad}"
         )));
     }
-    let columns = columns(examples);
+    let mut columns = columns(examples);
     let languages: Vec<Language> =
         examples.iter().map(|example| example.language).collect::<BTreeSet<_>>().into_iter().collect();
-    let rows: Vec<Vec<f64>> = examples
-        .iter()
-        .map(|example| {
-            let of_language = languages.iter().map(|l| f64::from(u8::from(*l == example.language)));
-            let signals = columns.iter().map(|column| {
-                (example.signals.get(&column.name).unwrap_or(&column.mean) - column.mean) / column.deviation
-            });
-            std::iter::once(1.0).chain(of_language).chain(signals).collect()
-        })
-        .collect();
     let labels: Vec<bool> = examples.iter().map(|example| example.acceptable).collect();
-    let penalties: Vec<f64> = std::iter::once(0.0)
-        .chain(languages.iter().map(|_| LANGUAGE_PENALTY))
-        .chain(columns.iter().map(|_| WEIGHT_PENALTY))
-        .collect();
-    let coefficients = logistic::fit(&rows, &labels, &penalties).ok_or_else(|| {
-        EvalError::NotEnough("the logistic regression does not converge on these rows".into())
-    })?;
+    let coefficients = loop {
+        let coefficients = weigh(examples, &labels, &languages, &columns)?;
+        let weights = coefficients[1 + languages.len()..].iter().enumerate();
+        match weights.min_by(|(_, a), (_, b)| a.total_cmp(b)) {
+            Some((worst, weight)) if *weight < 0.0 => drop(columns.remove(worst)),
+            _ => break coefficients,
+        }
+    };
     let (heads, weights) = coefficients.split_at(1 + languages.len());
     let mut calibration = Calibration {
         key,
@@ -63,6 +56,31 @@ pub fn fit(examples: &[Example], key: CalibrationKey, description: String) -> Re
     };
     calibration.isotonic = breakpoints(&calibration, examples, good, bad);
     Ok(calibration)
+}
+
+/// The pooled intercept, one a language, and one weight a column, of the standardised signals.
+fn weigh(
+    examples: &[Example],
+    labels: &[bool],
+    languages: &[Language],
+    columns: &[Column],
+) -> Result<Vec<f64>, EvalError> {
+    let rows: Vec<Vec<f64>> = examples
+        .iter()
+        .map(|example| {
+            let of_language = languages.iter().map(|l| f64::from(u8::from(*l == example.language)));
+            let signals = columns.iter().map(|column| {
+                (example.signals.get(&column.name).unwrap_or(&column.mean) - column.mean) / column.deviation
+            });
+            std::iter::once(1.0).chain(of_language).chain(signals).collect()
+        })
+        .collect();
+    let penalties: Vec<f64> = std::iter::once(0.0)
+        .chain(languages.iter().map(|_| LANGUAGE_PENALTY))
+        .chain(columns.iter().map(|_| WEIGHT_PENALTY))
+        .collect();
+    logistic::fit(&rows, labels, &penalties)
+        .ok_or_else(|| EvalError::NotEnough("the logistic regression does not converge on these rows".into()))
 }
 
 /// Isotonic blocks as breakpoints at their mean score. Labels are Platt's smoothed targets (Platt 1999), so that no

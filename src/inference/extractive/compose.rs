@@ -1,40 +1,29 @@
 //! From ranked sentences to a reply.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use super::announces;
 use super::rank::{Candidate, Ranking};
 use crate::inference::Grounding;
-use crate::text::{Keys, Unit, UnitKind, fold, words};
+use crate::text::{Unit, UnitKind, fold, words};
 
 /// Longest reply in characters, unless a single sentence is longer.
 const LONGEST: usize = 420;
-/// A further sentence needs this share of the best one's score and must speak of something new.
-const SECOND: f64 = 0.75;
 /// At most so many sentences are chosen for themselves.
-const CHOSEN: usize = 2;
+const CHOSEN: usize = 3;
 /// At most so many units follow one that announces them.
 const FOLLOWING: usize = 5;
 
 /// The chosen units, each with the neighbours it needs, in order of the first choice of their source.
 pub(super) fn compose(grounding: &Grounding, ranking: &Ranking) -> String {
     let mut reply = Reply { grounding, ranking, chosen: BTreeSet::new(), sources: Vec::new(), length: 0 };
-    let keys = Keys::of(&grounding.language);
-    let asked: HashSet<String> = keys.all(&grounding.question).into_iter().collect();
-    let mut covered: HashSet<String> = HashSet::new();
     let Some(best) = ranking.candidates.first() else { return String::new() };
-    let mut count = 0;
-    for candidate in &ranking.candidates {
-        if count == CHOSEN || candidate.score < SECOND * best.score {
-            break;
-        }
-        let held: HashSet<String> =
-            keys.all(reply.text(candidate)).into_iter().filter(|key| asked.contains(key)).collect();
-        let news = held.difference(&covered).count() > 0;
-        if count == 0 || (news && reply.fits(candidate)) {
+    reply.add(best);
+    reply.go_on(best);
+    let near = ranking.candidates.iter().take_while(|it| it.score >= best.score - ranking.reach);
+    for candidate in near.take(CHOSEN).skip(1) {
+        if reply.fits(candidate) {
             reply.add(candidate);
-            covered.extend(held);
-            count += 1;
         }
     }
     reply.write()
@@ -74,7 +63,21 @@ impl Reply<'_> {
         }
     }
 
-    /// Adds a unit, the one before it when it leans on it, and the ones it announces.
+    /// Adds the sentence that follows in the same paragraph: conditions and details stand behind what they belong to.
+    fn go_on(&mut self, candidate: &Candidate) {
+        let (units, text) =
+            (&self.ranking.units[candidate.source], &self.grounding.sources[candidate.source].text);
+        let next = candidate.unit + 1;
+        if units.get(next).is_some_and(|it| {
+            it.kind == UnitKind::Sentence
+                && it.block == units[candidate.unit].block
+                && self.length + it.text(text).chars().count() <= LONGEST
+        }) {
+            self.insert(candidate.source, next);
+        }
+    }
+
+    /// Adds a unit, the one before it when it leans on it, the one that announces it, and the ones it announces.
     fn add(&mut self, candidate: &Candidate) {
         let (source, index) = (candidate.source, candidate.unit);
         let (ranking, grounding) = (self.ranking, self.grounding);
@@ -86,6 +89,13 @@ impl Reply<'_> {
             && leans(unit.text(text))
         {
             self.insert(source, before);
+        }
+        // "What is not covered:" turns the meaning of the items below it around.
+        if unit.kind == UnitKind::Item
+            && let Some(above) = units[..index].iter().rposition(|above| above.kind != UnitKind::Item)
+            && announces(&units[above].kind, units[above].text(text))
+        {
+            self.insert(source, above);
         }
         self.insert(source, index);
         if !announces(&unit.kind, unit.text(text)) {

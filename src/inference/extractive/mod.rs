@@ -8,26 +8,23 @@ use async_trait::async_trait;
 
 use crate::inference::{
     Budget, ChatEvent, ChatModel, ChatRequest, ChatStream, Completion, Embedder, FinishReason, Grounding,
-    InferenceError, ModelInfo, Purpose, TokenUsage,
+    InferenceError, ModelInfo, TokenUsage,
 };
 use crate::text::UnitKind;
 
 mod compose;
+mod meaning;
 pub mod rank;
-
-use rank::Ranking;
 
 /// What a model answers when the sources do not hold the answer.
 pub const NO_ANSWER: &str = "NO_ANSWER";
 
 /// Part of the fingerprint: raise it when the choice or the form of sentences changes.
-const REVISION: &str = "extractive-1";
-/// Below this share of the question's weight in the best sentence and its context nothing is quoted.
+const REVISION: &str = "extractive-2";
+/// Below this [answerability](rank::Ranking::answerability) nothing is quoted.
+const MIN_ANSWERABILITY: f64 = 0.88;
+/// Without an embedder: below this share of the question's weight in the best sentence and its context nothing is quoted.
 const MIN_SUPPORT: f64 = 0.18;
-/// So many of the best sentences are compared with the question by meaning.
-const EMBEDDED: usize = 10;
-/// What likeness of meaning is worth against shared words.
-const MEANING: f64 = 0.6;
 /// Longest wait for the embedder; past it shared words decide alone.
 const EMBEDDING_WAIT: Duration = Duration::from_millis(600);
 
@@ -38,7 +35,7 @@ pub struct Extractive {
 }
 
 impl Extractive {
-    /// With an embedder, likeness of meaning weighs in beside shared words.
+    /// With an embedder, sentences are compared by meaning; without, by shared words alone.
     pub fn new(embedder: Option<Arc<dyn Embedder>>) -> Self {
         let fingerprint = match &embedder {
             Some(embedder) => format!("{REVISION}+{}", embedder.info().fingerprint),
@@ -58,15 +55,24 @@ impl Extractive {
         let mut ranking = rank::rank(&grounding.question, &grounding.language, &grounding.sources);
         if let Some(embedder) = &self.embedder
             && budget.remaining() > EMBEDDING_WAIT
-            && ranking.candidates.len() > 1
+            && !ranking.candidates.is_empty()
         {
-            let meaning = weigh_meaning(embedder.as_ref(), grounding, &mut ranking);
+            let mut weighed = ranking.clone();
+            let meaning = weighed.weigh_meaning(embedder.as_ref(), &grounding.question, &grounding.sources);
             tokio::select! {
                 () = budget.cancel.cancelled() => return Err(InferenceError::Cancelled),
-                _ = tokio::time::timeout(EMBEDDING_WAIT, meaning) => {}
+                // Without an answer in time, words alone decide.
+                outcome = tokio::time::timeout(EMBEDDING_WAIT, meaning) => {
+                    if matches!(outcome, Ok(Ok(()))) {
+                        ranking = weighed;
+                    }
+                }
             }
         }
-        let supported = ranking.candidates.first().is_some_and(|best| best.support >= MIN_SUPPORT);
+        let supported = match ranking.answerability() {
+            Some(answerability) => answerability >= MIN_ANSWERABILITY,
+            None => ranking.candidates.first().is_some_and(|best| best.support >= MIN_SUPPORT),
+        };
         Ok(if supported { compose::compose(grounding, &ranking) } else { NO_ANSWER.to_owned() })
     }
 }
@@ -99,38 +105,6 @@ impl ChatModel for Extractive {
         };
         Ok(Box::pin(futures::stream::iter([Ok(ChatEvent::Delta(text)), Ok(ChatEvent::Done(done))])))
     }
-}
-
-/// Adds likeness of meaning to the best candidates and sorts them again. Cosines of small embedders lie close together,
-/// so they are spread over the candidates compared. A failure leaves the ranking as it was.
-async fn weigh_meaning(embedder: &dyn Embedder, grounding: &Grounding, ranking: &mut Ranking) {
-    let count = ranking.candidates.len().min(EMBEDDED);
-    let texts: Vec<String> = ranking.candidates[..count]
-        .iter()
-        .map(|candidate| {
-            let source = &grounding.sources[candidate.source];
-            let unit = &ranking.units[candidate.source][candidate.unit];
-            format!("{}\n{}", source.title, unit.render(&source.text))
-        })
-        .collect();
-    let question = embedder.embed(vec![grounding.question.clone()], Purpose::Query).await;
-    let passages = embedder.embed(texts, Purpose::Passage).await;
-    let (Ok(question), Ok(passages)) = (question, passages) else { return };
-    let Some(question) = question.first() else { return };
-    let cosines: Vec<f64> = passages
-        .iter()
-        .map(|passage| passage.iter().zip(question).map(|(a, b)| f64::from(a * b)).sum())
-        .collect();
-    let (low, high) = cosines
-        .iter()
-        .fold((f64::MAX, f64::MIN), |(low, high), cosine| (low.min(*cosine), high.max(*cosine)));
-    if high - low < 1e-6 {
-        return;
-    }
-    for (candidate, cosine) in ranking.candidates.iter_mut().zip(&cosines) {
-        candidate.score += MEANING * (cosine - low) / (high - low);
-    }
-    ranking.candidates[..count].sort_by(|a, b| b.score.total_cmp(&a.score));
 }
 
 /// Whether a unit of this kind can only be understood with what follows it.

@@ -22,6 +22,8 @@ const ROW: f64 = 0.05;
 /// Beyond this many characters a unit loses [`LONG_LOSS`].
 const LONG: usize = 320;
 const LONG_LOSS: f64 = 0.1;
+/// A further unit may lack this share of the best one's score.
+const REACH: f64 = 0.25;
 
 /// One unit of one source with its score.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +34,8 @@ pub struct Candidate {
     pub unit: usize,
     /// Higher is better; comparable within one ranking alone.
     pub score: f64,
+    /// Cosine with the question, once meaning has been weighed.
+    pub cosine: Option<f64>,
     /// Share of the question's weight that the unit and its context hold, 0 to 1.
     pub support: f64,
 }
@@ -43,6 +47,8 @@ pub struct Ranking {
     pub units: Vec<Vec<Unit>>,
     /// Quotable units, best first.
     pub candidates: Vec<Candidate>,
+    /// How far below the best score a further unit may lie and still be quoted with it.
+    pub reach: f64,
 }
 
 /// Ranks the units of `sources` (best source first) for `question`; `language` is an ISO 639-1 code.
@@ -104,11 +110,12 @@ pub fn rank(question: &str, language: &str, sources: &[Source]) -> Ranking {
                 score -= LONG_LOSS;
             }
             let support = if weights.all > 0.0 { earned / weights.all } else { 0.0 };
-            candidates.push(Candidate { source: position, unit: index, score, support });
+            candidates.push(Candidate { source: position, unit: index, score, cosine: None, support });
         }
     }
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
-    Ranking { units: split, candidates }
+    let reach = REACH * candidates.first().map_or(0.0, |best| best.score);
+    Ranking { units: split, candidates, reach }
 }
 
 /// Inverse document frequencies of the question's words over the units.
@@ -141,7 +148,8 @@ impl Weights {
     }
 }
 
-fn asks_for_figure(question: &str) -> bool {
+/// Whether a question asks for a number, a time, an amount or a date, by its words in the four languages.
+pub fn asks_for_figure(question: &str) -> bool {
     words(question).any(|word| {
         matches!(
             fold(word).as_str(),

@@ -54,6 +54,9 @@ pub struct ModelsConfig {
     pub embedder_threads: Option<usize>,
     /// Calls that may wait for the embedder before further ones are refused.
     pub embedder_queue: usize,
+    /// Short texts whose vectors are kept in memory (about 1.7 kB each), so that the sentences of the knowledge base and
+    /// repeated questions are embedded once.
+    pub embedder_cache: usize,
 }
 
 impl Default for ModelsConfig {
@@ -67,6 +70,7 @@ impl Default for ModelsConfig {
             python: "python3".into(),
             embedder_threads: None,
             embedder_queue: 64,
+            embedder_cache: 20_000,
         }
     }
 }
