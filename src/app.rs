@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
 
 use crate::assistant::{Assistant, AssistantParts};
 use crate::config::Config;
@@ -79,8 +80,18 @@ pub enum AppError {
 }
 
 impl App {
-    /// Builds every part, fetching the models that are missing, and repairs the index from the store.
+    /// Builds every part, fetching the models that are missing. The index is complete when this returns.
     pub async fn build(config: Config, progress: Arc<dyn Progress>) -> Result<Self, AppError> {
+        let app = Self::open(config, progress).await?;
+        if app.library.backlog().is_some() {
+            app.library.rebuild(&CancellationToken::new()).await?;
+        }
+        Ok(app)
+    }
+
+    /// As [`Self::build`], but what the index lacks of the store is left to the server: embedding it again, after a
+    /// change of the embedder, takes minutes. Until then [`Library::backlog`] says how much that is.
+    pub async fn open(config: Config, progress: Arc<dyn Progress>) -> Result<Self, AppError> {
         let registry = Registry::open(&config.models)?;
         let embedder = load_embedder(&config, &registry, progress.as_ref()).await?;
         // What is compared again and again; documents pass through once and would only push it out.
@@ -97,7 +108,9 @@ impl App {
             Arc::clone(&clock),
             config.knowledge.clone(),
         ));
-        library.repair().await?;
+        if library.compare().await?.lacking == 0 {
+            library.rebuild(&CancellationToken::new()).await?;
+        }
         let retriever =
             Arc::new(Retriever::new(Arc::clone(&index), Arc::clone(&cached), config.retrieval.clone()));
         let calibrations = Calibrations::load(config.judgement.calibrations.as_deref())?;

@@ -9,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::state::Api;
+use crate::knowledge::Backlog;
 use crate::store::Keys;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -56,9 +57,12 @@ async fn readyz(State(api): State<Api>) -> Response {
         Ok(_) => "ok".to_owned(),
         Err(error) => failed("store", &error),
     };
-    let index = match api.app.index.health().await {
-        Ok(()) => "ok".to_owned(),
-        Err(error) => failed("index", &error),
+    let index = match (api.app.index.health().await, api.app.library.backlog()) {
+        (Err(error), _) => failed("index", &error),
+        (Ok(()), Some(Backlog { sent, lacking, .. })) => {
+            format!("the index is being rebuilt: {} of {lacking} passages", sent.min(lacking))
+        }
+        (Ok(()), None) => "ok".to_owned(),
     };
     let stopping = api.stopping.is_cancelled();
     let ready = store == "ok" && index == "ok" && !stopping;

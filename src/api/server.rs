@@ -20,6 +20,10 @@ use super::error::{ApiError, Code};
 use super::health::{Checks, Readiness, healthz};
 use super::state::Api;
 use crate::app::App;
+use crate::knowledge::Library;
+
+/// Pause before a rebuild of the index that failed is tried again.
+const REBUILD_AGAIN: Duration = Duration::from_secs(10);
 
 /// How often histograms are folded, so that nobody has to read `/metrics` for memory to stay bounded.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -35,7 +39,8 @@ pub async fn serve(app: App, listener: TcpListener, shutdown: impl Future<Output
 }
 
 /// Serves at once: `/healthz` answers, `/readyz` and everything else say 503 until `build` is done, and then the API
-/// takes over and `ready` is called. Fails when `build` does.
+/// takes over. What the index lacks is sent to it then; `/readyz` says 503 until it is complete, and `ready` is called.
+/// Fails when `build` does.
 pub async fn serve_when_ready<E>(
     build: impl Future<Output = Result<App, E>> + Send + 'static,
     listener: TcpListener,
@@ -59,8 +64,13 @@ where
         }
     };
     let tasks = doors.open(app.clone());
-    ready(&app);
-    shutdown.await;
+    tokio::select! {
+        () = app.library.caught_up() => {
+            ready(&app);
+            shutdown.await;
+        }
+        () = &mut shutdown => {}
+    }
     doors.close(server, tasks, grace).await;
     Ok(())
 }
@@ -89,6 +99,7 @@ impl Doors {
     fn open(&self, app: App) -> TaskTracker {
         let api = Api::new(app, self.stopping.clone());
         let (tasks, metrics) = (api.tasks.clone(), api.metrics.clone());
+        tasks.spawn(rebuild(Arc::clone(&api.app.library), self.stopping.clone()));
         tokio::spawn(self.stopping.clone().run_until_cancelled_owned(async move {
             loop {
                 tokio::time::sleep(UPKEEP).await;
@@ -115,6 +126,18 @@ impl Doors {
         if finished.await.is_err() {
             tracing::warn!("some requests were still running after server.shutdown_s and were cut off");
             server.abort();
+        }
+    }
+}
+
+/// Brings the index in line with the store, however often that has to be tried; stops between two batches.
+async fn rebuild(library: Arc<Library>, stopping: CancellationToken) {
+    let Some(backlog) = library.backlog() else { return };
+    tracing::info!(passages = backlog.lacking, "rebuilding the index; what is there is searched meanwhile");
+    while let Err(error) = library.rebuild(&stopping).await {
+        tracing::error!(%error, again_s = REBUILD_AGAIN.as_secs(), "the index could not be rebuilt");
+        if stopping.run_until_cancelled(tokio::time::sleep(REBUILD_AGAIN)).await.is_none() {
+            return;
         }
     }
 }

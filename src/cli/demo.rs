@@ -46,7 +46,7 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
     let secret = Arc::new(OnceLock::new());
     let made = Arc::clone(&secret);
     let build = async move {
-        let app = App::build(config, Arc::new(FetchProgress::new(printer))).await?;
+        let app = App::open(config, Arc::new(FetchProgress::new(printer))).await?;
         load_knowledge(&app, printer).await?;
         // Set once, here.
         let _ = made.set(new_key(&app).await?);

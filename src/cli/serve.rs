@@ -113,7 +113,7 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
     let (config, server) = prepare(config, &args.listening).await?;
     let (printer, shown) = (*printer, server.addresses.clone());
     printer.note(format!("starting on {}", shown.api));
-    let build = async move { Ok(App::build(config, Arc::new(FetchProgress::new(printer))).await?) };
+    let build = async move { Ok(App::open(config, Arc::new(FetchProgress::new(printer))).await?) };
     server
         .run(build, move |_| {
             printer

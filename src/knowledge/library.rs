@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::chunking::{Limits, chunk};
@@ -40,6 +40,21 @@ pub struct Library {
     /// Held for one change of the store or one batch of the index, so that no batch carries a version that was
     /// replaced while it was being embedded.
     turn: Mutex<()>,
+    /// Since [`Self::compare`], until [`Self::rebuild`] has ended.
+    backlog: watch::Sender<Option<Backlog>>,
+}
+
+/// How far the index is behind the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// Passages in the store.
+    passages: usize,
+    /// Passages that only the index has.
+    strays: usize,
+    /// Passages that the index lacked, or held for another embedder.
+    pub lacking: usize,
+    /// How many of them have been sent since.
+    pub sent: usize,
 }
 
 /// What [`Library::repair`] found and did.
@@ -68,7 +83,15 @@ impl Library {
         clock: Arc<dyn Clock>,
         config: KnowledgeConfig,
     ) -> Self {
-        Self { store, index, embedder, clock, config, turn: Mutex::new(()) }
+        Self {
+            store,
+            index,
+            embedder,
+            clock,
+            config,
+            turn: Mutex::new(()),
+            backlog: watch::Sender::new(None),
+        }
     }
 
     /// Adds or replaces the document of this source. When it returns, the document is stored and can be found.
@@ -100,16 +123,71 @@ impl Library {
         Ok(found)
     }
 
-    /// Compares store and index and makes the index equal: sends what it lacks, deletes what it should not have.
-    /// To be called at start, before anything else writes.
+    /// Compares store and index and makes the index equal: [`Self::compare`] and [`Self::rebuild`] in one.
     pub async fn repair(&self) -> Result<RepairReport, KnowledgeError> {
-        let stored: HashSet<String> = self.store.passage_ids().await?.into_iter().collect();
-        let indexed: HashSet<String> = self.index.passage_ids().await?.into_iter().collect();
+        self.compare().await?;
+        self.rebuild(&CancellationToken::new()).await
+    }
+
+    /// Compares store and index, and notes in the store what the index lacks. Quick; [`Self::rebuild`] does the work.
+    pub async fn compare(&self) -> Result<Backlog, KnowledgeError> {
+        let _turn = self.turn.lock().await;
+        let (stored, indexed) = self.both().await?;
         let lacking: Vec<String> = stored.difference(&indexed).cloned().collect();
         for ids in lacking.chunks(IDS_AT_ONCE) {
             self.store.unmark_indexed(ids).await?;
         }
-        let resent = self.sync(&CancellationToken::new()).await?;
+        let backlog = Backlog {
+            passages: stored.len(),
+            strays: indexed.difference(&stored).count(),
+            lacking: self.store.count_not_indexed(&self.embedder.info().fingerprint).await?,
+            sent: 0,
+        };
+        self.backlog.send_replace(Some(backlog));
+        Ok(backlog)
+    }
+
+    /// Makes the index equal to what [`Self::compare`] found: sends what it lacks, then deletes what it should not have.
+    /// Others may search and write meanwhile. Ends early after `stop`; what is left then, or after an error, is done by
+    /// the next call.
+    pub async fn rebuild(&self, stop: &CancellationToken) -> Result<RepairReport, KnowledgeError> {
+        let backlog = *self.backlog.borrow();
+        let resent = self.sync(stop).await?;
+        let passages = backlog.map_or(0, |backlog| backlog.passages);
+        if stop.is_cancelled() {
+            return Ok(RepairReport { passages, resent, removed: 0 });
+        }
+        let removed =
+            if backlog.is_some_and(|backlog| backlog.strays > 0) { self.remove_strays().await? } else { 0 };
+        self.backlog.send_replace(None);
+        if resent > 0 || removed > 0 {
+            tracing::info!(passages, resent, removed, "brought the index in line with the store");
+        }
+        Ok(RepairReport { passages, resent, removed })
+    }
+
+    /// How far the index is behind the store; `None` where it is not.
+    pub fn backlog(&self) -> Option<Backlog> {
+        *self.backlog.borrow()
+    }
+
+    /// Completes when the index is not behind the store.
+    pub async fn caught_up(&self) {
+        // The sender lives as long as the library: there is no error.
+        let _ = self.backlog.subscribe().wait_for(Option::is_none).await;
+    }
+
+    /// Ids of the passages in the store and of those in the index.
+    async fn both(&self) -> Result<(HashSet<String>, HashSet<String>), KnowledgeError> {
+        let stored = self.store.passage_ids().await?.into_iter().collect();
+        let indexed = self.index.passage_ids().await?.into_iter().collect();
+        Ok((stored, indexed))
+    }
+
+    /// Deletes what only the index has; returns the number of passages. Compared anew, for others may have written.
+    async fn remove_strays(&self) -> Result<usize, KnowledgeError> {
+        let _turn = self.turn.lock().await;
+        let (stored, indexed) = self.both().await?;
         let strays: Vec<String> = indexed.difference(&stored).cloned().collect();
         for ids in strays.chunks(IDS_AT_ONCE) {
             let mut owners = self.index.owners(ids.to_vec()).await?;
@@ -119,16 +197,7 @@ impl Library {
                 self.index.delete(&tenant[0].0, ids).await?;
             }
         }
-        let report = RepairReport { passages: stored.len(), resent, removed: strays.len() };
-        if resent > 0 || !strays.is_empty() {
-            tracing::info!(
-                passages = report.passages,
-                resent = report.resent,
-                removed = report.removed,
-                "brought the index in line with the store"
-            );
-        }
-        Ok(report)
+        Ok(strays.len())
     }
 
     /// Where the document of a source stands.
@@ -221,6 +290,13 @@ impl Library {
             self.index.upsert(points).await?;
             self.store.mark_indexed(&ids, fingerprint).await?;
             sent += ids.len();
+            self.backlog.send_if_modified(|backlog| match backlog {
+                Some(backlog) => {
+                    backlog.sent += ids.len();
+                    true
+                }
+                None => false,
+            });
             if stop.is_cancelled() {
                 return Ok(sent);
             }

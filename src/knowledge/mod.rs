@@ -24,7 +24,7 @@ mod library;
 mod loaders;
 
 pub use ingest::{Failure, FileChange, IngestProgress, IngestReport, IngestRequest, Silent};
-pub use library::{Library, RepairReport};
+pub use library::{Backlog, Library, RepairReport};
 
 /// A document as a caller hands it in.
 #[derive(Debug, Clone, PartialEq, Eq)]

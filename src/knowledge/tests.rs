@@ -271,6 +271,17 @@ async fn repair_makes_the_index_equal() {
     assert_eq!((report.resent, report.removed), (0, 3));
     assert_eq!(room.index.texts().len(), 3);
 
+    // A stray that a document claims before its turn comes is no stray any more.
+    let b = WorkspaceId("b".into());
+    let claimed = room.library.put(&b, markdown("s", THREE)).await.unwrap().document.id;
+    let gone = room.store.delete(&b, &claimed).await.unwrap().unwrap();
+    room.store.removed(&gone).await.unwrap();
+    room.library.compare().await.unwrap();
+    room.library.put(&b, markdown("s", THREE)).await.unwrap();
+    let report = room.library.rebuild(&CancellationToken::new()).await.unwrap();
+    assert_eq!((report.removed, room.index.texts().len()), (0, 6));
+    assert!(room.library.delete(&b, &claimed).await.unwrap());
+
     // Another embedder: everything again.
     let other = embedder("e2");
     let report = library(&room.store, &room.index, &other).repair().await.unwrap();

@@ -77,6 +77,8 @@ pub trait Documents: Send + Sync {
     async fn mark_indexed(&self, passage_ids: &[String], embedder: &str) -> Result<(), StoreError>;
     /// Passages (of any workspace) that the index lacks for this embedder, at most `limit`.
     async fn not_indexed(&self, embedder: &str, limit: usize) -> Result<Vec<Passage>, StoreError>;
+    /// Number of passages (of any workspace) that the index lacks for this embedder.
+    async fn count_not_indexed(&self, embedder: &str) -> Result<usize, StoreError>;
     /// Marks every passage as not indexed, before a rebuild.
     async fn forget_index(&self) -> Result<(), StoreError>;
     /// Marks some passages as not indexed, after the index was found to lack them.

@@ -18,6 +18,7 @@ mod index;
 mod judgement;
 mod knowledge;
 mod models;
+mod rebuild;
 mod retrieval;
 mod serve;
 mod store;

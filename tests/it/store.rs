@@ -125,8 +125,11 @@ async fn a_replaced_document_leaves_the_index_its_work() {
         store.put(&first, &old).await.unwrap();
         assert_eq!(ids(&store.not_indexed("e1", 10).await.unwrap()), ["p0", "p1", "p2"], "{kind}");
         assert_eq!(ids(&store.not_indexed("e1", 2).await.unwrap()), ["p0", "p1"], "{kind}: limited");
+        assert_eq!(store.count_not_indexed("e1").await.unwrap(), 3, "{kind}");
         store.mark_indexed(&ids(&old), "e1").await.unwrap();
         assert!(store.not_indexed("e1", 10).await.unwrap().is_empty(), "{kind}");
+        let counts = (store.count_not_indexed("e1").await, store.count_not_indexed("e2").await);
+        assert_eq!((counts.0.unwrap(), counts.1.unwrap()), (0, 3), "{kind}: for each embedder");
         assert_eq!(store.state(&a, "s1", "e1").await.unwrap().unwrap().not_indexed, 0, "{kind}");
 
         // p0 stays as it was, p1 changes its heading, p2 goes, p3 comes.

@@ -208,6 +208,15 @@ impl Documents for SqliteStore {
         rows.into_iter().map(Passage::try_from).collect()
     }
 
+    async fn count_not_indexed(&self, embedder: &str) -> Result<usize, StoreError> {
+        let count: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM passages WHERE indexed_for < ?1 OR indexed_for > ?1")
+                .bind(embedder)
+                .fetch_one(&self.pool)
+                .await?;
+        Ok(usize::try_from(count).unwrap_or_default())
+    }
+
     async fn forget_index(&self) -> Result<(), StoreError> {
         sqlx::query("UPDATE passages SET indexed_for = '' WHERE indexed_for <> ''")
             .execute(&self.pool)
