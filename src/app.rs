@@ -116,7 +116,12 @@ impl App {
         let calibrations = Calibrations::load(config.judgement.calibrations.as_deref())?;
         let assistant = Arc::new(Assistant::new(AssistantParts {
             retriever: Arc::clone(&retriever),
-            drafter: Arc::new(Drafter::new(Arc::clone(&chat), config.generation.clone())?),
+            drafter: Arc::new(Drafter::new(
+                Arc::clone(&chat),
+                Some(Arc::clone(&cached)),
+                config.generation.clone(),
+            )?),
+            quoter: quoter(&config, &chat, &cached)?,
             judge: Arc::new(Judge::new(cached, calibrations, config.judgement.clone())),
             chat: chat.info().clone(),
             embedder: embedder.info().clone(),
@@ -172,6 +177,23 @@ async fn load_chat(
     }
     backends.push(Arc::new(Extractive::new(Some(Arc::clone(embedder)))));
     Ok(Arc::new(Router::new(backends, config.inference.clone())))
+}
+
+/// What quotes before a model is asked; nothing where quoting is the preferred backend already.
+fn quoter(
+    config: &Config,
+    chat: &Arc<dyn ChatModel>,
+    embedder: &Arc<dyn Embedder>,
+) -> Result<Option<Arc<Drafter>>, AppError> {
+    let extractive = Extractive::new(Some(Arc::clone(embedder)));
+    if !config.inference.quote_first || chat.info().backend == extractive.info().backend {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(Drafter::new(
+        Arc::new(extractive),
+        Some(Arc::clone(embedder)),
+        config.generation.clone(),
+    )?)))
 }
 
 /// The Qdrant server where one is configured, else the embedded index in the data folder.

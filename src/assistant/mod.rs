@@ -2,7 +2,7 @@
 //!
 //! The stages run in this order, each on plain data: [`understand`] → retrieval → the message's own policies →
 //! generation → judgement → the draft's policies → decision → handoff. A message that decides by itself (it asks for a
-//! person, say) costs no model call. Nothing here fails: a part that does not answer in time becomes an escalation.
+//! person, say) costs no model call, and neither does one that quoted sentences answer with certified confidence. Nothing here fails: a part that does not answer in time becomes an escalation.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,6 +33,9 @@ pub struct AssistantParts {
     pub retriever: Arc<Retriever>,
     /// From passages to a draft, and summaries.
     pub drafter: Arc<Drafter>,
+    /// Quotes the passages before a model is asked, where a reply may be sent by itself: a quote that is certified costs
+    /// milliseconds and cannot invent. `None` leaves it to the drafter.
+    pub quoter: Option<Arc<Drafter>>,
     /// How sure a draft may be.
     pub judge: Arc<Judge>,
     /// The preferred chat model; the key of a calibration while no draft says which one wrote it.
@@ -64,6 +67,16 @@ struct Judged {
     threshold: Option<f64>,
 }
 
+/// What one run is about.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    conversation: &'a Conversation,
+    understood: &'a Understood,
+    mode: Mode,
+    already_replied: bool,
+    budget: &'a Budget,
+}
+
 /// What one run has found so far.
 #[derive(Default)]
 struct Findings {
@@ -74,6 +87,18 @@ struct Findings {
     /// The search itself failed.
     unsearched: bool,
     timings: Timings,
+}
+
+impl Findings {
+    fn decision_input(&self, mode: Mode, already_replied: bool) -> DecisionInput {
+        DecisionInput {
+            mode,
+            checks: self.checks.clone(),
+            draft: self.judged.as_ref().map(|judged| facts(judged, &self.checks)),
+            already_replied,
+            unavailable: self.unavailable.clone(),
+        }
+    }
 }
 
 impl Assistant {
@@ -145,18 +170,12 @@ impl Assistant {
             // Nothing can be said of passages.
             found.checks.retain(|check| check.check != ReasonCode::NothingRelevant);
         }
+        let mut input = found.decision_input(mode, already_replied);
         if found.unavailable.is_none() && !escalates(&found.checks) {
-            self.draft(conversation, &understood, &budget, deltas, &mut found).await;
-            let drafted = policy::check_draft(&self.policy_input(conversation, &understood, &found));
-            found.checks.extend(drafted);
+            let asked =
+                Asked { conversation, understood: &understood, mode, already_replied, budget: &budget };
+            input = self.write(asked, deltas, &mut found).await;
         }
-        let input = DecisionInput {
-            mode,
-            checks: found.checks.clone(),
-            draft: found.judged.as_ref().map(|judged| facts(judged, &found.checks)),
-            already_replied,
-            unavailable: found.unavailable.clone(),
-        };
         let decision = decide(&input);
         let handoff = self.hand_over(conversation, &understood, &decision, &budget).await;
         found.timings.total = milliseconds(started);
@@ -188,20 +207,60 @@ impl Assistant {
         found.timings.retrieval = milliseconds(started);
     }
 
+    /// Quotes where that may be sent by itself, and otherwise asks the model.
+    async fn write(
+        &self,
+        asked: Asked<'_>,
+        deltas: Option<UnboundedSender<String>>,
+        found: &mut Findings,
+    ) -> DecisionInput {
+        let message_checks = found.checks.len();
+        if let Some(quoter) = &self.parts.quoter
+            && asked.mode == Mode::Auto
+            && !asked.already_replied
+        {
+            let input = self.attempt(quoter, asked, None, found).await;
+            if decide(&input).action == Action::AutoReply {
+                if let (Some(deltas), Some(judged)) = (&deltas, &found.judged) {
+                    // Nobody may be reading any more.
+                    let _ = deltas.send(judged.draft.text.clone());
+                }
+                return input;
+            }
+            found.checks.truncate(message_checks);
+            (found.judged, found.unavailable) = (None, None);
+        }
+        self.attempt(&self.parts.drafter, asked, deltas, found).await
+    }
+
+    /// Drafts, judges and checks once.
+    async fn attempt(
+        &self,
+        drafter: &Drafter,
+        asked: Asked<'_>,
+        deltas: Option<UnboundedSender<String>>,
+        found: &mut Findings,
+    ) -> DecisionInput {
+        self.draft(drafter, asked, deltas, found).await;
+        let drafted = policy::check_draft(&self.policy_input(asked.conversation, asked.understood, found));
+        found.checks.extend(drafted);
+        found.decision_input(asked.mode, asked.already_replied)
+    }
+
     async fn draft(
         &self,
-        conversation: &Conversation,
-        understood: &Understood,
-        budget: &Budget,
+        drafter: &Drafter,
+        asked: Asked<'_>,
         deltas: Option<UnboundedSender<String>>,
         found: &mut Findings,
     ) {
+        let Asked { conversation, understood, budget, .. } = asked;
         let Some(language) = understood.language else { return };
         let question = understood.question.as_str();
         let started = Instant::now();
         let request = DraftRequest { conversation, question, language, retrieved: &found.retrieved };
-        let drafted = self.parts.drafter.draft(request, budget.clone(), deltas).await;
-        found.timings.generation = milliseconds(started);
+        let drafted = drafter.draft(request, budget.clone(), deltas).await;
+        found.timings.generation += milliseconds(started);
         let draft = match drafted {
             Ok(draft) => draft,
             Err(error) => {
@@ -224,7 +283,7 @@ impl Assistant {
                 found.unavailable = Some("The draft could not be checked in time.".into());
             }
         }
-        found.timings.judgement = milliseconds(started);
+        found.timings.judgement += milliseconds(started);
     }
 
     /// What the policies may read by now.

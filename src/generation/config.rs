@@ -18,8 +18,9 @@ pub struct GenerationConfig {
     pub top_p: f32,
     /// Passages in a prompt, best first.
     pub max_passages: usize,
-    /// Characters a passage may take in a prompt; longer ones are cut to the sentences about the question.
-    pub passage_chars: usize,
+    /// Characters that passages may take in a prompt together; beyond it they are cut to the sentences nearest to the
+    /// question. A small local model answers better, and sooner, from less; a large hosted one may get more.
+    pub prompt_chars: usize,
     /// Earlier messages in a prompt.
     pub history_messages: usize,
     /// Characters an earlier message may take in a prompt.
@@ -39,8 +40,8 @@ impl Default for GenerationConfig {
             max_tokens: 200,
             temperature: 0.0,
             top_p: 1.0,
-            max_passages: 4,
-            passage_chars: 550,
+            max_passages: 6,
+            prompt_chars: 1_000,
             history_messages: 6,
             history_chars: 300,
             instructions: String::new(),
@@ -66,9 +67,9 @@ impl GenerationConfig {
         check(self.top_p > 0.0 && self.top_p <= 1.0, "top_p", "write a number above 0, up to 1");
         check((1..=20).contains(&self.max_passages), "max_passages", "write a number from 1 to 20");
         check(
-            (100..=20_000).contains(&self.passage_chars),
-            "passage_chars",
-            "write a number from 100 to 20000",
+            (100..=100_000).contains(&self.prompt_chars),
+            "prompt_chars",
+            "write a number from 100 to 100000",
         );
         check(self.history_messages <= 100, "history_messages", "write a number from 0 to 100");
         check(

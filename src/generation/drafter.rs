@@ -10,16 +10,17 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::citations::{Attributed, attribute};
 use super::config::GenerationConfig;
 use super::deltas::Deltas;
-use super::excerpt::excerpt;
+use super::excerpt::excerpts;
 use super::plain::{AllowedLinks, pattern, plain, without_references};
 use super::prompts::{PromptMessage, PromptSource, Prompts, ReplyPrompt, harmless, harmless_attribute};
 use super::refusal::is_refusal;
 use super::{Draft, GenerationError, Production};
 use crate::conversation::{Conversation, Language, Role};
 use crate::inference::extractive::NO_ANSWER;
+use crate::inference::extractive::rank::{Ranking, rank};
 use crate::inference::{
-    Budget, ChatEvent, ChatModel, ChatOptions, ChatRequest, Completion, FinishReason, Grounding,
-    InferenceError, Source, TokenUsage,
+    Budget, ChatEvent, ChatModel, ChatOptions, ChatRequest, Completion, Embedder, FinishReason, Grounding,
+    InferenceError, ModelInfo, Source, TokenUsage,
 };
 use crate::retrieval::{Passage, Retrieved};
 use crate::text::sentences;
@@ -41,7 +42,9 @@ pub struct Drafter {
     pub(super) chat: Arc<dyn ChatModel>,
     pub(super) config: GenerationConfig,
     pub(super) prompts: Prompts,
+    embedder: Option<Arc<dyn Embedder>>,
     version: String,
+    quoting: String,
 }
 
 /// What a draft is made of.
@@ -58,16 +61,26 @@ pub struct DraftRequest<'a> {
 }
 
 impl Drafter {
-    /// Compiles the templates.
-    pub fn new(chat: Arc<dyn ChatModel>, config: GenerationConfig) -> Result<Self, GenerationError> {
+    /// Compiles the templates. With an embedder the sentences of a prompt are chosen by meaning; without, by words.
+    pub fn new(
+        chat: Arc<dyn ChatModel>,
+        embedder: Option<Arc<dyn Embedder>>,
+        config: GenerationConfig,
+    ) -> Result<Self, GenerationError> {
         let prompts = Prompts::load()?;
         let version = version(&prompts, &config)?;
-        Ok(Self { chat, config, prompts, version })
+        let quoting = format!("quotes-of-{}-passages", config.max_passages);
+        Ok(Self { chat, config, prompts, embedder, version, quoting })
     }
 
-    /// Identity of the prompt, for a calibration's key: the hash of its template and of the settings that shape it.
+    /// Identity of the preferred model's prompt, for a calibration's key: the hash of its template and of the settings
+    /// that shape it. Quoting reads no prompt; for it the number of passages is all that counts.
     pub fn prompt_version(&self) -> &str {
-        &self.version
+        self.version_for(self.chat.info())
+    }
+
+    fn version_for(&self, model: &ModelInfo) -> &str {
+        if model.backend == "extractive" { &self.quoting } else { &self.version }
     }
 
     /// Drafts a reply. Without passages the draft refuses and no model is asked.
@@ -80,7 +93,7 @@ impl Drafter {
         budget: Budget,
         deltas: Option<UnboundedSender<String>>,
     ) -> Result<Draft, InferenceError> {
-        let passages: Vec<&Passage> =
+        let mut passages: Vec<&Passage> =
             request.retrieved.iter().take(self.config.max_passages).map(|found| &found.passage).collect();
         if passages.is_empty() {
             let nothing = Completion {
@@ -92,8 +105,13 @@ impl Drafter {
             };
             return Ok(self.finish(&request, &passages, nothing));
         }
+        let sources: Vec<Source> = passages.iter().map(|passage| source(passage)).collect();
+        let ranking = self.rank(&request, &sources, &budget).await;
+        let excerpts = excerpts(&ranking, &sources, self.config.prompt_chars);
+        // The numbers of the prompt are the first places; what it leaves out may still support a reply.
+        passages = excerpts.iter().map(|(place, _)| passages[*place]).collect();
         let chat_request = self
-            .chat_request(&request, &passages)
+            .chat_request(&request, &passages, excerpts.into_iter().map(|(_, text)| text))
             .map_err(|error| InferenceError::Permanent(format!("the prompt cannot be rendered: {error}")))?;
         let mut stream = self.chat.stream(chat_request, budget).await?;
         let mut deltas = Deltas::to(deltas);
@@ -110,26 +128,34 @@ impl Drafter {
         Err(InferenceError::Malformed("the stream ended without a completion".into()))
     }
 
+    /// The sentences of the sources by how well they answer; by words alone where the embedder fails.
+    async fn rank(&self, request: &DraftRequest<'_>, sources: &[Source], budget: &Budget) -> Ranking {
+        let by_words = rank(request.question, request.language.code(), sources);
+        let Some(embedder) = &self.embedder else { return by_words };
+        let mut ranking = by_words.clone();
+        let weighing = ranking.weigh_meaning(embedder.as_ref(), request.question, sources);
+        match tokio::time::timeout(budget.remaining(), weighing).await {
+            Ok(Ok(())) => ranking,
+            Ok(Err(_)) | Err(_) => by_words,
+        }
+    }
+
     fn chat_request(
         &self,
         request: &DraftRequest<'_>,
         passages: &[&Passage],
+        excerpts: impl Iterator<Item = String>,
     ) -> Result<ChatRequest, GenerationError> {
         let code = request.language.code();
-        let source = |passage: &Passage| Source { title: passage.heading(), text: passage.text.clone() };
         let prompt = ReplyPrompt {
             language: request.language.into(),
             instructions: self.config.instructions.trim().to_owned(),
             sources: passages
                 .iter()
-                .map(|passage| PromptSource {
+                .zip(excerpts)
+                .map(|(passage, text)| PromptSource {
                     title: harmless_attribute(&passage.heading()),
-                    text: harmless(&excerpt(
-                        request.question,
-                        code,
-                        &source(passage),
-                        self.config.passage_chars,
-                    )),
+                    text: harmless(&text),
                 })
                 .collect(),
             history: self.history(request.conversation),
@@ -182,6 +208,7 @@ impl Drafter {
             Some(clean(&completion, request.language, passages)).filter(|cleaned| !cleaned.text.is_empty())
         };
         let refused = cleaned.is_none();
+        let prompt_version = self.version_for(&completion.model).to_owned();
         let Attributed { text, citations } =
             cleaned.unwrap_or_else(|| Attributed { text: String::new(), citations: Vec::new() });
         Draft {
@@ -194,11 +221,15 @@ impl Drafter {
                 usage: completion.usage,
                 finish: completion.finish,
                 logprobs: completion.logprobs,
-                prompt_version: self.version.clone(),
+                prompt_version,
                 refused,
             },
         }
     }
+}
+
+fn source(passage: &Passage) -> Source {
+    Source { title: passage.heading(), text: passage.text.clone() }
 }
 
 /// Citations out, links checked, Markdown flattened, leftovers of the prompt dropped.

@@ -1,42 +1,76 @@
-//! A passage cut to what matters for a question, so that a prompt stays short.
+//! Passages cut to what matters for a question, so that a prompt stays short: small models read slowly and lose the
+//! thread.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::inference::Source;
-use crate::inference::extractive::rank::rank;
-use crate::text::UnitKind;
+use crate::inference::extractive::rank::Ranking;
+use crate::text::{Unit, UnitKind};
 
 /// What stands for what was left out.
 const GAP: &str = "…";
 
-/// The parts of `source` that speak of `question`, in their order, in about `chars` characters; whole when it fits.
-/// `language` is an ISO 639-1 code.
-pub fn excerpt(question: &str, language: &str, source: &Source, chars: usize) -> String {
-    let text = source.text.trim();
-    if text.chars().count() <= chars {
-        return text.to_owned();
+/// The best units of all sources, in about `chars` characters together: (place of the source, its units in their order),
+/// the source of the best unit first. Every source whole where they fit together.
+pub fn excerpts(ranking: &Ranking, sources: &[Source], chars: usize) -> Vec<(usize, String)> {
+    let size = |text: &str| text.chars().count();
+    if sources.iter().map(|source| size(source.text.trim())).sum::<usize>() <= chars {
+        return sources
+            .iter()
+            .enumerate()
+            .map(|(place, source)| (place, source.text.trim().to_owned()))
+            .collect();
     }
-    let ranking = rank(question, language, std::slice::from_ref(source));
-    let units = &ranking.units[0];
-    let mut chosen: BTreeSet<usize> = BTreeSet::new();
+    let mut order: Vec<usize> = Vec::new();
+    let mut chosen: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     let mut length = 0;
     for candidate in &ranking.candidates {
-        // What announces a list or answers the question just asked is read with the line above it.
-        let above = candidate.unit.checked_sub(1).filter(|above| {
-            units[*above].block == units[candidate.unit].block
-                && (units[*above].kind == UnitKind::Lead || units[*above].text(&source.text).ends_with(':'))
-        });
-        for unit in above.into_iter().chain([candidate.unit]) {
-            let size = units[unit].text(&source.text).chars().count();
-            if !chosen.contains(&unit) && length + size <= chars {
-                length += size;
-                chosen.insert(unit);
+        let (units, text) = (&ranking.units[candidate.source], &sources[candidate.source].text);
+        // A list is read with what announces it, and a sentence with the one that follows.
+        let with = announcer(units, candidate.unit, text).into_iter().chain([candidate.unit]);
+        for unit in with.chain(following(units, candidate.unit)) {
+            let taken = chosen.get(&candidate.source).is_some_and(|units| units.contains(&unit));
+            let more = size(units[unit].text(text));
+            if !taken && length + more <= chars {
+                length += more;
+                chosen.entry(candidate.source).or_default().insert(unit);
+                if !order.contains(&candidate.source) {
+                    order.push(candidate.source);
+                }
             }
         }
     }
-    if chosen.is_empty() {
-        return text.chars().take(chars).chain(GAP.chars()).collect();
+    if order.is_empty() {
+        let start = |source: &Source| source.text.trim().chars().take(chars).chain(GAP.chars()).collect();
+        return sources.first().map(|source| (0, start(source))).into_iter().collect();
     }
+    order
+        .into_iter()
+        .filter_map(|place| {
+            let units = chosen.remove(&place)?;
+            Some((place, written(&ranking.units[place], units, &sources[place])))
+        })
+        .collect()
+}
+
+/// The line above a list, or the question that a unit answers.
+fn announcer(units: &[Unit], unit: usize, text: &str) -> Option<usize> {
+    let above = if units[unit].kind == UnitKind::Item {
+        units[..unit].iter().rposition(|above| above.kind != UnitKind::Item)?
+    } else {
+        unit.checked_sub(1).filter(|above| units[*above].block == units[unit].block)?
+    };
+    (units[above].kind == UnitKind::Lead || units[above].text(text).ends_with(':')).then_some(above)
+}
+
+fn following(units: &[Unit], unit: usize) -> Option<usize> {
+    let next = units.get(unit + 1)?;
+    (next.kind == UnitKind::Sentence && next.block == units[unit].block).then_some(unit + 1)
+}
+
+/// The chosen units in their order, with marks where something was left out.
+fn written(units: &[Unit], chosen: BTreeSet<usize>, source: &Source) -> String {
     let mut cut = String::new();
     let mut before: Option<usize> = None;
     let mut header = None;
@@ -69,20 +103,40 @@ pub fn excerpt(question: &str, language: &str, source: &Source, chars: usize) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inference::extractive::rank::rank;
 
     #[test]
     fn keeps_what_is_asked_for_with_its_headings() {
         let text = "We ship from Valencia on business days, and every parcel is packed by hand in our own warehouse.\n\n\
             | Country | Standard | Express |\n|---|---|---|\n| Spain | 3 days | 1 day |\n| Brazil | 5 days | 2 days |\n\n\
             Heavy items carry a surcharge of ten euros and travel by the standard service only.";
-        let source = Source { title: "Delivery".into(), text: text.into() };
-        insta::assert_snapshot!(excerpt("express to Brazil?", "en", &source, 60), @"
+        let delivery = Source { title: "Delivery".into(), text: text.into() };
+        let hours = Source { title: "Hours".into(), text: "The store opens at nine.".into() };
+        let cut = |question: &str, sources: &[Source], chars| {
+            excerpts(&rank(question, "en", sources), sources, chars)
+        };
+        let sources = [hours.clone(), delivery];
+        let both = cut("express to Brazil?", &sources, 60);
+        assert_eq!(both[0].0, 1, "the source of the best unit comes first");
+        insta::assert_snapshot!(both[0].1, @"
         | Country | Standard | Express |
         | Spain | 3 days | 1 day |
         | Brazil | 5 days | 2 days |
         ");
-        assert_eq!(excerpt("x", "en", &source, 1_000), text);
-        let one = Source { title: String::new(), text: "á".repeat(300) };
-        assert_eq!(excerpt("x", "pt", &one, 100).chars().count(), 101);
+        let whole = cut("x", &sources, 1_000);
+        assert_eq!(whole, [(0, hours.text), (1, text.to_owned())]);
+        let one = [Source { title: String::new(), text: "á".repeat(300) }];
+        assert_eq!(cut("x", &one, 100)[0].1.chars().count(), 101);
+    }
+
+    #[test]
+    fn an_item_keeps_the_line_that_announces_it() {
+        let text = "Our warranty is long and known for it far beyond the country.\n\nIt does not cover:\n\n- drops\n- limescale damage\n";
+        let sources = [Source { title: "Warranty".into(), text: text.into() }];
+        let cut = excerpts(&rank("limescale damage?", "en", &sources), &sources, 40);
+        insta::assert_snapshot!(cut[0].1, @"
+        It does not cover: …
+        - limescale damage
+        ");
     }
 }

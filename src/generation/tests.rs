@@ -107,7 +107,7 @@ fn conversation(texts: &[(Role, &str)]) -> Conversation {
 }
 
 async fn draft(chat: Arc<dyn ChatModel>, question: &str) -> Draft {
-    let drafter = Drafter::new(chat, GenerationConfig::default()).unwrap();
+    let drafter = Drafter::new(chat, None, GenerationConfig::default()).unwrap();
     let conversation = conversation(&[(Role::Customer, question)]);
     let request = DraftRequest {
         conversation: &conversation,
@@ -139,7 +139,7 @@ async fn without_a_model_the_unknown_is_refused() {
 #[tokio::test]
 async fn without_passages_no_model_is_asked() {
     let drafter =
-        Drafter::new(Scripted::new("Sim!", FinishReason::Stop), GenerationConfig::default()).unwrap();
+        Drafter::new(Scripted::new("Sim!", FinishReason::Stop), None, GenerationConfig::default()).unwrap();
     let conversation = conversation(&[(Role::Customer, "oi")]);
     let request =
         DraftRequest { conversation: &conversation, question: "oi", language: Language::Pt, retrieved: &[] };
@@ -174,7 +174,8 @@ async fn a_summary_that_invents_numbers_is_not_used() {
     ]);
     let summary = async |reply| {
         let drafter =
-            Drafter::new(Scripted::new(reply, FinishReason::Stop), GenerationConfig::default()).unwrap();
+            Drafter::new(Scripted::new(reply, FinishReason::Stop), None, GenerationConfig::default())
+                .unwrap();
         drafter.summarize(&talk, Language::En, Budget::of(Duration::from_secs(5))).await
     };
     assert_eq!(summary("The customer asks for order 123.").await, "The customer asks for order 123.");
@@ -195,7 +196,7 @@ fn holding_messages_say_that_they_are_automatic() {
 #[test]
 fn the_prompt_version_follows_what_shapes_the_prompt() {
     let version = |config| {
-        Drafter::new(Scripted::new("", FinishReason::Stop), config).unwrap().prompt_version().to_owned()
+        Drafter::new(Scripted::new("", FinishReason::Stop), None, config).unwrap().prompt_version().to_owned()
     };
     let base = version(GenerationConfig::default());
     assert_eq!(base, version(GenerationConfig { summary_s: 1.0, ..GenerationConfig::default() }));

@@ -311,11 +311,20 @@ pub struct InferenceConfig {
     pub retries: u32,
     /// Seconds a failing backend rests before it is tried again.
     pub cooldown_s: f64,
+    /// Whether, in mode `auto`, quoted sentences are tried before a model: where their confidence is certified they are
+    /// sent, in milliseconds, and only the rest waits for the model.
+    pub quote_first: bool,
 }
 
 impl Default for InferenceConfig {
     fn default() -> Self {
-        Self { backends: vec![BackendKind::Candle], deadline_s: 90.0, retries: 2, cooldown_s: 5.0 }
+        Self {
+            backends: vec![BackendKind::Candle],
+            deadline_s: 90.0,
+            retries: 2,
+            cooldown_s: 5.0,
+            quote_first: true,
+        }
     }
 }
 

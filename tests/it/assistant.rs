@@ -102,7 +102,10 @@ async fn assistant(options: Options) -> Assistant {
     let search = options.search.unwrap_or_else(|| shop.embedder.clone());
     Assistant::new(AssistantParts {
         retriever: Arc::new(Retriever::new(shop.index.clone(), search, RetrievalConfig::default())),
-        drafter: Arc::new(Drafter::new(chat.clone(), GenerationConfig::default()).unwrap()),
+        drafter: Arc::new(
+            Drafter::new(chat.clone(), Some(shop.embedder.clone()), GenerationConfig::default()).unwrap(),
+        ),
+        quoter: None,
         judge: Arc::new(Judge::new(shop.embedder.clone(), options.calibrations, JudgementConfig::default())),
         chat: chat.info().clone(),
         embedder: shop.embedder.info().clone(),
@@ -122,7 +125,8 @@ async fn plain() -> Assistant {
 async fn certified() -> Assistant {
     let shop = shop().await;
     let chat: Arc<dyn ChatModel> = Arc::new(Extractive::new(Some(shop.embedder.clone())));
-    let drafter = Drafter::new(chat.clone(), GenerationConfig::default()).unwrap();
+    let drafter =
+        Drafter::new(chat.clone(), Some(shop.embedder.clone()), GenerationConfig::default()).unwrap();
     let share = LanguageCertificate { n: 300, errors: 0, upper_bound: 0.01 };
     let mut calibrations = Calibrations::default();
     calibrations.add(Calibration {
