@@ -135,7 +135,8 @@ mod tests {
         let sources = [Source { title: "Warranty".into(), text: text.into() }];
         let cut = excerpts(&rank("limescale damage?", "en", &sources), &sources, 40);
         insta::assert_snapshot!(cut[0].1, @"
-        It does not cover: …
+        It does not cover:
+        - drops
         - limescale damage
         ");
     }

@@ -150,7 +150,7 @@ mod tests {
     async fn quotes_the_sentence_that_answers_with_the_one_it_needs() {
         insta::assert_snapshot!(
             reply("how much longer to the scottish highlands?", "en", delivery()).await,
-            @"The Scottish Highlands take 2 business days longer."
+            @"The Scottish Highlands take 2 business days longer. The cost is the same."
         );
         insta::assert_snapshot!(
             reply("is the cost the same in the highlands?", "en", delivery()).await,

@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use backon::{ConstantBuilder, Retryable};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -48,10 +49,16 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(8)
-            .acquire_timeout(BUSY)
-            .connect_with(options)
+        // A new database takes no second connection while the first one turns the write-ahead log on, and does not wait.
+        let connect = || {
+            SqlitePoolOptions::new().max_connections(8).acquire_timeout(BUSY).connect_with(options.clone())
+        };
+        let often = ConstantBuilder::default().with_delay(Duration::from_millis(20)).with_max_times(250);
+        let pool = connect
+            .retry(often)
+            .when(|error| {
+                error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "5")
+            })
             .await
             .map_err(|error| StoreError::Unavailable(format!("cannot open {}: {error}", path.display())))?;
         // Under the write lock, because two processes may open a new database at once.
