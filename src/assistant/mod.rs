@@ -14,7 +14,7 @@ use crate::decision::policy::{self, DecisionConfig, PolicyInput};
 use crate::decision::{
     Action, Decision, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
 };
-use crate::generation::{Draft, DraftRequest, Drafter, holding_message};
+use crate::generation::{Draft, DraftRequest, Drafter, RESTART, holding_message};
 use crate::inference::{Budget, EmbedderInfo, ModelInfo};
 use crate::judgement::calibration::CalibrationKey;
 use crate::judgement::{Confidence, Judge, JudgeInput, Judgement};
@@ -33,8 +33,9 @@ pub struct AssistantParts {
     pub retriever: Arc<Retriever>,
     /// From passages to a draft, and summaries.
     pub drafter: Arc<Drafter>,
-    /// Quotes the passages before a model is asked, where a reply may be sent by itself: a quote that is certified costs
-    /// milliseconds and cannot invent. `None` leaves it to the drafter.
+    /// Quotes the passages beside the model: a quote that is certified is sent at once, in milliseconds and without
+    /// inventing anything, and one that is not is still a draft where the model finds no answer. `None` leaves it to
+    /// the drafter.
     pub quoter: Option<Arc<Drafter>>,
     /// How sure a draft may be.
     pub judge: Arc<Judge>,
@@ -90,6 +91,16 @@ struct Findings {
 }
 
 impl Findings {
+    /// What was found before anything was written.
+    fn anew(&self) -> Self {
+        Self {
+            retrieved: self.retrieved.clone(),
+            checks: self.checks.clone(),
+            timings: self.timings,
+            ..Self::default()
+        }
+    }
+
     fn decision_input(&self, mode: Mode, already_replied: bool) -> DecisionInput {
         DecisionInput {
             mode,
@@ -207,30 +218,38 @@ impl Assistant {
         found.timings.retrieval = milliseconds(started);
     }
 
-    /// Quotes where that may be sent by itself, and otherwise asks the model.
+    /// Quotes where that may be sent by itself, and otherwise asks the model. Where the model finds no answer, or fails,
+    /// and a quote seems to hold one, an agent gets the quote.
     async fn write(
         &self,
         asked: Asked<'_>,
         deltas: Option<UnboundedSender<String>>,
         found: &mut Findings,
     ) -> DecisionInput {
-        let message_checks = found.checks.len();
-        if let Some(quoter) = &self.parts.quoter
-            && asked.mode == Mode::Auto
-            && !asked.already_replied
-        {
-            let input = self.attempt(quoter, asked, None, found).await;
-            if decide(&input).action == Action::AutoReply {
-                if let (Some(deltas), Some(judged)) = (&deltas, &found.judged) {
-                    // Nobody may be reading any more.
-                    let _ = deltas.send(judged.draft.text.clone());
-                }
-                return input;
+        let Some(quoter) = &self.parts.quoter else {
+            return self.attempt(&self.parts.drafter, asked, deltas, found).await;
+        };
+        let mut quoted = found.anew();
+        let quote = self.attempt(quoter, asked, None, &mut quoted).await;
+        let say = |judged: Option<&Judged>| {
+            if let (Some(deltas), Some(judged)) = (&deltas, judged) {
+                // Nobody may be reading any more.
+                let _ = deltas.send(RESTART.to_owned()).and_then(|()| deltas.send(judged.draft.text.clone()));
             }
-            found.checks.truncate(message_checks);
-            (found.judged, found.unavailable) = (None, None);
+        };
+        if decide(&quote).action == Action::AutoReply {
+            say(quoted.judged.as_ref());
+            *found = quoted;
+            return quote;
         }
-        self.attempt(&self.parts.drafter, asked, deltas, found).await
+        let input = self.attempt(&self.parts.drafter, asked, deltas.clone(), found).await;
+        if decide(&input).action == Action::Escalate && decide(&quote).action == Action::Draft {
+            say(quoted.judged.as_ref());
+            quoted.timings = found.timings;
+            *found = quoted;
+            return quote;
+        }
+        input
     }
 
     /// Drafts, judges and checks once.

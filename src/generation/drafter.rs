@@ -1,6 +1,7 @@
 //! From a conversation and passages to a [`Draft`].
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use futures::StreamExt;
 use regex::Regex;
@@ -27,6 +28,8 @@ use crate::text::sentences;
 
 /// Longest question in a prompt, in characters.
 const LONGEST_QUESTION: usize = 2_000;
+/// Longest wait for the vectors of sentences; past it shared words choose what a prompt holds.
+const LONGEST_RANKING: Duration = Duration::from_secs(2);
 /// A model that begins to write the marks of the prompt has ended its reply.
 const STOP: [&str; 2] = ["<message", "<source"];
 
@@ -134,7 +137,7 @@ impl Drafter {
         let Some(embedder) = &self.embedder else { return by_words };
         let mut ranking = by_words.clone();
         let weighing = ranking.weigh_meaning(embedder.as_ref(), request.question, sources);
-        match tokio::time::timeout(budget.remaining(), weighing).await {
+        match tokio::time::timeout(budget.remaining().min(LONGEST_RANKING), weighing).await {
             Ok(Ok(())) => ranking,
             Ok(Err(_)) | Err(_) => by_words,
         }

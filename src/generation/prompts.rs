@@ -107,15 +107,7 @@ impl Prompts {
 
     /// The messages of a grounded reply.
     pub fn reply(&self, prompt: &ReplyPrompt) -> Result<Vec<ChatMessage>, GenerationError> {
-        let turns = [
-            (ChatRole::System, "system"),
-            (ChatRole::User, "example_question"),
-            (ChatRole::Assistant, "example_answer"),
-            (ChatRole::User, "unknown_question"),
-            (ChatRole::Assistant, "unknown_answer"),
-            (ChatRole::User, "user"),
-        ];
-        self.render("reply.j2", &turns, prompt)
+        self.render("reply.j2", &[(ChatRole::System, "system"), (ChatRole::User, "user")], prompt)
     }
 
     /// The messages of a summary.
@@ -200,9 +192,8 @@ mod tests {
         names.sort();
         assert_eq!(names, ["reply.j2", "summary.j2"]);
         let messages = prompts.reply(&reply()).unwrap();
-        assert_eq!(messages.len(), 6);
-        assert_eq!(messages[4].content, "NO_ANSWER");
-        insta::assert_snapshot!(messages[5].content, @r#"
+        assert!(messages[0].content.contains("in Portuguese") && messages[0].content.ends_with("Be warm."));
+        insta::assert_snapshot!(messages[1].content, @r#"
         <source id="1" title="Entrega › Prazos">
         A entrega leva 5 dias úteis.
         </source>
@@ -213,7 +204,7 @@ mod tests {
         <message from="agent">Olá!</message>
         <message from="customer">Quanto demora?</message>
 
-        Reply in Portuguese, or NO_ANSWER.
+        Reply in Portuguese:
         "#);
         let summary = SummaryPrompt { language: "English", messages: reply().history };
         insta::assert_snapshot!(prompts.summary(&summary).unwrap()[1].content, @r#"
@@ -221,18 +212,6 @@ mod tests {
 
         Summary in English:
         "#);
-    }
-
-    #[test]
-    fn every_language_has_its_examples() {
-        let prompts = Prompts::load().unwrap();
-        let mut answers: Vec<String> = Language::ALL
-            .iter()
-            .map(|language| ReplyPrompt { language: (*language).into(), ..reply() })
-            .map(|prompt| prompts.reply(&prompt).unwrap()[2].content.clone())
-            .collect();
-        answers.dedup();
-        assert_eq!(answers.len(), Language::ALL.len());
     }
 
     #[test]

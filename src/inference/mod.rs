@@ -311,8 +311,8 @@ pub struct InferenceConfig {
     pub retries: u32,
     /// Seconds a failing backend rests before it is tried again.
     pub cooldown_s: f64,
-    /// Whether, in mode `auto`, quoted sentences are tried before a model: where their confidence is certified they are
-    /// sent, in milliseconds, and only the rest waits for the model.
+    /// Whether sentences are quoted before a model is asked, in milliseconds: a quote whose confidence is certified is
+    /// sent without the model, and one that is not becomes the draft where the model finds no answer.
     pub quote_first: bool,
 }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -90,22 +91,28 @@ async fn shop() -> &'static Shop {
     .await
 }
 
+#[derive(Default)]
 struct Options {
     calibrations: Calibrations,
     chat: Option<Arc<dyn ChatModel>>,
     search: Option<Arc<dyn Embedder>>,
+    quote_first: bool,
 }
 
 async fn assistant(options: Options) -> Assistant {
     let shop = shop().await;
     let chat = options.chat.unwrap_or_else(|| Arc::new(Extractive::new(Some(shop.embedder.clone()))));
     let search = options.search.unwrap_or_else(|| shop.embedder.clone());
+    let quoter = options.quote_first.then(|| {
+        let quotes = Arc::new(Extractive::new(Some(shop.embedder.clone())));
+        Arc::new(Drafter::new(quotes, Some(shop.embedder.clone()), GenerationConfig::default()).unwrap())
+    });
     Assistant::new(AssistantParts {
         retriever: Arc::new(Retriever::new(shop.index.clone(), search, RetrievalConfig::default())),
         drafter: Arc::new(
             Drafter::new(chat.clone(), Some(shop.embedder.clone()), GenerationConfig::default()).unwrap(),
         ),
-        quoter: None,
+        quoter,
         judge: Arc::new(Judge::new(shop.embedder.clone(), options.calibrations, JudgementConfig::default())),
         chat: chat.info().clone(),
         embedder: shop.embedder.info().clone(),
@@ -118,11 +125,16 @@ async fn assistant(options: Options) -> Assistant {
 }
 
 async fn plain() -> Assistant {
-    assistant(Options { calibrations: Calibrations::default(), chat: None, search: None }).await
+    assistant(Options::default()).await
 }
 
 /// An assistant whose calibration finds every draft nearly certain, and certifies it.
 async fn certified() -> Assistant {
+    assistant(Options { calibrations: certain().await, ..Options::default() }).await
+}
+
+/// A calibration that finds every quote nearly certain, and certifies it.
+async fn certain() -> Calibrations {
     let shop = shop().await;
     let chat: Arc<dyn ChatModel> = Arc::new(Extractive::new(Some(shop.embedder.clone())));
     let drafter =
@@ -153,7 +165,7 @@ async fn certified() -> Assistant {
             made_at: DateTime::<Utc>::UNIX_EPOCH,
         }),
     });
-    assistant(Options { calibrations, chat: None, search: None }).await
+    calibrations
 }
 
 fn said(role: Role, text: &str, number: usize) -> Message {
@@ -313,16 +325,62 @@ async fn modes_and_the_reply_window_hold_a_certified_answer() {
     assert_eq!(codes(&late), [ReasonCode::ReplyWindowClosed]);
 }
 
-/// A model that is down.
-struct Down(ModelInfo);
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certified_quote_is_sent_without_asking_the_model() {
+    let model = Arc::new(down());
+    let options = || Options { chat: Some(model.clone()), quote_first: true, ..Options::default() };
+    let certified = assistant(Options { calibrations: certain().await, ..options() }).await;
+    let (deltas, mut seen) = tokio::sync::mpsc::unbounded_channel();
+    let question = conversation(&[(Role::Customer, QUESTIONS[3].1)]);
+    let sent = certified.answer(&workspace(), &question, Mode::Auto, Some(deltas)).await;
+    assert_eq!(sent.answer.decision.action, Action::AutoReply, "{:?}", sent.answer);
+    assert_eq!(sent.answer.usage.backend, "extractive");
+    assert_eq!(model.asked.load(Ordering::Relaxed), 0);
+    let mut shown = Vec::new();
+    seen.recv_many(&mut shown, 9).await;
+    assert!(sent.answer.drafts[0].text.starts_with(shown.last().unwrap()), "{shown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_model_has_no_answer_an_agent_gets_the_quote() {
+    let model = Arc::new(down());
+    let options = || Options { chat: Some(model.clone()), quote_first: true, ..Options::default() };
+    let certified = assistant(Options { calibrations: certain().await, ..options() }).await;
+    let uncertified = assistant(options()).await;
+    for (assistant, mode) in [(&certified, Mode::Draft), (&uncertified, Mode::Auto)] {
+        let suggestion = ask(assistant, QUESTIONS[3].1, mode).await;
+        assert_eq!(suggestion.answer.decision.action, Action::Draft, "{mode:?}: {:?}", suggestion.answer);
+        assert_eq!(suggestion.answer.usage.backend, "extractive");
+    }
+    assert_eq!(model.asked.load(Ordering::Relaxed), 2);
+    let unknown = ask(&uncertified, "Do you sell gift cards?", Mode::Auto).await;
+    assert_eq!(unknown.answer.decision.action, Action::Escalate, "{:?}", unknown.answer);
+}
+
+fn down() -> Down {
+    let info = ModelInfo {
+        backend: "test".into(),
+        model: "down".into(),
+        fingerprint: "down".into(),
+        context_length: 4096,
+    };
+    Down { info, asked: AtomicUsize::new(0) }
+}
+
+/// A model that is down, and counts who finds out.
+struct Down {
+    info: ModelInfo,
+    asked: AtomicUsize,
+}
 
 #[async_trait]
 impl ChatModel for Down {
     fn info(&self) -> &ModelInfo {
-        &self.0
+        &self.info
     }
 
     async fn stream(&self, _: ChatRequest, _: Budget) -> Result<ChatStream, InferenceError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         Err(InferenceError::DeadlineExceeded)
     }
 }
@@ -343,25 +401,9 @@ impl Embedder for Mute {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_part_that_is_down_becomes_an_escalation() {
-    let down = Down(ModelInfo {
-        backend: "test".into(),
-        model: "down".into(),
-        fingerprint: "down".into(),
-        context_length: 4096,
-    });
-    let no_model = assistant(Options {
-        calibrations: Calibrations::default(),
-        chat: Some(Arc::new(down)),
-        search: None,
-    })
-    .await;
+    let no_model = assistant(Options { chat: Some(Arc::new(down())), ..Options::default() }).await;
     let mute = Mute(shop().await.embedder.info().clone());
-    let no_search = assistant(Options {
-        calibrations: Calibrations::default(),
-        chat: None,
-        search: Some(Arc::new(mute)),
-    })
-    .await;
+    let no_search = assistant(Options { search: Some(Arc::new(mute)), ..Options::default() }).await;
     for assistant in [no_model, no_search] {
         let suggestion = ask(&assistant, QUESTIONS[3].1, Mode::Auto).await;
         assert_eq!(suggestion.answer.decision.action, Action::Escalate);

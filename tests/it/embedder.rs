@@ -348,28 +348,3 @@ async fn sizes_that_do_not_fit_are_refused() {
     rewrite("config.json", "\"gelu\"", "\"relu\"");
     assert!(load().contains("its activation is relu"), "{}", load());
 }
-
-/// Passages a second and milliseconds a question; run it alone, on an idle machine, optimised:
-/// `cargo test --release --test it -- --ignored --nocapture embedder::speed`.
-#[tokio::test]
-#[ignore = "a measurement, not a check"]
-async fn speed() {
-    let embedder = embedder().await;
-    // With its prefix and the two special tokens: 64 and 256 tokens.
-    for (tokens, words) in [(64, 59), (256, 251)] {
-        let passages = vec!["casa ".repeat(words); 16384 / tokens];
-        let count = passages.len();
-        embedder.embed(passages[..8].to_vec(), Purpose::Passage).await.unwrap();
-        let start = std::time::Instant::now();
-        embedder.embed(passages, Purpose::Passage).await.unwrap();
-        println!("{tokens} tokens: {:.1} passages/s", count as f64 / start.elapsed().as_secs_f64());
-    }
-    let mut times = Vec::new();
-    for _ in 0..100 {
-        let start = std::time::Instant::now();
-        embedder.embed(vec!["Em quanto tempo chega o meu pedido?".into()], Purpose::Query).await.unwrap();
-        times.push(start.elapsed().as_secs_f64() * 1000.0);
-    }
-    times.sort_by(f64::total_cmp);
-    println!("one short question: p50 {:.2} ms, p95 {:.2} ms", times[50], times[95]);
-}
