@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -41,11 +41,11 @@ impl Clock for Still {
 }
 
 #[derive(Default)]
-struct Counting(std::sync::atomic::AtomicU64);
+struct Counting(AtomicU64);
 
 impl Ids for Counting {
     fn id(&self, prefix: &str) -> String {
-        format!("{prefix}{}", self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+        format!("{prefix}{}", self.0.fetch_add(1, Ordering::Relaxed))
     }
 }
 

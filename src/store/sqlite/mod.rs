@@ -9,6 +9,7 @@ use std::time::Duration;
 use backon::{ConstantBuilder, Retryable};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sqlx::error::DatabaseError;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -57,7 +58,7 @@ impl SqliteStore {
         let pool = connect
             .retry(often)
             .when(|error| {
-                error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "5")
+                error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| code == "5")
             })
             .await
             .map_err(|error| StoreError::Unavailable(format!("cannot open {}: {error}", path.display())))?;

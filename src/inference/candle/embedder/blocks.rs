@@ -190,8 +190,8 @@ mod kernel {
                     let w: [__m512i; T] =
                         std::array::from_fn(|t| _mm512_loadu_si512(tiles[t].as_ptr().add(at).cast()));
                     for r in 0..R {
-                        let four = values[r].as_ptr().add(block * BLOCK + group * 4).cast::<i32>();
-                        let four = _mm512_set1_epi32(four.read_unaligned());
+                        let four = values[r].as_ptr().add(block * BLOCK + group * 4).cast::<[u8; 4]>();
+                        let four = _mm512_set1_epi32(i32::from_ne_bytes(four.read()));
                         for t in 0..T {
                             exact[r][t] = _mm512_dpbusd_epi32(exact[r][t], w[t], four);
                         }
