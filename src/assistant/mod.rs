@@ -71,6 +71,7 @@ struct Judged {
 /// What one run is about.
 #[derive(Clone, Copy)]
 struct Asked<'a> {
+    workspace: &'a WorkspaceId,
     conversation: &'a Conversation,
     understood: &'a Understood,
     mode: Mode,
@@ -183,8 +184,14 @@ impl Assistant {
         }
         let mut input = found.decision_input(mode, already_replied);
         if found.unavailable.is_none() && !escalates(&found.checks) {
-            let asked =
-                Asked { conversation, understood: &understood, mode, already_replied, budget: &budget };
+            let asked = Asked {
+                workspace,
+                conversation,
+                understood: &understood,
+                mode,
+                already_replied,
+                budget: &budget,
+            };
             input = self.write(asked, deltas, &mut found).await;
         }
         let decision = decide(&input);
@@ -294,7 +301,7 @@ impl Assistant {
         match judge.judge(input).await {
             Ok(judgement) => {
                 let key = judge.key(&draft);
-                let threshold = judge.threshold(&key, language);
+                let threshold = judge.threshold(&key, asked.workspace, language);
                 found.judged = Some(Judged { draft, judgement, key, threshold });
             }
             Err(error) => {

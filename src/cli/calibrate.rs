@@ -9,13 +9,13 @@ use anyhow::Context;
 use super::evaluation::{Bench, RunProgress};
 use super::{Loaded, Printer};
 use crate::app::SystemClock;
-use crate::conversation::Clock;
+use crate::conversation::{Clock, WorkspaceId};
 use crate::eval::EvalError;
 use crate::eval::calibration::{Design, Example, Target, study};
 use crate::eval::dataset::{Dataset, Rows};
 use crate::eval::run::assistant::Outcome;
 use crate::inference::BackendKind;
-use crate::judgement::calibration::CalibrationKey;
+use crate::judgement::calibration::{CalibrationKey, Origin};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -38,6 +38,9 @@ pub(super) struct Args {
     /// Seed of the split
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Workspace whose knowledge and customers the set stands for; a certificate holds there alone [default: the set's name]
+    #[arg(long)]
+    workspace: Option<String>,
     /// Where the calibration is written [default: models/calibrations/<key>.json]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -56,7 +59,11 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
         anyhow::bail!("{} is of kind retrieval; a calibration needs a set of kind assistant", dataset.name);
     };
     let progress = RunProgress::new(*printer);
-    let bench = Bench::build(config?, args.backend, set, *printer).await?;
+    let workspace = WorkspaceId(args.workspace.unwrap_or_else(|| dataset.name.clone()));
+    let mut config = config?;
+    // Every reply must come from the backend that is calibrated.
+    config.inference.quote_first = false;
+    let bench = Bench::build(config, args.backend, workspace.clone(), set, *printer).await?;
     let outcomes = match bench.ask(set, &progress).await {
         Err(error @ EvalError::Cancelled) => {
             progress.finish();
@@ -78,7 +85,8 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
         bench.app.embedder.info().model,
         dataset.name
     );
-    let study = study(&examples, &key, &description, design, &dataset.hash, SystemClock.now())?;
+    let origin = Origin { workspace, dataset_hash: dataset.hash.clone(), made_at: SystemClock.now() };
+    let study = study(&examples, &key, &description, design, &origin)?;
     let path =
         args.out.unwrap_or_else(|| Path::new("models/calibrations").join(format!("{}.json", key.short_id())));
     study.calibration.save(&path)?;

@@ -9,6 +9,7 @@ use clap::Subcommand;
 use super::evaluation::{self, Bench, RunProgress, cancelled_by_ctrl_c};
 use super::{Loaded, Printer};
 use crate::config::Config;
+use crate::conversation::WorkspaceId;
 use crate::eval::EvalError;
 use crate::eval::cache::CachedEmbedder;
 use crate::eval::dataset::assistant::AssistantSet;
@@ -112,7 +113,7 @@ async fn assistant(
     progress: &RunProgress,
     printer: Printer,
 ) -> anyhow::Result<Report> {
-    let bench = Bench::build(config, backend, set, printer).await?;
+    let bench = Bench::build(config, backend, WorkspaceId(dataset.name.clone()), set, printer).await?;
     let outcomes = bench.ask(set, progress).await?;
     let hash = bench.config_hash()?;
     Ok(run::assistant::report(&dataset.name, &hash, dataset.texts_in_report, &outcomes, Bootstrap::default()))

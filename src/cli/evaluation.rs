@@ -122,10 +122,11 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    /// Builds the parts and ingests the documents. A configured Qdrant server is left alone.
+    /// Builds the parts and ingests the documents into the workspace. A configured Qdrant server is left alone.
     pub(super) async fn build(
         mut config: Config,
         backend: Option<BackendKind>,
+        workspace: WorkspaceId,
         set: &AssistantSet,
         printer: Printer,
     ) -> anyhow::Result<Self> {
@@ -136,7 +137,6 @@ impl Bench {
             config.inference.backends = vec![backend];
         }
         let app = App::build(config, Arc::new(FetchProgress::new(printer))).await?;
-        let workspace = WorkspaceId("evaluation".into());
         printer.note(format!("reading the documents of {}", set.knowledge.display()));
         let request = IngestRequest {
             patterns: vec![set.knowledge.to_string_lossy().into_owned()],

@@ -19,7 +19,7 @@ use rust_embed::RustEmbed;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::conversation::Language;
+use crate::conversation::{Language, WorkspaceId};
 
 /// What a calibration is valid for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -109,7 +109,6 @@ pub struct Breakpoint {
 
 /// What a held-out sample says about the replies at or above a threshold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Certificate {
     /// Highest error rate among automatic replies that was asked for.
     pub alpha: f64,
@@ -125,7 +124,17 @@ pub struct Certificate {
     pub upper_bound: f64,
     /// The same sample by language.
     pub by_language: BTreeMap<Language, LanguageCertificate>,
-    /// Hash of the questions and the knowledge it was made on.
+    /// Where it holds, and what it was made on.
+    #[serde(flatten)]
+    pub origin: Origin,
+}
+
+/// What a certificate was made on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The workspace whose knowledge and customers the sample stands for. Nothing is sent automatically in another one.
+    pub workspace: WorkspaceId,
+    /// Hash of the questions and the knowledge.
     pub dataset_hash: String,
     /// When.
     pub made_at: DateTime<Utc>,
@@ -144,8 +153,11 @@ pub struct LanguageCertificate {
 }
 
 impl Certificate {
-    /// The threshold for a language; `None` when the sample answered nothing in it, so nothing is known of it.
-    pub fn threshold_for(&self, language: Language) -> Option<f64> {
+    /// The threshold for a workspace and a language; `None` where the sample says nothing of them.
+    pub fn threshold_for(&self, workspace: &WorkspaceId, language: Language) -> Option<f64> {
+        if *workspace != self.origin.workspace {
+            return None;
+        }
         self.by_language.get(&language).filter(|share| share.n > 0).map(|_| self.threshold)
     }
 }
@@ -418,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn a_language_without_evidence_has_no_threshold() {
+    fn without_evidence_there_is_no_threshold() {
         let share = |n| LanguageCertificate { n, errors: 0, upper_bound: 0.05 };
         let certificate = Certificate {
             alpha: 0.05,
@@ -428,11 +440,16 @@ mod tests {
             errors: 0,
             upper_bound: 0.049,
             by_language: BTreeMap::from([(Language::Pt, share(60)), (Language::It, share(0))]),
-            dataset_hash: "d".into(),
-            made_at: DateTime::<Utc>::UNIX_EPOCH,
+            origin: Origin {
+                workspace: WorkspaceId("shop".into()),
+                dataset_hash: "d".into(),
+                made_at: DateTime::<Utc>::UNIX_EPOCH,
+            },
         };
-        assert_eq!(certificate.threshold_for(Language::Pt), Some(0.9));
-        assert_eq!(certificate.threshold_for(Language::It), None);
-        assert_eq!(certificate.threshold_for(Language::En), None);
+        let shop = WorkspaceId("shop".into());
+        assert_eq!(certificate.threshold_for(&shop, Language::Pt), Some(0.9));
+        assert_eq!(certificate.threshold_for(&shop, Language::It), None);
+        assert_eq!(certificate.threshold_for(&shop, Language::En), None);
+        assert_eq!(certificate.threshold_for(&WorkspaceId("other".into()), Language::Pt), None);
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calibration::{CalibrationKey, Calibrations};
 use super::{Confidence, Judgement, groundedness, semantic, signals};
-use crate::conversation::Language;
+use crate::conversation::{Language, WorkspaceId};
 use crate::generation::Draft;
 use crate::inference::{Embedder, InferenceError};
 use crate::retrieval::Retrieved;
@@ -78,9 +78,14 @@ impl Judge {
         }
     }
 
-    /// The certified threshold for a key and a language; `None` where nothing is certified.
-    pub fn threshold(&self, key: &CalibrationKey, language: Language) -> Option<f64> {
-        self.calibrations.find(key)?.certificate.as_ref()?.threshold_for(language)
+    /// The certified threshold for a key, a workspace and a language; `None` where nothing is certified.
+    pub fn threshold(
+        &self,
+        key: &CalibrationKey,
+        workspace: &WorkspaceId,
+        language: Language,
+    ) -> Option<f64> {
+        self.calibrations.find(key)?.certificate.as_ref()?.threshold_for(workspace, language)
     }
 
     /// Measures a draft. Without a calibration the value is the plain mean of the signals and says so.

@@ -19,7 +19,7 @@ use ponto::inference::{
     Budget, ChatModel, ChatRequest, ChatStream, Embedder, EmbedderInfo, InferenceError, ModelInfo, Purpose,
 };
 use ponto::judgement::calibration::{
-    Calibration, CalibrationKey, Calibrations, Certificate, LanguageCertificate,
+    Calibration, CalibrationKey, Calibrations, Certificate, LanguageCertificate, Origin,
 };
 use ponto::judgement::{Judge, JudgementConfig};
 use ponto::knowledge::{Format, KnowledgeConfig, Library, NewDocument};
@@ -161,8 +161,11 @@ async fn certain() -> Calibrations {
             errors: 0,
             upper_bound: 0.01,
             by_language: Language::ALL.into_iter().map(|language| (language, share)).collect(),
-            dataset_hash: "test".into(),
-            made_at: DateTime::<Utc>::UNIX_EPOCH,
+            origin: Origin {
+                workspace: workspace(),
+                dataset_hash: "test".into(),
+                made_at: DateTime::<Utc>::UNIX_EPOCH,
+            },
         }),
     });
     calibrations

@@ -7,14 +7,13 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{Example, cross_fitted};
 use crate::conversation::Language;
 use crate::eval::EvalError;
 use crate::eval::metrics::binomial::{at_most, trials_with, upper_bound};
-use crate::judgement::calibration::{Calibration, Certificate, LanguageCertificate};
+use crate::judgement::calibration::{Calibration, Certificate, LanguageCertificate, Origin};
 
 /// Steps of coverage from one threshold of the plan to the next.
 const STEPS: usize = 20;
@@ -128,8 +127,7 @@ pub fn certify(
     thresholds: &[f64],
     certify_half: &[Example],
     target: Target,
-    dataset_hash: &str,
-    made_at: DateTime<Utc>,
+    origin: &Origin,
 ) -> Certification {
     let rows: Vec<(f64, &Example)> = certify_half
         .iter()
@@ -153,8 +151,7 @@ pub fn certify(
         errors: test.errors,
         upper_bound: test.upper_bound,
         by_language: by_language(&rows, test.threshold, target.delta),
-        dataset_hash: dataset_hash.to_owned(),
-        made_at,
+        origin: origin.clone(),
     });
     let labels_needed = match (&certificate, tested.first()) {
         (None, Some(first)) => labels_needed(*first, rows.len(), target),
@@ -233,7 +230,7 @@ fn labels_needed(first: Tested, rows: usize, target: Target) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::simulated;
+    use super::super::tests::{origin, simulated};
     use super::super::{fit, split};
     use super::*;
     use crate::judgement::calibration::CalibrationKey;
@@ -248,7 +245,7 @@ mod tests {
         let (fitting, certifying) = split(&simulated(n, seed), 0.5, seed);
         let calibration = fit(&fitting, key(), String::new()).unwrap();
         let thresholds = plan(&calibration, &fitting, certifying.len(), target, seed).unwrap();
-        certify(&calibration, &thresholds, &certifying, target, "hash", DateTime::UNIX_EPOCH)
+        certify(&calibration, &thresholds, &certifying, target, &origin())
     }
 
     #[test]
@@ -271,7 +268,7 @@ mod tests {
             let (fitting, certifying) = split(&simulated(500, seed), 0.5, seed);
             let calibration = fit(&fitting, key(), String::new()).unwrap();
             let thresholds = plan(&calibration, &fitting, certifying.len(), TARGET, seed).unwrap();
-            let outcome = certify(&calibration, &thresholds, &certifying, TARGET, "", DateTime::UNIX_EPOCH);
+            let outcome = certify(&calibration, &thresholds, &certifying, TARGET, &origin());
             let Some(certificate) = outcome.certificate else { continue };
             certified += 1;
             let sent: Vec<&Example> = fresh

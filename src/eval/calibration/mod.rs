@@ -55,10 +55,22 @@ pub fn split(examples: &[Example], fit_share: f64, seed: u64) -> (Vec<Example>, 
 
 #[cfg(test)]
 pub(super) mod tests {
+    use chrono::DateTime;
     use rand::rngs::StdRng;
     use rand::{RngExt, SeedableRng};
 
     use super::*;
+    use crate::conversation::WorkspaceId;
+    use crate::judgement::calibration::Origin;
+
+    /// What a simulated certificate is made on.
+    pub(in crate::eval) fn origin() -> Origin {
+        Origin {
+            workspace: WorkspaceId("simulated".into()),
+            dataset_hash: "hash".into(),
+            made_at: DateTime::UNIX_EPOCH,
+        }
+    }
 
     /// Replies whose chance to be right is the square root of their signal.
     pub(in crate::eval) fn simulated(n: usize, seed: u64) -> Vec<Example> {

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{Certification, Example, Target, certify, cross_fitted, fit, plan, split};
 use crate::conversation::Language;
 use crate::eval::EvalError;
 use crate::eval::metrics::{aurc::aurc, auroc::auroc, ece::ece};
-use crate::judgement::calibration::{Calibration, CalibrationKey};
+use crate::judgement::calibration::{Calibration, CalibrationKey, Origin};
 
 /// Settings of a study.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -72,14 +71,12 @@ pub fn study(
     key: &CalibrationKey,
     description: &str,
     design: Design,
-    dataset_hash: &str,
-    made_at: DateTime<Utc>,
+    origin: &Origin,
 ) -> Result<Study, EvalError> {
     let (fit_half, certify_half) = split(examples, design.fit_share, design.seed);
     let mut calibration = fit(&fit_half, key.clone(), description.to_owned())?;
     let thresholds = plan(&calibration, &fit_half, certify_half.len(), design.target, design.seed)?;
-    let certification =
-        certify(&calibration, &thresholds, &certify_half, design.target, dataset_hash, made_at);
+    let certification = certify(&calibration, &thresholds, &certify_half, design.target, origin);
     calibration.certificate.clone_from(&certification.certificate);
     let mut by_language: BTreeMap<Language, Counts> = BTreeMap::new();
     for example in examples {
@@ -233,13 +230,13 @@ impl Study {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::simulated;
+    use super::super::tests::{origin, simulated};
     use super::*;
 
     fn run(n: usize, alpha: f64) -> Study {
         let key = CalibrationKey { model: "m".into(), prompt: "p".into(), embedder: "e".into() };
         let design = Design { target: Target { alpha, delta: 0.05 }, fit_share: 0.5, seed: 2 };
-        study(&simulated(n, 21), &key, "m", design, "hash", DateTime::UNIX_EPOCH).unwrap()
+        study(&simulated(n, 21), &key, "m", design, &origin()).unwrap()
     }
 
     #[test]
