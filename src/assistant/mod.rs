@@ -236,27 +236,38 @@ impl Assistant {
         let Some(quoter) = &self.parts.quoter else {
             return self.attempt(&self.parts.drafter, asked, deltas, found).await;
         };
-        let mut quoted = found.anew();
-        let quote = self.attempt(quoter, asked, None, &mut quoted).await;
-        let say = |judged: Option<&Judged>| {
-            if let (Some(deltas), Some(judged)) = (&deltas, judged) {
-                // Nobody may be reading any more.
-                let _ = deltas.send(RESTART.to_owned()).and_then(|()| deltas.send(judged.draft.text.clone()));
+        let before = found.anew();
+        let mut quoted = None;
+        if asked.mode == Mode::Auto && !asked.already_replied {
+            let quote = self.quote(quoter, asked, &before).await;
+            if decide(&quote.1).action == Action::AutoReply {
+                return adopt(quote, found, deltas.as_ref());
             }
-        };
-        if decide(&quote).action == Action::AutoReply {
-            say(quoted.judged.as_ref());
-            *found = quoted;
-            return quote;
+            quoted = Some(quote);
         }
         let input = self.attempt(&self.parts.drafter, asked, deltas.clone(), found).await;
-        if decide(&input).action == Action::Escalate && decide(&quote).action == Action::Draft {
-            say(quoted.judged.as_ref());
-            quoted.timings = found.timings;
-            *found = quoted;
-            return quote;
+        if decide(&input).action == Action::Escalate {
+            let mut quote = match quoted {
+                Some(quote) => quote,
+                None => self.quote(quoter, asked, &before).await,
+            };
+            if decide(&quote.1).action == Action::Draft {
+                quote.0.timings = found.timings;
+                return adopt(quote, found, deltas.as_ref());
+            }
         }
         input
+    }
+
+    async fn quote(
+        &self,
+        quoter: &Drafter,
+        asked: Asked<'_>,
+        before: &Findings,
+    ) -> (Findings, DecisionInput) {
+        let mut quoted = before.anew();
+        let input = self.attempt(quoter, asked, None, &mut quoted).await;
+        (quoted, input)
     }
 
     /// Drafts, judges and checks once.
@@ -417,6 +428,20 @@ impl Assistant {
             embedder: self.parts.embedder.fingerprint.clone(),
         }
     }
+}
+
+/// Takes a quote in place of what was found, and shows it.
+fn adopt(
+    (quoted, input): (Findings, DecisionInput),
+    found: &mut Findings,
+    deltas: Option<&UnboundedSender<String>>,
+) -> DecisionInput {
+    if let (Some(deltas), Some(judged)) = (deltas, &quoted.judged) {
+        // Nobody may be reading any more.
+        let _ = deltas.send(RESTART.to_owned()).and_then(|()| deltas.send(judged.draft.text.clone()));
+    }
+    *found = quoted;
+    input
 }
 
 fn escalates(checks: &[PolicyCheck]) -> bool {

@@ -133,20 +133,25 @@ async fn certified() -> Assistant {
     assistant(Options { calibrations: certain().await, ..Options::default() }).await
 }
 
-/// A calibration that finds every quote nearly certain, and certifies it.
-async fn certain() -> Calibrations {
+/// What a calibration of quotes must be for.
+async fn quoting() -> CalibrationKey {
     let shop = shop().await;
     let chat: Arc<dyn ChatModel> = Arc::new(Extractive::new(Some(shop.embedder.clone())));
     let drafter =
         Drafter::new(chat.clone(), Some(shop.embedder.clone()), GenerationConfig::default()).unwrap();
+    CalibrationKey {
+        model: chat.info().fingerprint.clone(),
+        prompt: drafter.prompt_version().to_owned(),
+        embedder: shop.embedder.info().fingerprint.clone(),
+    }
+}
+
+/// A calibration that finds every quote nearly certain, and certifies it.
+async fn certain() -> Calibrations {
     let share = LanguageCertificate { n: 300, errors: 0, upper_bound: 0.01 };
     let mut calibrations = Calibrations::default();
     calibrations.add(Calibration {
-        key: CalibrationKey {
-            model: chat.info().fingerprint.clone(),
-            prompt: drafter.prompt_version().to_owned(),
-            embedder: shop.embedder.info().fingerprint.clone(),
-        },
+        key: quoting().await,
         description: String::new(),
         intercept: 9.0,
         language_intercepts: BTreeMap::new(),
@@ -342,6 +347,18 @@ async fn a_certified_quote_is_sent_without_asking_the_model() {
     let mut shown = Vec::new();
     seen.recv_many(&mut shown, 9).await;
     assert!(sent.answer.drafts[0].text.starts_with(shown.last().unwrap()), "{shown:?}");
+}
+
+/// Fails when quoting changes and the certificate was not made anew: `ponto calibrate` says how.
+#[tokio::test]
+async fn the_certificate_of_the_binary_is_for_what_it_quotes() {
+    let calibration = Calibrations::load(None).unwrap().find(&quoting().await).expect("a calibration");
+    let certificate = calibration.certificate.as_ref().expect("a certificate");
+    for language in Language::ALL {
+        let threshold = |workspace: &str| certificate.threshold_for(&WorkspaceId(workspace.into()), language);
+        assert!(threshold("demo").is_some(), "{language:?}");
+        assert_eq!(threshold("default"), None, "it says nothing of other people's customers");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
