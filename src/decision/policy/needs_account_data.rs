@@ -76,6 +76,9 @@ const ENGLISH: Lexicon = Lexicon {
         "(?:my|the) (?:parcel|package|order|delivery)<3>(?:meant|supposed|due|should have)<3>(?:to|been|arrive|come|yesterday|today)",
         "i placed an order<8>(?:haven t|havent|not|nothing|has it|still|left|yet)",
         "(?:still )?(?:haven t|havent|have not|never) (?:received|got|had|gotten)<2>(?:my|the) <mine>",
+        "(?:was i|am i|i got|got|been) (?:charged|billed|debited)<2>(?:twice|two times|double|again)|(?:charged|paid|billed) (?:twice|double)",
+        "(?:date|day|amount) of my (?:next|last) (?:\\w+ ){0,2}(?:<mine>|charge|box)",
+        "(?:check|see|tell me|confirm)<2>which (?:address|name|e ?mail|card|size|colou?r)<3>(?:i put|i used|i gave|on (?:my|the) <mine>)",
     ],
 };
 
@@ -102,6 +105,7 @@ const PORTUGUESE: Lexicon = Lexicon {
         "(?:ve|veja|verifica|verifique|verifiquem|olha|olhem|vejam|checa|confere)<3>(?:na|no|em) (?:minha|meu) (?:conta|pedido|cadastro|assinatura)",
         "(?:era|devia|deveria) (?:pra|para)? ?(?:ter )?(?:chegado|chegar|sido entregue)",
         "(?:ainda )?nao (?:recebi|chegou|me chegou|caiu)<2>(?:o |a )?(?:meu|minha) <mine>",
+        "(?:data|dia|valor) d[oa] (?:proxim[oa]|ultim[oa]|meu|minha)<2>(?:envio|cobranca|entrega|pagamento|remessa)<2>(?:d[oa] )?(?:meu|minha) <mine>",
         "(?:fiz|realizei) (?:um|uma) (?:pedido|encomenda|compra)<8>(?:ainda nao|nao recebi|nada|ja foi|ja saiu|confirmar)",
     ],
 };
@@ -126,6 +130,9 @@ const ITALIAN: Lexicon = Lexicon {
         "quanti punti (?:ho(?: (?:adesso|ora|sul|nel|sulla|accumulat\\w+)|$)|mi restano|mi sono rimasti|abbiamo)|(?:mio )?saldo punti|qual e il mio saldo",
         "(?:mi avete|mi hanno|sono stat[oa]|avete) (?:addebitat[oa]|fatto pagare|scalato)<3>(?:due volte|doppio|2 volte|di piu|ancora|sbagliat\\w+)|addebitat[oa] due volte|doppio addebito",
         "(?:ho effettuato|ho fatto|ho piazzato) un (?:ordine|acquisto)<9>(?:partit[oa]|spedit[oa]|dirmi|ancora niente|non ho ricevuto|notizie|nulla)",
+        "quando (?:scade|si rinnova|parte|arriva)<1>(?:il mio|la mia) <mine>|(?:qual e|quando e)<1>(?:il )?prossimo addebito",
+        "(?:guard\\w+|controll\\w+|vede\\w*|verific\\w+)<2>(?:nel|sul|a)<1>(?:sistema|gestionale)",
+        "(?:a che livello|a quale livello|quanti punti)<4>(?:sono arrivat[oa]|sono|mi mancano|ho raggiunto)",
         "(?:doveva|sarebbe dovut[oa]|avrebbe dovuto) (?:arrivare|essere (?:gia )?(?:arrivat[oa]|consegnat[oa]))",
         "non (?:ho ancora|ho mai|ho) ricevuto<1>(?:il mio|la mia|il|la) <mine>|non mi e (?:ancora )?arrivat[oa]<2>(?:mio|mia) <mine>",
     ],
@@ -145,6 +152,8 @@ const SPANISH: Lexicon = Lexicon {
     patterns: &[
         "(?:donde (?:esta|anda|se encuentra|quedo)|que (?:ha pasado|paso|pasa) con|por donde va|como va|en que estado esta) (?:mi|mis|nuestro) <mine>",
         "(?:estado|situacion) de mi <mine>",
+        "(?:me (?:habeis|han|ha)|se me ha) (?:cobrado|cargado)<3>(?:dos veces|doble|2 veces|de mas)|cobr\\w+ (?:dos veces|doble)",
+        "(?:fecha|cuando)<3>(?:mi|el) (?:proximo|proxima|siguiente) (?:envio|pago|cargo|cobro)<2>(?:de mi) <mine>",
         "(?:mi|mis) <mine>(?: \\w+){0,3} (?:ya )?(?:ha salido|salio|ha llegado|llego|no llega|no se mueve|esta parad[oa]|esta retrasad[oa]|se ha perdido|fue aprobad[oa])",
         "<ask><2>(?:mirar|mirais|miren|revisar|revisen|reviseis|ver|comprobar|comprueben|consultar|confirmar|confirmarme|confirmen|decirme|verificar)<5>(?:mi|mis) (?:\\w+ )?<mine>",
         "<ask><1>(?:cambiar|cambiarme|cambien|modificar|corregir|actualizar|cancelar|cancelen|canceleis|anular|anulen|anuleis|reenviar|borrar|desbloquear)<4>(?:mi|mis|del|nuestro) (?:\\w+ )?<mine>",

@@ -61,7 +61,7 @@ async fn a_question_with_a_source_gets_a_cited_draft() {
       ],
       "confidence": {
         "value": "[0..1]",
-        "calibrated": false,
+        "calibrated": true,
         "signals": "[signals]"
       },
       "policy": "[checks]",
