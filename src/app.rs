@@ -124,7 +124,6 @@ impl App {
             quoter: quoter(&config, &chat, &cached)?,
             judge: Arc::new(Judge::new(cached, calibrations, config.judgement.clone())),
             chat: chat.info().clone(),
-            embedder: embedder.info().clone(),
             decision: config.decision.clone(),
             agents: config.generation.agents_language,
             deadline: std::time::Duration::from_secs_f64(config.inference.deadline_s),

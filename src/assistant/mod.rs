@@ -15,7 +15,7 @@ use crate::decision::{
     Action, Decision, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
 };
 use crate::generation::{Draft, DraftRequest, Drafter, RESTART, holding_message};
-use crate::inference::{Budget, EmbedderInfo, ModelInfo};
+use crate::inference::{Budget, InferenceError, ModelInfo};
 use crate::judgement::calibration::CalibrationKey;
 use crate::judgement::{Confidence, Judge, JudgeInput, Judgement};
 use crate::retrieval::{Retrieved, Retriever};
@@ -41,8 +41,6 @@ pub struct AssistantParts {
     pub judge: Arc<Judge>,
     /// The preferred chat model; the key of a calibration while no draft says which one wrote it.
     pub chat: ModelInfo,
-    /// The embedder; part of the key.
-    pub embedder: EmbedderInfo,
     /// Floors and limits of the policies.
     pub decision: DecisionConfig,
     /// Language of the agents' summaries.
@@ -99,6 +97,17 @@ impl Findings {
             checks: self.checks.clone(),
             timings: self.timings,
             ..Self::default()
+        }
+    }
+
+    /// Adds what another attempt cost.
+    fn account_for(&mut self, other: &Self) {
+        self.timings.generation += other.timings.generation;
+        self.timings.judgement += other.timings.judgement;
+        if let (Some(own), Some(other)) = (&mut self.judged, &other.judged) {
+            let (spent, more) = (&mut own.draft.production.usage, other.draft.production.usage);
+            spent.prompt_tokens += more.prompt_tokens;
+            spent.completion_tokens += more.completion_tokens;
         }
     }
 
@@ -238,9 +247,10 @@ impl Assistant {
         };
         let before = found.anew();
         let mut quoted = None;
-        if asked.mode == Mode::Auto && !asked.already_replied {
+        if asked.mode != Mode::Draft && !asked.already_replied {
             let quote = self.quote(quoter, asked, &before).await;
-            if decide(&quote.1).action == Action::AutoReply {
+            // What is measured in the shadow is what would be sent.
+            if decide(&DecisionInput { mode: Mode::Auto, ..quote.1.clone() }).action == Action::AutoReply {
                 return adopt(quote, found, deltas.as_ref());
             }
             quoted = Some(quote);
@@ -252,7 +262,7 @@ impl Assistant {
                 None => self.quote(quoter, asked, &before).await,
             };
             if decide(&quote.1).action == Action::Draft {
-                quote.0.timings = found.timings;
+                quote.0.account_for(found);
                 return adopt(quote, found, deltas.as_ref());
             }
         }
@@ -309,7 +319,8 @@ impl Assistant {
         let started = Instant::now();
         let judge = &self.parts.judge;
         let input = JudgeInput { question, language, draft: &draft, retrieved: &found.retrieved };
-        match judge.judge(input).await {
+        let judged = tokio::time::timeout(budget.remaining(), judge.judge(input));
+        match judged.await.unwrap_or(Err(InferenceError::DeadlineExceeded)) {
             Ok(judgement) => {
                 let key = judge.key(&draft);
                 let threshold = judge.threshold(&key, asked.workspace, language);
@@ -422,11 +433,7 @@ impl Assistant {
 
     /// The key a calibration needs when the preferred model writes.
     fn expected_key(&self) -> CalibrationKey {
-        CalibrationKey {
-            model: self.parts.chat.fingerprint.clone(),
-            prompt: self.parts.drafter.prompt_version().to_owned(),
-            embedder: self.parts.embedder.fingerprint.clone(),
-        }
+        self.parts.judge.key_of(&self.parts.chat.fingerprint, self.parts.drafter.prompt_version())
     }
 }
 

@@ -60,10 +60,7 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
     };
     let progress = RunProgress::new(*printer);
     let workspace = WorkspaceId(args.workspace.unwrap_or_else(|| dataset.name.clone()));
-    let mut config = config?;
-    // Every reply must come from the backend that is calibrated.
-    config.inference.quote_first = false;
-    let bench = Bench::build(config, args.backend, workspace.clone(), set, *printer).await?;
+    let bench = Bench::build(config?, args.backend, workspace.clone(), set, *printer).await?;
     let outcomes = match bench.ask(set, &progress).await {
         Err(error @ EvalError::Cancelled) => {
             progress.finish();
@@ -73,7 +70,7 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
         outcomes => outcomes?,
     };
     progress.finish();
-    let (key, examples) = of_one_key(&outcomes, *printer)?;
+    let (key, examples) = of_model(&outcomes, &bench.app.chat.info().fingerprint, *printer)?;
     let design = Design {
         target: Target { alpha: args.alpha, delta: args.delta },
         fit_share: args.fit_share,
@@ -96,8 +93,13 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
     Ok(ExitCode::SUCCESS)
 }
 
-/// The replies of the model that wrote most of them. A fallback may have written others; they belong to another key.
-fn of_one_key(outcomes: &[Outcome], printer: Printer) -> anyhow::Result<(CalibrationKey, Vec<Example>)> {
+/// The replies of the preferred model. What a certified quote answered, or a fallback, belongs to another key, in service
+/// too: a model is calibrated on what is left to it.
+fn of_model(
+    outcomes: &[Outcome],
+    model: &str,
+    printer: Printer,
+) -> anyhow::Result<(CalibrationKey, Vec<Example>)> {
     let mut by_key: BTreeMap<&str, Vec<Example>> = BTreeMap::new();
     for outcome in outcomes {
         if let Some(example) = outcome.example() {
@@ -105,15 +107,21 @@ fn of_one_key(outcomes: &[Outcome], printer: Printer) -> anyhow::Result<(Calibra
         }
     }
     let all: usize = by_key.values().map(Vec::len).sum();
-    let (key, examples) = by_key
-        .into_iter()
-        .max_by_key(|(_, examples)| examples.len())
-        .context("no question got a draft that met no objection; there is nothing to calibrate")?;
+    let mut of_model = Vec::new();
+    for (key, examples) in by_key {
+        let key: CalibrationKey = key.parse()?;
+        if key.model == model {
+            of_model.push((key, examples));
+        }
+    }
+    let (key, examples) = of_model.into_iter().max_by_key(|(_, examples)| examples.len()).context(
+        "no question got a draft of this model that met no objection; there is nothing to calibrate",
+    )?;
     if examples.len() < all {
         printer.note(format!(
-            "{} of {all} replies were written by another model, after the first one failed; they are left out",
+            "{} of {all} replies were quoted before the model was asked, or written by another one; they are left out",
             all - examples.len()
         ));
     }
-    Ok((key.parse()?, examples))
+    Ok((key, examples))
 }

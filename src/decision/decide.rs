@@ -70,7 +70,7 @@ pub fn decide(input: &DecisionInput) -> Decision {
             object(
                 Verdict::Draft,
                 ReasonCode::NotCertified,
-                "The calibration certifies no threshold for this language.",
+                "The calibration certifies nothing for this workspace and language; see `ponto calibrate`.",
             );
         }
         let named = input

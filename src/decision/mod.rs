@@ -59,7 +59,7 @@ pub struct Reason {
 pub enum ReasonCode {
     /// The mode of the call allows no more.
     ModeCap,
-    /// No certified calibration for this model, prompt and embedder.
+    /// No certified calibration for this model, prompt, embedder, workspace and language.
     NotCertified,
     /// Confidence under the certified threshold.
     BelowThreshold,

@@ -17,8 +17,8 @@ use super::prompts::{PromptMessage, PromptSource, Prompts, ReplyPrompt, harmless
 use super::refusal::is_refusal;
 use super::{Draft, GenerationError, Production};
 use crate::conversation::{Conversation, Language, Role};
-use crate::inference::extractive::NO_ANSWER;
 use crate::inference::extractive::rank::{Ranking, rank};
+use crate::inference::extractive::{BACKEND as QUOTING, NO_ANSWER};
 use crate::inference::{
     Budget, ChatEvent, ChatModel, ChatOptions, ChatRequest, Completion, Embedder, FinishReason, Grounding,
     InferenceError, ModelInfo, Source, TokenUsage,
@@ -83,7 +83,7 @@ impl Drafter {
     }
 
     fn version_for(&self, model: &ModelInfo) -> &str {
-        if model.backend == "extractive" { &self.quoting } else { &self.version }
+        if model.backend == QUOTING { &self.quoting } else { &self.version }
     }
 
     /// Drafts a reply. Without passages the draft refuses and no model is asked.
@@ -111,10 +111,11 @@ impl Drafter {
         let sources: Vec<Source> = passages.iter().map(|passage| source(passage)).collect();
         let ranking = self.rank(&request, &sources, &budget).await;
         let excerpts = excerpts(&ranking, &sources, self.config.prompt_chars);
-        // The numbers of the prompt are the first places; what it leaves out may still support a reply.
-        passages = excerpts.iter().map(|(place, _)| passages[*place]).collect();
+        let found = passages;
+        // What the prompt leaves out supports no reply of a model.
+        passages = excerpts.iter().map(|(place, _)| found[*place]).collect();
         let chat_request = self
-            .chat_request(&request, &passages, excerpts.into_iter().map(|(_, text)| text))
+            .chat_request(&request, &found, &passages, excerpts.into_iter().map(|(_, text)| text))
             .map_err(|error| InferenceError::Permanent(format!("the prompt cannot be rendered: {error}")))?;
         let mut stream = self.chat.stream(chat_request, budget).await?;
         let mut deltas = Deltas::to(deltas);
@@ -124,7 +125,8 @@ impl Drafter {
                 ChatEvent::Restart => deltas.restart(),
                 ChatEvent::Done(completion) => {
                     deltas.finish();
-                    return Ok(self.finish(&request, &passages, completion));
+                    let quoted = completion.model.backend == QUOTING;
+                    return Ok(self.finish(&request, if quoted { &found } else { &passages }, completion));
                 }
             }
         }
@@ -146,14 +148,15 @@ impl Drafter {
     fn chat_request(
         &self,
         request: &DraftRequest<'_>,
-        passages: &[&Passage],
+        found: &[&Passage],
+        shown: &[&Passage],
         excerpts: impl Iterator<Item = String>,
     ) -> Result<ChatRequest, GenerationError> {
         let code = request.language.code();
         let prompt = ReplyPrompt {
             language: request.language.into(),
             instructions: self.config.instructions.trim().to_owned(),
-            sources: passages
+            sources: shown
                 .iter()
                 .zip(excerpts)
                 .map(|(passage, text)| PromptSource {
@@ -166,7 +169,7 @@ impl Drafter {
             no_answer: NO_ANSWER,
         };
         // Quoting cannot translate: it sees the passages of the reply's language alone.
-        let quotable = passages
+        let quotable = found
             .iter()
             .filter(|passage| passage.language.is_none_or(|language| language == request.language))
             .map(|passage| source(passage))

@@ -27,18 +27,25 @@ pub fn excerpts(ranking: &Ranking, sources: &[Source], chars: usize) -> Vec<(usi
     let mut length = 0;
     for candidate in &ranking.candidates {
         let (units, text) = (&ranking.units[candidate.source], &sources[candidate.source].text);
-        // A list is read with what announces it, and a sentence with the one that follows.
-        let with = announcer(units, candidate.unit, text).into_iter().chain([candidate.unit]);
-        for unit in with.chain(following(units, candidate.unit)) {
-            let taken = chosen.get(&candidate.source).is_some_and(|units| units.contains(&unit));
-            let more = size(units[unit].text(text));
-            if !taken && length + more <= chars {
-                length += more;
-                chosen.entry(candidate.source).or_default().insert(unit);
-                if !order.contains(&candidate.source) {
-                    order.push(candidate.source);
-                }
-            }
+        let taken = chosen.entry(candidate.source).or_default();
+        // A list is read with what announces it, or not at all; a sentence with the one that follows, where it fits.
+        let must = announcer(units, candidate.unit, text).into_iter().chain([candidate.unit]);
+        let must: Vec<usize> = must.filter(|unit| !taken.contains(unit)).collect();
+        let more: usize = must.iter().map(|unit| size(units[*unit].text(text))).sum();
+        if length + more > chars {
+            continue;
+        }
+        length += more;
+        taken.extend(must);
+        if let Some(next) = following(units, candidate.unit)
+            && !taken.contains(&next)
+            && length + size(units[next].text(text)) <= chars
+        {
+            length += size(units[next].text(text));
+            taken.insert(next);
+        }
+        if !order.contains(&candidate.source) {
+            order.push(candidate.source);
         }
     }
     if order.is_empty() {

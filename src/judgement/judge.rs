@@ -21,7 +21,7 @@ pub struct JudgementConfig {
     /// Folder of calibrations (`*.json`) beside those of the binary; one of the same key replaces the binary's.
     pub calibrations: Option<PathBuf>,
     /// Whether question, reply and sources are compared by meaning too (a few milliseconds a sentence that was not
-    /// compared before). A calibration is fitted with or without.
+    /// compared before). A calibration is fitted for one or the other.
     pub semantic: bool,
 }
 
@@ -71,10 +71,17 @@ impl Judge {
 
     /// What a calibration of this draft must have been fitted for.
     pub fn key(&self, draft: &Draft) -> CalibrationKey {
+        self.key_of(&draft.production.model.fingerprint, &draft.production.prompt_version)
+    }
+
+    /// What a calibration must have been fitted for, by the fingerprint of a model and the version of its prompt.
+    /// Signals without vectors belong to another calibration.
+    pub fn key_of(&self, model: &str, prompt: &str) -> CalibrationKey {
+        let embedder = &self.embedder.info().fingerprint;
         CalibrationKey {
-            model: draft.production.model.fingerprint.clone(),
-            prompt: draft.production.prompt_version.clone(),
-            embedder: self.embedder.info().fingerprint.clone(),
+            model: model.to_owned(),
+            prompt: prompt.to_owned(),
+            embedder: if self.config.semantic { embedder.clone() } else { format!("{embedder}+words-only") },
         }
     }
 

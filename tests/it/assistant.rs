@@ -115,7 +115,6 @@ async fn assistant(options: Options) -> Assistant {
         quoter,
         judge: Arc::new(Judge::new(shop.embedder.clone(), options.calibrations, JudgementConfig::default())),
         chat: chat.info().clone(),
-        embedder: shop.embedder.info().clone(),
         decision: DecisionConfig::default(),
         agents: Language::En,
         deadline: Duration::from_secs(30),

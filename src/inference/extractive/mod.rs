@@ -16,11 +16,14 @@ mod compose;
 mod meaning;
 pub mod rank;
 
+/// Name of the backend.
+pub const BACKEND: &str = "extractive";
+
 /// What a model answers when the sources do not hold the answer.
 pub const NO_ANSWER: &str = "NO_ANSWER";
 
 /// Part of the fingerprint: raise it when the choice or the form of sentences changes.
-const REVISION: &str = "extractive-2";
+const REVISION: &str = "extractive-3";
 /// Below this [answerability](rank::Ranking::answerability) nothing is quoted.
 const MIN_ANSWERABILITY: f64 = 0.88;
 /// Without an embedder: below this share of the question's weight in the best sentence and its context nothing is quoted.
@@ -42,7 +45,7 @@ impl Extractive {
             None => REVISION.to_owned(),
         };
         let info = ModelInfo {
-            backend: "extractive".into(),
+            backend: BACKEND.into(),
             model: "quoted sentences".into(),
             fingerprint,
             context_length: i32::MAX as usize,
@@ -50,8 +53,13 @@ impl Extractive {
         Self { info, embedder }
     }
 
-    /// The reply: quoted sentences, or [`NO_ANSWER`].
-    async fn answer(&self, grounding: &Grounding, budget: &Budget) -> Result<String, InferenceError> {
+    /// The reply, quoted sentences or [`NO_ANSWER`], and what chose it: where the embedder gave no vectors in time, that
+    /// is another procedure, and no calibration of this one speaks for it.
+    async fn answer(
+        &self,
+        grounding: &Grounding,
+        budget: &Budget,
+    ) -> Result<(String, ModelInfo), InferenceError> {
         let mut ranking = rank::rank(&grounding.question, &grounding.language, &grounding.sources);
         if let Some(embedder) = &self.embedder
             && budget.remaining() > EMBEDDING_WAIT
@@ -73,7 +81,12 @@ impl Extractive {
             Some(answerability) => answerability >= MIN_ANSWERABILITY,
             None => ranking.candidates.first().is_some_and(|best| best.support >= MIN_SUPPORT),
         };
-        Ok(if supported { compose::compose(grounding, &ranking) } else { NO_ANSWER.to_owned() })
+        let text = if supported { compose::compose(grounding, &ranking) } else { NO_ANSWER.to_owned() };
+        let mut model = self.info.clone();
+        if ranking.answerability().is_none() {
+            REVISION.clone_into(&mut model.fingerprint);
+        }
+        Ok((text, model))
     }
 }
 
@@ -95,13 +108,13 @@ impl ChatModel for Extractive {
                 "the extractive backend answers from sources alone, and this call has none".into(),
             ));
         };
-        let text = self.answer(&grounding, &budget).await?;
+        let (text, model) = self.answer(&grounding, &budget).await?;
         let done = Completion {
             text: text.clone(),
             finish: FinishReason::Stop,
             usage: TokenUsage::default(),
             logprobs: None,
-            model: self.info.clone(),
+            model,
         };
         Ok(Box::pin(futures::stream::iter([Ok(ChatEvent::Delta(text)), Ok(ChatEvent::Done(done))])))
     }

@@ -126,7 +126,8 @@ mod kernel {
                 let inverse = _mm512_set1_ps(if largest > 0.0 { 127.0 / largest } else { 0.0 });
                 let a = _mm512_cvtps_epi32(_mm512_mul_ps(a, inverse));
                 let b = _mm512_cvtps_epi32(_mm512_mul_ps(b, inverse));
-                *offset = -8 * (_mm512_reduce_add_epi32(a) + _mm512_reduce_add_epi32(b));
+                let sum = _mm512_reduce_add_epi32(a).wrapping_add(_mm512_reduce_add_epi32(b));
+                *offset = sum.wrapping_mul(-8);
                 _mm_storeu_si128(values.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(a));
                 _mm_storeu_si128(values.as_mut_ptr().add(LANES).cast(), _mm512_cvtepi32_epi8(b));
             }

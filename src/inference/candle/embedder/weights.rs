@@ -52,6 +52,11 @@ fn build(sizes: &Sizes, tensors: &mut impl Tensors) -> Result<Encoder, String> {
     if hidden == 0 || shape.heads == 0 || !hidden.is_multiple_of(shape.heads) {
         return Err(format!("{} heads do not divide {hidden} numbers a token", shape.heads));
     }
+    if *feed_forward == 0 || *layers == 0 {
+        return Err(format!(
+            "it has {layers} layers with {feed_forward} inner numbers; both must be above 0"
+        ));
+    }
     let words = tensors.words()?;
     let (vocabulary, width) = words.dims().map_err(|error| error.to_string())?;
     if width != hidden {
