@@ -95,7 +95,7 @@ async fn only_the_calibration_of_the_same_model_is_applied() {
         key: CalibrationKey {
             model: "m1".into(),
             prompt: "p".into(),
-            embedder: embedder.info().fingerprint.clone(),
+            embedder: format!("{}+words-only", embedder.info().fingerprint),
         },
         description: String::new(),
         intercept: 0.0,
@@ -105,12 +105,15 @@ async fn only_the_calibration_of_the_same_model_is_applied() {
         isotonic: Vec::new(),
         certificate: None,
     });
-    let judge = Judge::new(embedder, calibrations, JudgementConfig { semantic: false, ..Default::default() });
+    let config = |semantic| JudgementConfig { semantic, ..Default::default() };
+    let judge = Judge::new(embedder.clone(), calibrations.clone(), config(false));
     let text = "They take up to 10 business days.";
     let same = judged(&judge, &draft(text, "m1")).await.confidence;
     assert!(same.calibrated);
     assert!((same.value - 1.0 / (1.0 + f64::exp(-2.0))).abs() < 1e-9);
     assert!(!same.signals.contains_key("semantic_support"));
+    let with_vectors = Judge::new(embedder, calibrations, config(true));
+    assert!(!judged(&with_vectors, &draft(text, "m1")).await.confidence.calibrated, "other signals");
     let other = judged(&judge, &draft(text, "m2")).await.confidence;
     assert!(!other.calibrated);
     let mean = other.signals.values().sum::<f64>() / other.signals.len() as f64;
