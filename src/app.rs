@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::conversation::{Clock, Ids};
 use crate::generation::{Drafter, GenerationError};
 use crate::inference::candle::{CandleChat, CandleEmbedder, EmbedderOptions};
-use crate::inference::extractive::Extractive;
+use crate::inference::extractive::{BACKEND, Extractive};
 use crate::inference::models::{ModelError, Progress, Registry};
 use crate::inference::openai::OpenAiChat;
 use crate::inference::routing::Router;
@@ -184,12 +184,11 @@ fn quoter(
     chat: &Arc<dyn ChatModel>,
     embedder: &Arc<dyn Embedder>,
 ) -> Result<Option<Arc<Drafter>>, AppError> {
-    let extractive = Extractive::new(Some(Arc::clone(embedder)));
-    if !config.inference.quote_first || chat.info().backend == extractive.info().backend {
+    if !config.inference.quote_first || chat.info().backend == BACKEND {
         return Ok(None);
     }
     Ok(Some(Arc::new(Drafter::new(
-        Arc::new(extractive),
+        Arc::new(Extractive::new(Some(Arc::clone(embedder)))),
         Some(Arc::clone(embedder)),
         config.generation.clone(),
     )?)))

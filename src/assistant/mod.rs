@@ -2,7 +2,8 @@
 //!
 //! The stages run in this order, each on plain data: [`understand`] → retrieval → the message's own policies →
 //! generation → judgement → the draft's policies → decision → handoff. A message that decides by itself (it asks for a
-//! person, say) costs no model call, and neither does one that quoted sentences answer with certified confidence. Nothing here fails: a part that does not answer in time becomes an escalation.
+//! person, say) costs no model call, and neither does one that quoted sentences answer with certified confidence. Nothing
+//! here fails: a part that does not answer in time becomes an escalation.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -108,7 +108,7 @@ impl Drafter {
             };
             return Ok(self.finish(&request, &passages, nothing));
         }
-        let sources: Vec<Source> = passages.iter().map(|passage| source(passage)).collect();
+        let sources: Vec<Source> = passages.iter().map(|passage| passage.as_source()).collect();
         let ranking = self.rank(&request, &sources, &budget).await;
         let excerpts = excerpts(&ranking, &sources, self.config.prompt_chars);
         let found = passages;
@@ -172,7 +172,7 @@ impl Drafter {
         let quotable = found
             .iter()
             .filter(|passage| passage.language.is_none_or(|language| language == request.language))
-            .map(|passage| source(passage))
+            .map(|passage| passage.as_source())
             .collect();
         Ok(ChatRequest {
             messages: self.prompts.reply(&prompt)?,
@@ -232,10 +232,6 @@ impl Drafter {
             },
         }
     }
-}
-
-fn source(passage: &Passage) -> Source {
-    Source { title: passage.heading(), text: passage.text.clone() }
 }
 
 /// Citations out, links checked, Markdown flattened, leftovers of the prompt dropped.

@@ -1,12 +1,11 @@
 //! Passages cut to what matters for a question, so that a prompt stays short: small models read slowly and lose the
 //! thread.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::inference::Source;
 use crate::inference::extractive::rank::Ranking;
-use crate::text::{Unit, UnitKind};
+use crate::text::{Unit, UnitKind, announcer, next_sentence};
 
 /// What stands for what was left out.
 const GAP: &str = "…";
@@ -29,7 +28,7 @@ pub fn excerpts(ranking: &Ranking, sources: &[Source], chars: usize) -> Vec<(usi
         let (units, text) = (&ranking.units[candidate.source], &sources[candidate.source].text);
         let taken = chosen.entry(candidate.source).or_default();
         // A list is read with what announces it, or not at all; a sentence with the one that follows, where it fits.
-        let must = announcer(units, candidate.unit, text).into_iter().chain([candidate.unit]);
+        let must = introduction(units, candidate.unit, text).into_iter().chain([candidate.unit]);
         let must: Vec<usize> = must.filter(|unit| !taken.contains(unit)).collect();
         let more: usize = must.iter().map(|unit| size(units[*unit].text(text))).sum();
         if length + more > chars {
@@ -37,7 +36,7 @@ pub fn excerpts(ranking: &Ranking, sources: &[Source], chars: usize) -> Vec<(usi
         }
         length += more;
         taken.extend(must);
-        if let Some(next) = following(units, candidate.unit)
+        if let Some(next) = next_sentence(units, candidate.unit)
             && !taken.contains(&next)
             && length + size(units[next].text(text)) <= chars
         {
@@ -62,18 +61,14 @@ pub fn excerpts(ranking: &Ranking, sources: &[Source], chars: usize) -> Vec<(usi
 }
 
 /// The line above a list, or the question that a unit answers.
-fn announcer(units: &[Unit], unit: usize, text: &str) -> Option<usize> {
-    let above = if units[unit].kind == UnitKind::Item {
-        units[..unit].iter().rposition(|above| above.kind != UnitKind::Item)?
-    } else {
-        unit.checked_sub(1).filter(|above| units[*above].block == units[unit].block)?
-    };
-    (units[above].kind == UnitKind::Lead || units[above].text(text).ends_with(':')).then_some(above)
-}
-
-fn following(units: &[Unit], unit: usize) -> Option<usize> {
-    let next = units.get(unit + 1)?;
-    (next.kind == UnitKind::Sentence && next.block == units[unit].block).then_some(unit + 1)
+fn introduction(units: &[Unit], unit: usize, text: &str) -> Option<usize> {
+    announcer(units, unit, text).or_else(|| {
+        let above = unit.checked_sub(1)?;
+        (units[unit].kind != UnitKind::Item
+            && units[above].block == units[unit].block
+            && units[above].announces(text))
+        .then_some(above)
+    })
 }
 
 /// The chosen units in their order, with marks where something was left out.

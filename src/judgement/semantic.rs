@@ -33,10 +33,7 @@ pub(super) async fn signals(
     pairs: &[Pair],
 ) -> Result<BTreeMap<String, f64>, InferenceError> {
     let JudgeInput { question, language, draft, retrieved } = input;
-    let sources: Vec<Source> = retrieved
-        .iter()
-        .map(|hit| Source { title: hit.passage.heading(), text: hit.passage.text.clone() })
-        .collect();
+    let sources: Vec<Source> = retrieved.iter().map(|hit| hit.passage.as_source()).collect();
     let mut ranking = rank(question, language.code(), &sources);
     ranking.weigh_meaning(embedder, question, &sources).await?;
     let asked = embedder.embed(vec![question.to_owned()], Purpose::Query).await?;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::conversation::{Language, WorkspaceId};
+use crate::inference::Source;
 
 pub mod analysis;
 #[cfg(test)]
@@ -51,6 +52,11 @@ impl Passage {
             .filter(|part| !part.is_empty())
             .collect::<Vec<_>>()
             .join(" › ")
+    }
+
+    /// What a model, or quoting, reads of it.
+    pub fn as_source(&self) -> Source {
+        Source { title: self.heading(), text: self.text.clone() }
     }
 
     /// What is embedded and indexed: headings travel with the text.

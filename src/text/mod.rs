@@ -12,5 +12,5 @@ mod words;
 pub use keys::{Keys, stemmer};
 pub use sentences::{sentences, trimmed};
 pub use stop_words::{filler_words, function_words};
-pub use units::{Unit, UnitKind, units};
+pub use units::{Unit, UnitKind, announcer, next_sentence, units};
 pub use words::{collapse, fold, fold_compatible, runs, words};

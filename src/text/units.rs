@@ -60,6 +60,26 @@ impl Unit {
     }
 }
 
+impl Unit {
+    /// Whether it can only be understood with what follows it.
+    pub fn announces(&self, text: &str) -> bool {
+        self.kind == UnitKind::Lead || self.text(text).ends_with(':')
+    }
+}
+
+/// The line that announces the list of the item at `index`: "What is not covered:" turns the meaning of what stands below
+/// it around.
+pub fn announcer(units: &[Unit], index: usize, text: &str) -> Option<usize> {
+    let above = units[..index].iter().rposition(|above| above.kind != UnitKind::Item)?;
+    (units[index].kind == UnitKind::Item && units[above].announces(text)).then_some(above)
+}
+
+/// The sentence after the unit at `index` in the same paragraph: conditions and details stand behind what they belong to.
+pub fn next_sentence(units: &[Unit], index: usize) -> Option<usize> {
+    let next = units.get(index + 1)?;
+    (next.kind == UnitKind::Sentence && next.block == units[index].block).then_some(index + 1)
+}
+
 fn cells(row: &str) -> Vec<&str> {
     row.trim().trim_start_matches('|').trim_end_matches('|').split('|').map(str::trim).collect()
 }

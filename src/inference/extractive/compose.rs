@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::announces;
 use super::rank::{Candidate, Ranking};
 use crate::inference::Grounding;
-use crate::text::{Unit, UnitKind, fold, words};
+use crate::text::{Unit, UnitKind, announcer, fold, next_sentence, words};
 
 /// Longest reply in characters, unless a single sentence is longer.
 const LONGEST: usize = 420;
@@ -63,16 +62,13 @@ impl Reply<'_> {
         }
     }
 
-    /// Adds the sentence that follows in the same paragraph: conditions and details stand behind what they belong to.
+    /// Adds the sentence that follows in the same paragraph, where it fits.
     fn go_on(&mut self, candidate: &Candidate) {
         let (units, text) =
             (&self.ranking.units[candidate.source], &self.grounding.sources[candidate.source].text);
-        let next = candidate.unit + 1;
-        if units.get(next).is_some_and(|it| {
-            it.kind == UnitKind::Sentence
-                && it.block == units[candidate.unit].block
-                && self.length + it.text(text).chars().count() <= LONGEST
-        }) {
+        if let Some(next) = next_sentence(units, candidate.unit)
+            && self.length + units[next].text(text).chars().count() <= LONGEST
+        {
             self.insert(candidate.source, next);
         }
     }
@@ -90,15 +86,11 @@ impl Reply<'_> {
         {
             self.insert(source, before);
         }
-        // "What is not covered:" turns the meaning of the items below it around.
-        if unit.kind == UnitKind::Item
-            && let Some(above) = units[..index].iter().rposition(|above| above.kind != UnitKind::Item)
-            && announces(&units[above].kind, units[above].text(text))
-        {
+        if let Some(above) = announcer(units, index, text) {
             self.insert(source, above);
         }
         self.insert(source, index);
-        if !announces(&unit.kind, unit.text(text)) {
+        if !unit.announces(text) {
             return;
         }
         for (offset, next) in units.iter().enumerate().skip(index + 1).take(FOLLOWING) {

@@ -10,7 +10,6 @@ use crate::inference::{
     Budget, ChatEvent, ChatModel, ChatRequest, ChatStream, Completion, Embedder, FinishReason, Grounding,
     InferenceError, ModelInfo, TokenUsage,
 };
-use crate::text::UnitKind;
 
 mod compose;
 mod meaning;
@@ -118,11 +117,6 @@ impl ChatModel for Extractive {
         };
         Ok(Box::pin(futures::stream::iter([Ok(ChatEvent::Delta(text)), Ok(ChatEvent::Done(done))])))
     }
-}
-
-/// Whether a unit of this kind can only be understood with what follows it.
-fn announces(kind: &UnitKind, text: &str) -> bool {
-    *kind == UnitKind::Lead || text.trim_end().ends_with(':')
 }
 
 #[cfg(test)]
