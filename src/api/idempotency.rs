@@ -27,7 +27,7 @@ pub(super) const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const LONGEST_KEY: usize = 255;
 
-/// The claim on a key. The last clone to go gives the claim back unless an answer was stored.
+/// The claim on a key. The last clone to go gives the claim back unless it was settled before.
 #[derive(Clone)]
 pub(super) struct Recorder(Arc<Claimed>);
 
@@ -35,31 +35,41 @@ struct Claimed {
     api: Api,
     workspace: WorkspaceId,
     key: String,
-    stored: AtomicBool,
+    /// The answer is stored, or the claim was given back.
+    settled: AtomicBool,
 }
 
 impl Recorder {
     /// Stores the answer; from now on the key gets it again.
     pub(super) async fn store(&self, status: StatusCode, body: &str) -> Result<(), ApiError> {
-        let Claimed { api, workspace, key, stored } = self.0.as_ref();
+        let Claimed { api, workspace, key, settled } = self.0.as_ref();
         Idempotency::complete(api.app.store.as_ref(), workspace, key, status.as_u16(), body).await?;
-        stored.store(true, Ordering::Release);
+        settled.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// Gives the claim back before the caller reads that the attempt failed: a repeat at once finds the key free.
+    async fn give_back(&self) {
+        let Claimed { api, workspace, key, settled } = self.0.as_ref();
+        give_back(api, workspace, key).await;
+        settled.store(true, Ordering::Release);
+    }
+}
+
+async fn give_back(api: &Api, workspace: &WorkspaceId, key: &str) {
+    if let Err(error) = Idempotency::abandon(api.app.store.as_ref(), workspace, key).await {
+        tracing::warn!(%error, "an idempotency claim could not be given back; it ends by itself");
     }
 }
 
 impl Drop for Claimed {
     fn drop(&mut self) {
-        if self.stored.load(Ordering::Acquire) {
+        if self.settled.load(Ordering::Acquire) {
             return;
         }
-        let (store, workspace, key) =
-            (Arc::clone(&self.api.app.store), self.workspace.clone(), std::mem::take(&mut self.key));
-        self.api.tasks.spawn(async move {
-            if let Err(error) = Idempotency::abandon(store.as_ref(), &workspace, &key).await {
-                tracing::warn!(%error, "an idempotency claim could not be given back; it ends by itself");
-            }
-        });
+        let (api, workspace, key) = (self.api.clone(), self.workspace.clone(), std::mem::take(&mut self.key));
+        let tasks = api.tasks.clone();
+        tasks.spawn(async move { give_back(&api, &workspace, &key).await });
     }
 }
 
@@ -97,11 +107,19 @@ pub(super) async fn once(
         Claim::Done { status, body } => return Ok(replay(status, body, streams)),
     }
 
-    let recorder =
-        Recorder(Arc::new(Claimed { api, workspace: caller.workspace, key, stored: AtomicBool::new(false) }));
+    let recorder = Recorder(Arc::new(Claimed {
+        api,
+        workspace: caller.workspace,
+        key,
+        settled: AtomicBool::new(false),
+    }));
     parts.extensions.insert(recorder.clone());
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    if !response.status().is_success() || is_stream(&response) {
+    if !response.status().is_success() {
+        recorder.give_back().await;
+        return Ok(response);
+    }
+    if is_stream(&response) {
         return Ok(response);
     }
     let (parts, body) = response.into_parts();

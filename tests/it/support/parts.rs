@@ -1,5 +1,6 @@
 //! Real parts the tests need, fetched once by their package clients into the cache folder.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -41,4 +42,9 @@ pub(crate) fn run(command: &mut Command, remedy: &str) {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
+}
+
+/// A port that is free now. Another process may take it before it is used: whoever starts a server on it tries again.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port").port()
 }

