@@ -117,7 +117,7 @@ async fn assistant(options: Options) -> Assistant {
         chat: chat.info().clone(),
         decision: DecisionConfig::default(),
         agents: Language::En,
-        deadline: Duration::from_secs(30),
+        deadline: Duration::from_mins(10),
         clock: Arc::new(Still),
         ids: Arc::new(Counting::default()),
     })

@@ -126,7 +126,7 @@ async fn generates(model: &dyn ChatModel) {
     }
     // A short reply may have ended before it could be cancelled.
     assert!(matches!(last, Some(Err(InferenceError::Cancelled) | Ok(ChatEvent::Done(_)))), "{last:?}");
-    assert!(started.elapsed() < Duration::from_secs(10));
+    assert!(started.elapsed() < Duration::from_mins(1));
 
     let limit = model.info().context_length;
     let endless = with(|it| it.messages[1].content = "word and ".repeat(limit));

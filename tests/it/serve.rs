@@ -120,7 +120,7 @@ async fn slow_model(delay: Duration) -> (FaultyServer, Vec<(&'static str, String
 async fn reached(model: &FaultyServer, times: usize) {
     let started = Instant::now();
     while model.calls() < times {
-        assert!(started.elapsed() < Duration::from_secs(30), "the model was not asked {times} times");
+        assert!(started.elapsed() < Duration::from_mins(2), "the model was not asked {times} times");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -152,7 +152,7 @@ async fn a_stopped_server_finishes_what_runs_and_leaves_with_zero() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(http.get(process.url("/healthz")).send().await.is_err(), "no new connection is accepted");
     while let Some(chunk) =
-        tokio::time::timeout(Duration::from_secs(5), events.next()).await.expect("the stream ends")
+        tokio::time::timeout(Duration::from_mins(1), events.next()).await.expect("the stream ends")
     {
         chunk.unwrap();
     }

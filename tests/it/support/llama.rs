@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::parts::{self, free_port};
 
@@ -20,15 +21,19 @@ pub(crate) struct LlamaServer {
     /// The name the server gives its model.
     pub(crate) alias: String,
     child: Child,
+    /// One server at a time: the threads of two would spin against each other.
+    turn: Option<MutexGuard<'static, ()>>,
 }
 
 impl LlamaServer {
     /// Starts a server on the GGUF file at `model`, with two slots of 4,096 tokens, and waits until it answers.
     pub(crate) async fn start(model: &Path) -> Self {
         static STARTED: AtomicU64 = AtomicU64::new(0);
+        static TURN: Mutex<()> = Mutex::const_new(());
         assert!(model.is_file(), "there is no model file {}", model.display());
         let python = tokio::task::spawn_blocking(python).await.expect("the server's package is installed");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/llama_server.py");
+        let turn = TURN.lock().await;
         for _ in 0..5 {
             // The port is free now and may be taken a moment later; the alias tells whose server answers there.
             let port = free_port();
@@ -42,8 +47,9 @@ impl LlamaServer {
                 .stderr(Stdio::null())
                 .spawn()
                 .expect("python starts");
-            let mut server = Self { base_url: format!("http://127.0.0.1:{port}"), alias, child };
+            let mut server = Self { base_url: format!("http://127.0.0.1:{port}"), alias, child, turn: None };
             if server.is_ready(Duration::from_mins(2)).await {
+                server.turn = Some(turn);
                 return server;
             }
         }
