@@ -19,6 +19,8 @@ use super::metrics::statistic::{Better, Item, Metric, Statistic};
 use super::report::Summary;
 use super::task::Task;
 
+/// What sums in another order may turn in the last digits of a number.
+const ROUNDING: f64 = 1e-9;
 /// Half the width of a 95% interval in standard errors.
 const NORMAL: f64 = 1.96;
 
@@ -70,6 +72,8 @@ pub struct Compared {
     pub mcnemar: Option<McNemar>,
     /// What that says of the second run.
     pub verdict: Verdict,
+    /// It measures time, which differs from run to run.
+    pub timed: bool,
     /// About how many more cases would tell, if the difference stays what it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub more_cases: Option<usize>,
@@ -150,9 +154,9 @@ pub fn compare(first: &Run, second: &Run, bootstrap: Bootstrap) -> Result<Compar
 }
 
 impl Comparison {
-    /// Metrics that are worse in the second run.
+    /// Metrics that are worse in the second run, those of time left out.
     pub fn worse(&self) -> impl Iterator<Item = &Compared> {
-        self.rows.iter().filter(|row| row.verdict == Verdict::Worse)
+        self.rows.iter().filter(|row| row.verdict == Verdict::Worse && !row.timed)
     }
 
     /// Names of the slices in order.
@@ -217,6 +221,7 @@ fn compared(slice: &str, pairs: &[Pair<'_>], metric: &Metric, bootstrap: Bootstr
         difference,
         mcnemar: yes_or_no(metric, &items).map(mcnemar),
         verdict,
+        timed: metric.timed,
         more_cases: (verdict == Verdict::CannotTell)
             .then(|| more_cases(value, standard_error(&differences), items.len()))
             .flatten(),
@@ -224,8 +229,8 @@ fn compared(slice: &str, pairs: &[Pair<'_>], metric: &Metric, bootstrap: Bootstr
 }
 
 fn verdict(better: Better, difference: Estimate) -> Verdict {
-    let up = difference.low > 0.0;
-    let down = difference.high < 0.0;
+    let up = difference.low > ROUNDING;
+    let down = difference.high < -ROUNDING;
     match better {
         _ if !up && !down => Verdict::CannotTell,
         Better::Neither => Verdict::Changed,
@@ -257,7 +262,7 @@ fn standard_error(differences: &[f64]) -> f64 {
 /// The interval narrows with the root of the number of cases: how many more until it leaves 0. Nothing where the runs do
 /// not differ.
 fn more_cases(difference: f64, standard_error: f64, n: usize) -> Option<usize> {
-    (difference != 0.0).then(|| {
+    (difference.abs() > ROUNDING).then(|| {
         let needed = n as f64 * (NORMAL * standard_error / difference).powi(2);
         (needed.ceil() as usize).saturating_sub(n).max(1)
     })
