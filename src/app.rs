@@ -94,13 +94,17 @@ impl App {
     pub async fn open(config: Config, progress: Arc<dyn Progress>) -> Result<Self, AppError> {
         let registry = Registry::open(&config.models)?;
         let embedder = load_embedder(&config, &registry, progress.as_ref()).await?;
-        // What is compared again and again; documents pass through once and would only push it out.
-        let cached: Arc<dyn Embedder> =
-            Arc::new(CachedEmbedder::new(Arc::clone(&embedder), config.models.embedder_cache));
+        let cached = cached_embedder(&config, &embedder);
         let chat = load_chat(&config, &registry, &cached, progress.as_ref()).await?;
+        Box::pin(Self::assemble(config, Models { embedder, cached, chat }, Arc::new(SystemClock))).await
+    }
+
+    /// Puts the parts together around models that are loaded already. A caller may have wrapped them.
+    pub async fn assemble(config: Config, models: Models, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
+        let Models { embedder, cached, chat } = models;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.server.database()).await?);
         let index = open_index(&config, embedder.as_ref()).await?;
-        let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
+        let ids: Arc<dyn Ids> = Arc::new(RandomIds);
         let library = Arc::new(Library::new(
             Arc::clone(&store),
             Arc::clone(&index),
@@ -135,6 +139,21 @@ impl App {
     }
 }
 
+/// The models of an [`App`].
+pub struct Models {
+    /// Maps the documents to vectors.
+    pub embedder: Arc<dyn Embedder>,
+    /// The same for what is compared again and again, with a memory.
+    pub cached: Arc<dyn Embedder>,
+    /// Writes drafts.
+    pub chat: Arc<dyn ChatModel>,
+}
+
+/// The embedder with a memory for what is compared again and again; documents pass through once and would only push it out.
+pub fn cached_embedder(config: &Config, embedder: &Arc<dyn Embedder>) -> Arc<dyn Embedder> {
+    Arc::new(CachedEmbedder::new(Arc::clone(embedder), config.models.embedder_cache))
+}
+
 /// The configured embedder alone, on its own thread; fetched where it is missing.
 pub async fn load_embedder(
     config: &Config,
@@ -149,7 +168,7 @@ pub async fn load_embedder(
 }
 
 /// The configured backends in order; the one that needs no model stands at the end, named or not.
-async fn load_chat(
+pub async fn load_chat(
     config: &Config,
     registry: &Registry,
     embedder: &Arc<dyn Embedder>,

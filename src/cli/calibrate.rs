@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::evaluation::{Bench, RunProgress};
+use super::evaluation::{Bench, BenchOptions, RunProgress};
 use super::{Loaded, Printer};
 use crate::app::SystemClock;
 use crate::conversation::{Clock, WorkspaceId};
@@ -54,17 +54,22 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
     share("alpha", args.alpha)?;
     share("delta", args.delta)?;
     share("fit-share", args.fit_share)?;
-    let dataset = Dataset::load(&args.set, None)?;
+    let dataset = Dataset::load(&args.set, None, None)?;
     let Rows::Assistant(set) = &dataset.rows else {
-        anyhow::bail!("{} is of kind retrieval; a calibration needs a set of kind assistant", dataset.name);
+        anyhow::bail!(
+            "{} is of kind {}; a calibration needs a set of kind assistant",
+            dataset.name,
+            dataset.kind.as_str()
+        );
     };
     let progress = RunProgress::new(*printer);
     let workspace = WorkspaceId(args.workspace.unwrap_or_else(|| dataset.name.clone()));
-    let bench = Bench::build(config?, args.backend, workspace.clone(), set, *printer).await?;
-    let outcomes = match bench.ask(set, &progress).await {
-        Err(error @ EvalError::Cancelled) => {
+    let options = BenchOptions { backend: args.backend, jobs: None, remember: true };
+    let bench = Bench::build(config?, options, workspace.clone(), set, *printer).await?;
+    let outcomes = match bench.ask(set, &dataset.hash, 1, &progress).await {
+        Err(error) if matches!(error.downcast_ref(), Some(EvalError::Cancelled)) => {
             progress.finish();
-            printer.error(&error.into());
+            printer.error(&error);
             return Ok(ExitCode::from(130));
         }
         outcomes => outcomes?,

@@ -10,17 +10,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::Printer;
 use super::progress::FetchProgress;
-use crate::app::{App, RandomIds, load_embedder};
+use crate::app::{App, Models, RandomIds, SystemClock, cached_embedder, load_chat, load_embedder};
 use crate::config::Config;
-use crate::conversation::{Ids, WorkspaceId};
-use crate::eval::EvalError;
+use crate::conversation::{Clock, Ids, WorkspaceId};
+use crate::eval::cache::CachedEmbedder;
+use crate::eval::completions::CachedChat;
 use crate::eval::dataset::assistant::AssistantSet;
+use crate::eval::finished::Finished;
 use crate::eval::report::config_hash;
 use crate::eval::run::assistant::Outcome;
 use crate::eval::run::{self, Progress};
 use crate::eval::scratch::Scratch;
 use crate::inference::models::Registry;
-use crate::inference::{BackendKind, Embedder};
+use crate::inference::{BackendKind, ChatModel, Embedder};
 use crate::knowledge::{IngestRequest, Silent};
 
 /// Shows a run on stderr: a bar with the time left on a terminal, a line every tenth elsewhere.
@@ -47,6 +49,14 @@ impl RunProgress {
     pub(super) fn finish(&self) {
         if let Some(bar) = self.stage().bar.take() {
             bar.finish_and_clear();
+        }
+    }
+
+    /// A line beside the bar.
+    pub(super) fn note(&self, text: impl AsRef<str>) {
+        match &self.stage().bar {
+            Some(bar) => bar.suspend(|| self.printer.note(text)),
+            None => self.printer.note(text),
         }
     }
 
@@ -112,54 +122,137 @@ pub(super) async fn embedder(config: &Config, printer: Printer) -> anyhow::Resul
     Ok(load_embedder(config, &registry, &FetchProgress::new(printer)).await?)
 }
 
-/// An assistant over the documents of a set, in a folder of its own: the same parts as in service.
+/// The configured chat model with a memory on disk, fetched where it is missing.
+pub(super) async fn chat(config: &Config, printer: Printer) -> anyhow::Result<Arc<dyn ChatModel>> {
+    let registry = Registry::open(&config.models)?;
+    let progress = FetchProgress::new(printer);
+    let embedder = load_embedder(config, &registry, &progress).await?;
+    let chat = load_chat(config, &registry, &embedder, &progress).await?;
+    Ok(Arc::new(CachedChat::open(chat, &cache_folder(config)?)?))
+}
+
+/// The embedder with a memory on disk.
+pub(super) fn remembering(config: &Config, embedder: Arc<dyn Embedder>) -> anyhow::Result<Arc<dyn Embedder>> {
+    Ok(Arc::new(CachedEmbedder::open(embedder, &cache_folder(config)?)?))
+}
+
+/// How an assistant is put on the bench.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct BenchOptions {
+    /// The one backend that drafts; overrides `inference.backends`.
+    pub(super) backend: Option<BackendKind>,
+    /// Conversations at a time.
+    pub(super) jobs: Option<usize>,
+    /// Whether replies of the chat model are taken from, and kept in, the cache.
+    pub(super) remember: bool,
+}
+
+/// An assistant in a folder of its own: the same parts as in service.
 pub(super) struct Bench {
     pub(super) app: App,
     workspace: WorkspaceId,
     documents: BTreeMap<String, String>,
+    jobs: usize,
+    replies: Option<Arc<CachedChat>>,
+    cache: PathBuf,
     /// Holds database and index; dropped last.
     _scratch: Scratch,
 }
 
 impl Bench {
-    /// Builds the parts and ingests the documents into the workspace. A configured Qdrant server is left alone.
+    /// Builds the parts and ingests the documents of a set into the workspace. A configured Qdrant server is left alone.
     pub(super) async fn build(
-        mut config: Config,
-        backend: Option<BackendKind>,
+        config: Config,
+        options: BenchOptions,
         workspace: WorkspaceId,
         set: &AssistantSet,
         printer: Printer,
     ) -> anyhow::Result<Self> {
-        let scratch = scratch()?;
-        config.server.data_dir = scratch.path().to_path_buf();
-        config.index.url = None;
-        if let Some(backend) = backend {
-            config.inference.backends = vec![backend];
-        }
-        let app = App::build(config, Arc::new(FetchProgress::new(printer))).await?;
+        let mut bench = Self::empty(config, options, workspace, Arc::new(SystemClock), printer).await?;
         printer.note(format!("reading the documents of {}", set.knowledge.display()));
         let request = IngestRequest {
             patterns: vec![set.knowledge.to_string_lossy().into_owned()],
             ..IngestRequest::default()
         };
-        let report = app.library.ingest(&workspace, request, &Silent).await?;
+        let report = bench.app.library.ingest(&bench.workspace, request, &Silent).await?;
         if let Some(failure) = report.failed.first() {
             anyhow::bail!("{}: {}", failure.source, failure.message);
         }
-        let documents =
-            run::assistant::document_names(app.store.as_ref(), &workspace, &set.knowledge).await?;
-        Ok(Self { app, workspace, documents, _scratch: scratch })
+        bench.documents =
+            run::assistant::document_names(bench.app.store.as_ref(), &bench.workspace, &set.knowledge)
+                .await?;
+        Ok(bench)
     }
 
-    /// Asks every question; Ctrl-C stops it.
+    /// Builds the parts around models that remember, without any document.
+    pub(super) async fn empty(
+        mut config: Config,
+        options: BenchOptions,
+        workspace: WorkspaceId,
+        clock: Arc<dyn Clock>,
+        printer: Printer,
+    ) -> anyhow::Result<Self> {
+        let scratch = scratch()?;
+        config.server.data_dir = scratch.path().to_path_buf();
+        config.index.url = None;
+        if let Some(backend) = options.backend {
+            config.inference.backends = vec![backend];
+        }
+        let cache = cache_folder(&config)?;
+        let registry = Registry::open(&config.models)?;
+        let progress = FetchProgress::new(printer);
+        let embedder = remembering(&config, load_embedder(&config, &registry, &progress).await?)?;
+        let cached = cached_embedder(&config, &embedder);
+        let mut chat = load_chat(&config, &registry, &cached, &progress).await?;
+        let mut replies = None;
+        let local = chat.info().backend == "candle";
+        if options.remember && chat.info().backend != "extractive" {
+            let remembering = Arc::new(CachedChat::open(chat, &cache)?);
+            replies = Some(Arc::clone(&remembering));
+            chat = remembering;
+        }
+        let app = App::assemble(config, Models { embedder, cached, chat }, clock).await?;
+        // A local model takes one conversation after the other: more would only wait until their time is over.
+        let cores = if local { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
+        let jobs = options.jobs.unwrap_or(cores).max(1);
+        Ok(Self { app, workspace, documents: BTreeMap::new(), jobs, replies, cache, _scratch: scratch })
+    }
+
+    /// Asks every question of a set with this hash; Ctrl-C stops it, and the next call with the same trial goes on there.
     pub(super) async fn ask(
         &self,
         set: &AssistantSet,
+        dataset_hash: &str,
+        trial: usize,
         progress: &RunProgress,
-    ) -> Result<Vec<Outcome>, EvalError> {
+    ) -> anyhow::Result<Vec<Outcome>> {
         let cancel = cancelled_by_ctrl_c();
-        run::assistant::run(set, &self.app.assistant, &self.workspace, &self.documents, progress, &cancel)
-            .await
+        let key = config_hash(&(program()?, self.config_hash()?, &self.workspace, dataset_hash, trial))?;
+        let finished = Finished::open(&self.cache, &key)?;
+        if !finished.is_empty() {
+            progress
+                .note(format!("going on after {} finished cases of a run that was stopped", finished.len()));
+        }
+        let asked = run::assistant::Asked {
+            assistant: &self.app.assistant,
+            workspace: &self.workspace,
+            documents: &self.documents,
+            floor: self.app.config.decision.sentence_support,
+            jobs: self.jobs,
+        };
+        let outcomes = run::assistant::run(set, &asked, &finished, progress, &cancel).await?;
+        finished.clear()?;
+        Ok(outcomes)
+    }
+
+    /// Conversations that are answered at a time.
+    pub(super) fn jobs(&self) -> usize {
+        self.jobs
+    }
+
+    /// Replies of the chat model that came from the cache.
+    pub(super) fn repeated_replies(&self) -> usize {
+        self.replies.as_ref().map_or(0, |replies| replies.repeated())
     }
 
     /// Hash of everything that shapes an answer.
@@ -171,4 +264,11 @@ impl Bench {
         }
         Ok(config_hash(&(config, self.app.chat.info(), self.app.embedder.info()))?)
     }
+}
+
+/// What tells this build of the program from another: another build may answer differently.
+fn program() -> anyhow::Result<(u64, u128)> {
+    let file = std::fs::metadata(std::env::current_exe()?)?;
+    let modified = file.modified()?.duration_since(std::time::UNIX_EPOCH)?;
+    Ok((file.len(), modified.as_nanos()))
 }

@@ -17,6 +17,7 @@ mod keys;
 mod models;
 mod printer;
 mod progress;
+mod replay;
 mod serve;
 
 use printer::Printer;
@@ -74,6 +75,8 @@ enum Command {
     Ask(ask::Args),
     /// Run offline evaluations
     Eval(eval::Args),
+    /// Run stored conversations through this configuration and show what would have been decided
+    Replay(replay::Args),
     /// Fit a calibration and certify the auto-reply threshold
     Calibrate(calibrate::Args),
     /// List, fetch and verify models
@@ -110,6 +113,7 @@ async fn run(command: Command, config: Loaded, printer: Printer) -> ExitCode {
         Command::Ingest(args) => ingest::run(config, args, &printer).await,
         Command::Ask(args) => ask::run(config, args, &printer).await,
         Command::Eval(args) => eval::run(config, args, &printer).await,
+        Command::Replay(args) => replay::run(config, args, &printer).await,
         Command::Calibrate(args) => calibrate::run(config, args, &printer).await,
         Command::Models(args) => models::run(config, args, &printer).await,
         Command::Keys(args) => keys::run(config, args, &printer).await,

@@ -1,7 +1,8 @@
 //! Offline evaluation against the very pipeline that serves.
 //!
-//! A set ([`dataset`]) is run ([`run`]) row by row, rows become metrics with intervals ([`metrics`]), and metrics become
-//! a [`report`]. [`calibration`] fits the map from signals to a probability on one half of a set and certifies a
+//! A set ([`dataset`]) is run ([`run`]) row by row for a [`task`], each row becomes a [`case`], cases become metrics with
+//! intervals ([`metrics`]), and metrics become a [`report`]. [`compare`] holds two runs against each other, [`gate`] holds
+//! a run against a baseline. [`calibration`] fits the map from signals to a probability on one half of a set and certifies a
 //! threshold on the other half.
 //!
 //! Nothing here depends on the time of day, and every random choice is seeded: the same set, configuration and models
@@ -11,11 +12,19 @@ use std::path::PathBuf;
 
 pub mod cache;
 pub mod calibration;
+pub mod case;
+pub mod compare;
+pub mod completions;
 pub mod dataset;
+pub mod finished;
+pub mod gate;
+pub mod import;
 pub mod metrics;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod scratch;
+pub mod task;
 
 /// Why an evaluation could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +55,7 @@ pub enum EvalError {
         message: String,
     },
     /// The person at the keyboard stopped it.
-    #[error("stopped before the end; nothing was written")]
+    #[error("stopped before the end; no report was written")]
     Cancelled,
     /// The sample is too small, or all of one kind.
     #[error("{0}")]
@@ -54,7 +63,7 @@ pub enum EvalError {
 }
 
 impl EvalError {
-    fn io(path: impl Into<PathBuf>, error: &impl std::fmt::Display) -> Self {
+    fn io(path: impl Into<PathBuf>, error: &(impl std::fmt::Display + ?Sized)) -> Self {
         Self::Io { path: path.into(), message: error.to_string() }
     }
 }

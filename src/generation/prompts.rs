@@ -74,6 +74,17 @@ pub struct SummaryPrompt {
     pub messages: Vec<PromptMessage>,
 }
 
+/// What `prompts/grade.j2` is rendered with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GradePrompt {
+    /// What was asked.
+    pub question: String,
+    /// What a right reply says, each fact in one wording.
+    pub facts: Vec<String>,
+    /// The reply.
+    pub reply: String,
+}
+
 /// Every template, compiled.
 #[derive(Debug)]
 pub struct Prompts {
@@ -113,6 +124,11 @@ impl Prompts {
     /// The messages of a summary.
     pub fn summary(&self, prompt: &SummaryPrompt) -> Result<Vec<ChatMessage>, GenerationError> {
         self.render("summary.j2", &[(ChatRole::System, "system"), (ChatRole::User, "user")], prompt)
+    }
+
+    /// The messages that ask whether a reply is right.
+    pub fn grade(&self, prompt: &GradePrompt) -> Result<Vec<ChatMessage>, GenerationError> {
+        self.render("grade.j2", &[(ChatRole::System, "system"), (ChatRole::User, "user")], prompt)
     }
 
     fn render(
@@ -190,7 +206,7 @@ mod tests {
         let prompts = Prompts::load().unwrap();
         let mut names: Vec<_> = prompts.environment.templates().map(|(name, _)| name.to_owned()).collect();
         names.sort();
-        assert_eq!(names, ["reply.j2", "summary.j2"]);
+        assert_eq!(names, ["grade.j2", "reply.j2", "summary.j2"]);
         let messages = prompts.reply(&reply()).unwrap();
         assert!(messages[0].content.contains("in Portuguese") && messages[0].content.ends_with("Be warm."));
         insta::assert_snapshot!(messages[1].content, @r#"
@@ -205,6 +221,19 @@ mod tests {
         <message from="customer">Quanto demora?</message>
 
         Reply in Portuguese:
+        "#);
+        let grade = GradePrompt {
+            question: "How long?".into(),
+            facts: vec!["5 days".into(), "free".into()],
+            reply: "It takes 5 days.".into(),
+        };
+        insta::assert_snapshot!(prompts.grade(&grade).unwrap()[1].content, @r#"
+        <question>How long?</question>
+        <fact>5 days</fact>
+        <fact>free</fact>
+        <reply>It takes 5 days.</reply>
+
+        Does the reply state every fact and contradict none? yes or no:
         "#);
         let summary = SummaryPrompt { language: "English", messages: reply().history };
         insta::assert_snapshot!(prompts.summary(&summary).unwrap()[1].content, @r#"

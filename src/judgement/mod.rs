@@ -24,6 +24,22 @@ pub struct Judgement {
     pub confidence: Confidence,
 }
 
+impl Judgement {
+    /// How far the whole draft stands on its sources, 0 to 1: the support of its weakest sentence, halved where a number,
+    /// date, link or name of it has no source, and weighed by how its meaning and its negations agree with the sources.
+    pub fn groundedness(&self) -> f64 {
+        let weakest = self.sentences.iter().map(SentenceGrounding::worth).fold(1.0, f64::min);
+        let signal = |name: &str| self.confidence.signals.get(name).copied().unwrap_or(1.0);
+        weakest * (1.0 + signal("semantic_support") + signal("negation_match")) / 3.0
+    }
+}
+
+impl SentenceGrounding {
+    fn worth(&self) -> f64 {
+        if self.unsupported.is_empty() { self.support } else { self.support / 2.0 }
+    }
+}
+
 /// One sentence of a draft.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SentenceGrounding {

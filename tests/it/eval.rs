@@ -6,21 +6,22 @@ use std::process::{Command, Output};
 
 use ponto::eval::dataset::assistant::Expected;
 use ponto::eval::dataset::{Dataset, Rows};
+use ponto::eval::task::Task;
 use serde_json::{Value, json};
 
 fn manifest_dir() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn ponto(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn ponto(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ponto")).current_dir(folder).args(arguments).output().unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn json_of(output: &Output) -> Value {
+pub(crate) fn json_of(output: &Output) -> Value {
     assert!(output.status.success(), "{}", stderr(output));
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -37,7 +38,7 @@ fn shared_sets() -> Option<PathBuf> {
 
 #[test]
 fn the_demo_set_is_whole() {
-    let set = Dataset::load(&manifest_dir().join("eval/demo/suite.toml"), None).unwrap();
+    let set = Dataset::load(&manifest_dir().join("eval/demo/suite.toml"), None, None).unwrap();
     let Rows::Assistant(rows) = &set.rows else { panic!("the demo set is of kind assistant") };
     let documents: BTreeSet<&String> = rows.questions.iter().flat_map(|row| &row.relevant).collect();
     assert!(documents.len() >= 40, "{} documents are asked about", documents.len());
@@ -56,30 +57,58 @@ fn the_demo_set_is_whole() {
     assert!(set.texts_in_report);
 }
 
+/// What the public sets measure; `None` where the rows do not tell, or no task is about them.
+const PUBLIC: [(&str, Option<Task>); 29] = [
+    ("adguard_kb", Some(Task::Retrieval)),
+    ("arduino_help", Some(Task::Retrieval)),
+    ("br_tax_faq", Some(Task::Retrieval)),
+    ("covid_faq", Some(Task::Retrieval)),
+    ("disflqa_en", Some(Task::Retrieval)),
+    ("faq_products", Some(Task::Retrieval)),
+    ("faquad_pt", Some(Task::Retrieval)),
+    ("fiqa_small", Some(Task::Retrieval)),
+    ("quac_dialog", Some(Task::Retrieval)),
+    ("squad2_pt", Some(Task::Retrieval)),
+    ("squad_it", Some(Task::Retrieval)),
+    ("xquad_en_es", Some(Task::Retrieval)),
+    ("summedits", Some(Task::Groundedness)),
+    ("begin", Some(Task::Groundedness)),
+    ("faithbench", Some(Task::Groundedness)),
+    ("language_id", Some(Task::Language)),
+    ("rasa_demo_en", Some(Task::Handoff)),
+    ("hint3", Some(Task::OutOfScope)),
+    ("clinc150", Some(Task::OutOfScope)),
+    ("tais_pt", Some(Task::OutOfScope)),
+    ("prompt_injection", Some(Task::Injection)),
+    ("bipia_indirect", Some(Task::Injection)),
+    ("pii_identifiers", Some(Task::PersonalData)),
+    ("pii_presidio_en", Some(Task::PersonalData)),
+    ("banking77", None),
+    ("nlupp", None),
+    ("smalltalk_multi", None),
+    ("umsab_sentiment", None),
+    ("multidogo", None),
+];
+
 #[test]
-fn public_sets_are_read_as_they_are_and_other_kinds_are_refused_by_name() {
+fn public_sets_are_read_as_they_are_and_tell_their_task() {
     let Some(folder) = shared_sets() else { return };
-    let (mut read, mut refused) = (0, 0);
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for (name, task) in PUBLIC {
+        let path = folder.join(name);
         if !path.is_dir() {
+            println!("skipped: there is no set {name}");
             continue;
         }
-        let questions = path.join("passages.jsonl").is_file() && path.join("questions.jsonl").is_file();
-        match Dataset::load(&path, None) {
-            Ok(set) => {
-                assert!(questions && !set.is_empty() && !set.texts_in_report);
-                read += 1;
+        match (Dataset::load(&path, None, None), task) {
+            (Ok(set), Some(task)) => {
+                assert_eq!((set.task, set.name.as_str()), (task, name));
+                assert!(!set.is_empty() && !set.texts_in_report, "{name}");
             }
-            Err(error) if questions => panic!("{}: {error}", path.display()),
-            Err(_) if path.join("passages.jsonl").is_file() => {}
-            Err(error) => {
-                assert!(error.to_string().contains("supported kinds: retrieval and assistant"), "{error}");
-                refused += 1;
-            }
+            (Err(error), None) => assert!(error.to_string().contains("--task"), "{name}: {error}"),
+            (Ok(set), None) => panic!("{name} was taken for {}", set.task.as_str()),
+            (Err(error), Some(_)) => panic!("{name}: {error}"),
         }
     }
-    assert!(read >= 5 && refused >= 5, "{read} read, {refused} refused");
 }
 
 #[test]
@@ -100,13 +129,13 @@ fn a_broken_row_is_named_by_file_and_line() {
     assert!(stderr(&output).contains("absent"), "{}", stderr(&output));
 }
 
-fn write(folder: &Path, name: &str, rows: &[Value]) {
+pub(crate) fn write(folder: &Path, name: &str, rows: &[Value]) {
     let text: String = rows.iter().map(|row| format!("{row}\n")).collect();
     std::fs::write(folder.join(name), text).unwrap();
 }
 
 /// Two knowledge bases in two languages; the same words answer in one and not in the other.
-fn small_set(folder: &Path) {
+pub(crate) fn small_set(folder: &Path) {
     let passage = |id: &str, kb: &str, lang: &str, text: &str| json!({"id": id, "kb": kb, "lang": lang, "title": "", "text": text, "source": "test"});
     write(
         folder,
@@ -143,9 +172,9 @@ fn a_retrieval_set_is_measured_by_language_and_again_the_same() {
     small_set(folder.path());
     let run = || ponto(folder.path(), &["eval", "run", ".", "--json", "--out", "report"]);
     let first = json_of(&run());
-    assert_eq!(first["kind"], "retrieval");
-    let keys: Vec<&String> = first.as_object().unwrap().keys().collect();
-    assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), 5, "{keys:?}");
+    assert_eq!((&first["kind"], &first["task"]), (&json!("retrieval"), &json!("retrieval")));
+    let keys: BTreeSet<&str> = first.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, BTreeSet::from(["set", "kind", "task", "config_hash", "by_language", "all"]));
     assert_eq!(first["by_language"]["pt"]["n"], 3);
     assert_eq!(first["all"]["n"], 5);
     for language in ["pt", "en"] {

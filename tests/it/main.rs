@@ -13,6 +13,8 @@ mod decision;
 mod decoder;
 mod embedder;
 mod eval;
+mod eval_runs;
+mod eval_tasks;
 mod hosted_faults;
 mod index;
 mod judgement;

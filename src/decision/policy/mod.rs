@@ -117,6 +117,11 @@ fn run((code, check): &(ReasonCode, Check), input: &PolicyInput<'_>) -> PolicyCh
     PolicyCheck { check: *code, verdict, detail }
 }
 
+/// Identifiers of persons in a text: what each is, in words, and its normal form (lower case, digits alone).
+pub fn personal_identifiers(text: &str) -> Vec<(&'static str, String)> {
+    identifiers::find(text).into_iter().map(|(kind, normal)| (kind.name(), normal)).collect()
+}
+
 /// Compiles every pattern now; otherwise the first message waits for it.
 pub fn warm_up() {
     for phrases in

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::retrieval::Turn;
 use super::{DatasetError, Hasher, Suite, jsonl};
@@ -41,13 +41,19 @@ pub struct Row {
     /// What a right reply says: every fact, each in one of its wordings.
     #[serde(default)]
     pub facts: Vec<Vec<String>>,
+    /// Wordings that a right reply does not contain.
+    #[serde(default)]
+    pub forbidden: Vec<String>,
+    /// Regular expressions that a right reply matches.
+    #[serde(default)]
+    pub patterns: Vec<String>,
     /// Why a person is due; groups the report.
     #[serde(default)]
     pub why: Option<String>,
 }
 
 /// What is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expected {
     /// A reply.
@@ -116,8 +122,13 @@ impl AssistantSet {
             if row.answerable != (row.expected == Expected::Answer) {
                 return wrong("is answerable and expects an escalation, or the other way round");
             }
-            if row.answerable && (row.facts.is_empty() || row.relevant.is_empty()) {
-                return wrong("is answerable and lacks `facts` or `relevant`");
+            if row.answerable && row.facts.is_empty() && row.forbidden.is_empty() && row.patterns.is_empty() {
+                return wrong(
+                    "is answerable and says neither by `facts`, `forbidden` nor `patterns` what a right reply is",
+                );
+            }
+            if let Some(broken) = row.patterns.iter().find(|pattern| regex::Regex::new(pattern).is_err()) {
+                return wrong(&format!("has a pattern that is no regular expression: {broken}"));
             }
             if row.facts.iter().any(|wordings| wordings.iter().all(|wording| wording.trim().is_empty())) {
                 return wrong("has a fact without a wording");

@@ -1,14 +1,18 @@
 //! Sets: what is asked, of which knowledge, and what a right outcome is.
 //!
-//! A set is a suite file (`*.toml`, see `eval/README.md`) or a folder of `passages.jsonl` and `questions.jsonl`.
+//! A set is a suite file (`*.toml`), a file of rows (`*.jsonl`), or a folder in one of the shapes that `eval/README.md`
+//! describes. What is measured on it is a [`Task`], which the rows tell where nobody says.
 
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::task::Task;
+
 pub mod assistant;
 mod jsonl;
 pub mod retrieval;
+pub mod rows;
 mod suite;
 
 pub use suite::{Kind, Suite};
@@ -22,6 +26,10 @@ pub struct Dataset {
     pub texts_in_report: bool,
     /// Hash of the content of every file.
     pub hash: String,
+    /// What its rows are.
+    pub kind: Kind,
+    /// What is measured.
+    pub task: Task,
     /// The rows.
     pub rows: Rows,
 }
@@ -33,6 +41,8 @@ pub enum Rows {
     Retrieval(retrieval::RetrievalSet),
     /// Documents and conversations with the outcome that is right.
     Assistant(assistant::AssistantSet),
+    /// Texts with labels.
+    Labelled(rows::RowSet),
 }
 
 /// Why a set cannot be used.
@@ -62,26 +72,39 @@ pub enum DatasetError {
 }
 
 impl Dataset {
-    /// Reads a suite file or a folder. `questions` replaces the set's own question files.
-    pub fn load(set: &Path, questions: Option<&Path>) -> Result<Self, DatasetError> {
+    /// Reads a suite file, a file of rows or a folder. `questions` replaces the set's own question files; without a
+    /// `task`, the suite or the rows tell it.
+    pub fn load(set: &Path, questions: Option<&Path>, task: Option<Task>) -> Result<Self, DatasetError> {
         let mut suite = Suite::find(set)?;
         if let Some(file) = questions {
             suite.questions = vec![file.to_path_buf()];
         }
+        let wanted = task.or(suite.task);
         let mut hasher = Hasher::default();
-        let rows = match suite.kind {
-            Kind::Retrieval => Rows::Retrieval(retrieval::RetrievalSet::load(&suite, &mut hasher)?),
-            Kind::Assistant => Rows::Assistant(assistant::AssistantSet::load(&suite, &mut hasher)?),
+        let (rows, task) = match suite.kind {
+            Kind::Retrieval => {
+                let set = retrieval::RetrievalSet::load(&suite, &mut hasher)?;
+                (Rows::Retrieval(set), wanted.unwrap_or(Task::Retrieval))
+            }
+            Kind::Assistant => {
+                let set = assistant::AssistantSet::load(&suite, &mut hasher)?;
+                assistant_rows(set, wanted.unwrap_or(Task::Assistant))?
+            }
+            Kind::Rows => {
+                let mut set = rows::RowSet::load(&suite, &mut hasher)?;
+                let task = wanted.or_else(|| set.task()).ok_or_else(|| untold(&suite.name))?;
+                if !measures_rows(task) {
+                    return Err(mismatch(&suite, task));
+                }
+                set.prepare(task)?;
+                (Rows::Labelled(set), task)
+            }
         };
-        Ok(Self { name: suite.name, texts_in_report: suite.texts_in_report, hash: hasher.finish(), rows })
-    }
-
-    /// Its kind.
-    pub fn kind(&self) -> Kind {
-        match self.rows {
-            Rows::Retrieval(_) => Kind::Retrieval,
-            Rows::Assistant(_) => Kind::Assistant,
+        if suite.kind == Kind::Retrieval && task != Task::Retrieval {
+            return Err(mismatch(&suite, task));
         }
+        let Suite { name, texts_in_report, kind, .. } = suite;
+        Ok(Self { name, texts_in_report, hash: hasher.finish(), kind, task, rows })
     }
 
     /// Number of questions.
@@ -89,6 +112,7 @@ impl Dataset {
         match &self.rows {
             Rows::Retrieval(set) => set.questions.len(),
             Rows::Assistant(set) => set.questions.len(),
+            Rows::Labelled(set) => set.rows.len(),
         }
     }
 
@@ -102,8 +126,45 @@ impl Dataset {
         match &mut self.rows {
             Rows::Retrieval(set) => sample(&mut set.questions, limit, seed, |question| &question.id),
             Rows::Assistant(set) => sample(&mut set.questions, limit, seed, |question| &question.id),
+            Rows::Labelled(set) => sample(&mut set.rows, limit, seed, |row| &row.id),
         }
     }
+}
+
+/// An assistant suite is asked as a whole, or its messages are rows for one component.
+fn assistant_rows(set: assistant::AssistantSet, task: Task) -> Result<(Rows, Task), DatasetError> {
+    if task.needs_assistant() {
+        return Ok((Rows::Assistant(set), task));
+    }
+    if !matches!(task, Task::Language | Task::Handoff | Task::Injection) {
+        return Err(DatasetError::Invalid(format!(
+            "an assistant suite measures assistant, decisions, answers, language, handoff or injection, not {}",
+            task.as_str()
+        )));
+    }
+    let mut rows = rows::RowSet::of_conversations(set, task);
+    rows.prepare(task)?;
+    Ok((Rows::Labelled(rows), task))
+}
+
+fn measures_rows(task: Task) -> bool {
+    task != Task::Retrieval && !task.needs_assistant()
+}
+
+fn mismatch(suite: &Suite, task: Task) -> DatasetError {
+    DatasetError::Invalid(format!(
+        "the set {} is of kind {}, which does not measure {}",
+        suite.name,
+        suite.kind.as_str(),
+        task.as_str()
+    ))
+}
+
+fn untold(name: &str) -> DatasetError {
+    DatasetError::Invalid(format!(
+        "the rows of {name} do not tell what they measure; say it with --task (language, handoff, out_of_scope, injection, \
+         personal_data or groundedness). Sentiment, intents and whole conversations have no task"
+    ))
 }
 
 fn sample<T>(rows: &mut Vec<T>, limit: usize, seed: u64, id: impl Fn(&T) -> &str) {

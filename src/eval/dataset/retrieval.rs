@@ -61,6 +61,22 @@ pub struct QuestionRow {
     pub answerable: bool,
 }
 
+impl QuestionRow {
+    /// A question that stands alone, without labels of passages.
+    pub fn alone(id: String, lang: Language, question: String, kb: String, answerable: bool) -> Self {
+        Self {
+            id,
+            lang,
+            question,
+            history: Vec::new(),
+            kb,
+            relevant: Vec::new(),
+            relevant_xling: Vec::new(),
+            answerable,
+        }
+    }
+}
+
 fn yes() -> bool {
     true
 }

@@ -4,13 +4,16 @@ use serde::{Deserialize, Serialize};
 
 pub mod aurc;
 pub mod auroc;
+pub mod balanced;
 pub mod binomial;
 pub mod bootstrap;
 pub mod ece;
 pub mod hit;
+pub mod mcnemar;
 pub mod mrr;
 pub mod ndcg;
 pub mod quantile;
+pub mod statistic;
 
 /// A value with the ends of its 95% interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

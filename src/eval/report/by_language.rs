@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::{Slice, Summary};
 use crate::conversation::Language;
 
 /// Outcomes of all languages and of each.
@@ -21,23 +20,6 @@ impl<'a, T: Clone> ByLanguage<'a, T> {
             groups.entry(language(outcome).code().to_owned()).or_default().push(outcome.clone());
         }
         Self { all, groups }
-    }
-
-    /// The metrics of each language and of all together.
-    pub fn summary(
-        &self,
-        set: &str,
-        kind: &str,
-        config_hash: &str,
-        slice: impl Fn(&[T]) -> Slice,
-    ) -> Summary {
-        Summary {
-            set: set.to_owned(),
-            kind: kind.to_owned(),
-            config_hash: config_hash.to_owned(),
-            by_language: self.groups.iter().map(|(code, rows)| (code.clone(), slice(rows))).collect(),
-            all: slice(self.all),
-        }
     }
 
     /// Rows of a table: one a language, then one of all.

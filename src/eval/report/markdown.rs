@@ -2,15 +2,16 @@
 
 use std::fmt::Write;
 
-use super::{Report, with_interval};
+use super::{Report, WORST, with_interval};
+use crate::eval::case;
 
-/// Metrics as rows, languages as columns, then the other tables, the worst questions, and the method.
+/// Metrics as rows, languages as columns, then the other tables, the worst cases, and the method.
 pub(super) fn render(report: &Report) -> String {
     let summary = &report.summary;
     let mut text = format!(
         "# {}: {}\n\nConfiguration {}. Values with 95% intervals.\n\n",
         cell(&summary.set),
-        summary.kind,
+        summary.task.as_str(),
         summary.config_hash
     );
     let heads = summary.slices().map(|(name, slice)| format!("{name} (n = {})", slice.n));
@@ -25,11 +26,13 @@ pub(super) fn render(report: &Report) -> String {
         let _ = write!(text, "\n## {}\n\n", cell(&extra.title));
         table(&mut text, &extra.columns, extra.rows.iter().cloned());
     }
-    if !report.worst.is_empty() {
-        text.push_str("\n## Worst questions\n\n");
-        for worst in &report.worst {
-            let _ = write!(text, "- `{}` ({}): {}", worst.id, worst.language, worst.what);
-            if let Some(question) = &worst.text {
+    let worst = case::worst(&report.cases, WORST);
+    if !worst.is_empty() {
+        text.push_str("\n## Worst cases\n\n");
+        for case in worst {
+            let what = case.fault.as_ref().map_or("", |fault| fault.what.as_str());
+            let _ = write!(text, "- `{}` ({}): {what}", case.id, case.language);
+            if let Some(question) = &case.text {
                 let _ = write!(text, " — {}", cell(question));
             }
             text.push('\n');
@@ -42,7 +45,7 @@ pub(super) fn render(report: &Report) -> String {
     text
 }
 
-fn table(text: &mut String, columns: &[String], rows: impl Iterator<Item = Vec<String>>) {
+pub(in crate::eval) fn table(text: &mut String, columns: &[String], rows: impl Iterator<Item = Vec<String>>) {
     line(text, columns);
     line(text, &vec!["---".to_owned(); columns.len()]);
     for row in rows {
@@ -58,6 +61,6 @@ fn line(text: &mut String, cells: &[String]) {
     text.push('\n');
 }
 
-fn cell(value: &str) -> String {
+pub(in crate::eval) fn cell(value: &str) -> String {
     value.replace('|', "\\|").replace(['\n', '\r'], " ")
 }

@@ -7,6 +7,9 @@ use tokio_util::sync::CancellationToken;
 use super::EvalError;
 
 pub mod assistant;
+pub mod groundedness;
+pub mod messages;
+pub mod out_of_scope;
 pub mod retrieval;
 
 /// Who is told how far a run is.
@@ -23,4 +26,13 @@ async fn unless_cancelled<T>(
     work: impl Future<Output = Result<T, EvalError>>,
 ) -> Result<T, EvalError> {
     cancel.run_until_cancelled(work).await.unwrap_or(Err(EvalError::Cancelled))
+}
+
+/// The beginning of a text on one line, for traces.
+fn beginning(text: &str, characters: usize) -> String {
+    let line = crate::text::collapse(text);
+    match line.char_indices().nth(characters) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
 }

@@ -72,6 +72,12 @@ pub struct IndexHits {
     pub sparse: Vec<(Passage, f32)>,
 }
 
+/// Equal scores in the order of ids: what is found does not depend on how an index happens to lie on disk.
+fn settled(mut hits: Vec<(Passage, f32)>) -> Vec<(Passage, f32)> {
+    hits.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.id.cmp(&b.0.id)));
+    hits
+}
+
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {

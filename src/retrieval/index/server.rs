@@ -11,19 +11,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use qdrant_client::qdrant::vectors_config::Config as VectorsKind;
 use qdrant_client::qdrant::{
-    CollectionInfo, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder, DeletePointsBuilder,
-    Distance, FieldType, GetPointsBuilder, HnswConfigDiffBuilder, KeywordIndexParamsBuilder, Modifier,
-    NamedVectors, PointId, PointStruct, QueryBatchPointsBuilder, QueryPoints, QueryPointsBuilder,
-    RetrievedPoint, ScoredPoint, ScrollPointsBuilder, SparseVectorParamsBuilder, SparseVectorsConfigBuilder,
-    UpsertPointsBuilder, Value, VectorInput, VectorParamsBuilder, VectorsConfigBuilder,
-    point_id::PointIdOptions, vectors::VectorsOptions,
+    BatchResult, CollectionInfo, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder,
+    DeletePointsBuilder, Distance, FieldType, GetPointsBuilder, HnswConfigDiffBuilder,
+    KeywordIndexParamsBuilder, Modifier, NamedVectors, PointId, PointStruct, QueryBatchPointsBuilder,
+    QueryPoints, QueryPointsBuilder, RetrievedPoint, ScoredPoint, ScrollPointsBuilder,
+    SparseVectorParamsBuilder, SparseVectorsConfigBuilder, UpsertPointsBuilder, Value, VectorInput,
+    VectorParamsBuilder, VectorsConfigBuilder, point_id::PointIdOptions, vectors::VectorsOptions,
 };
 use qdrant_client::{Payload, Qdrant, QdrantError};
 
 use super::bm25::Bm25;
 use super::scope::{LANGUAGE, Scope, WORKSPACE, tenant_filter};
 use super::{
-    IndexConfig, IndexError, IndexHits, IndexPoint, IndexQuery, PassageIndex, check_id, check_vector,
+    IndexConfig, IndexError, IndexHits, IndexPoint, IndexQuery, PassageIndex, check_id, check_vector, settled,
 };
 use crate::conversation::WorkspaceId;
 use crate::retrieval::Passage;
@@ -315,7 +315,9 @@ impl PassageIndex for ServerIndex {
             .query_batch(QueryBatchPointsBuilder::new(&self.collection, queries))
             .await
             .map_err(|error| self.failed(&error))?;
-        let mut lists = answer.result.into_iter().map(|list| list.result.iter().map(scored).collect());
+        let list =
+            |found: BatchResult| found.result.iter().map(scored).collect::<Result<_, _>>().map(settled);
+        let mut lists = answer.result.into_iter().map(list);
         Ok(IndexHits {
             dense: lists.next().transpose()?.unwrap_or_default(),
             sparse: lists.next().transpose()?.unwrap_or_default(),

@@ -1,24 +1,47 @@
-//! Running a set of kind `assistant`: every conversation through the assistant, in mode `auto`, one after the other.
+//! Running a set of kind `assistant`: every conversation through the assistant, in mode `auto`, several at a time where
+//! the backend takes that.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{Progress, unless_cancelled};
 use crate::assistant::Assistant;
 use crate::conversation::WorkspaceId;
 use crate::decision::Mode;
 use crate::eval::EvalError;
-use crate::eval::dataset::assistant::{AssistantSet, document_name};
+use crate::eval::dataset::assistant::{AssistantSet, Row, document_name};
+use crate::eval::finished::Finished;
 use crate::store::{Documents, Page, Store};
 
 mod facts;
+mod grade;
+mod measures;
 mod outcome;
 mod summary;
 
-pub use outcome::Outcome;
-pub use summary::report;
+pub use grade::{Grader, grade};
+pub use measures::with_trials;
+pub use outcome::{DraftOutcome, Outcome};
+pub use summary::{method, tables};
+
+/// Who is asked, and how.
+pub struct Asked<'a> {
+    /// The pipeline.
+    pub assistant: &'a Arc<Assistant>,
+    /// Holds the set's documents.
+    pub workspace: &'a WorkspaceId,
+    /// Their names, from [`document_names`].
+    pub documents: &'a BTreeMap<String, String>,
+    /// Support from which a sentence counts as grounded.
+    pub floor: f64,
+    /// Conversations that are answered at a time.
+    pub jobs: usize,
+}
 
 /// Names of a workspace's documents in a set (paths below the knowledge folder, without extension), by document id.
 pub async fn document_names(
@@ -48,25 +71,37 @@ pub async fn document_names(
     }
 }
 
-/// Asks every question. The workspace must hold the set's documents, named by [`document_names`].
+/// Asks every question, except those that an earlier, interrupted run finished; what is finished is kept at once.
 pub async fn run(
     set: &AssistantSet,
-    assistant: &Assistant,
-    workspace: &WorkspaceId,
-    documents: &BTreeMap<String, String>,
+    asked: &Asked<'_>,
+    finished: &Finished,
     progress: &dyn Progress,
     cancel: &CancellationToken,
 ) -> Result<Vec<Outcome>, EvalError> {
     progress.start("asking", set.questions.len());
-    let mut outcomes = Vec::with_capacity(set.questions.len());
-    for row in &set.questions {
-        let conversation = row.conversation();
-        let suggestion = unless_cancelled(cancel, async {
-            Ok(assistant.answer(workspace, &conversation, Mode::Auto, None).await)
+    stream::iter(&set.questions)
+        .map(|row| async move {
+            if let Some(outcome) = finished.get(&row.id) {
+                return Ok(outcome);
+            }
+            let outcome = unless_cancelled(cancel, ask(row, asked)).await?;
+            finished.keep(&outcome)
         })
-        .await?;
-        outcomes.push(Outcome::of(row, &suggestion, documents));
-        progress.advance(1);
-    }
-    Ok(outcomes)
+        .buffered(asked.jobs.max(1))
+        .inspect_ok(|_| progress.advance(1))
+        .try_collect()
+        .await
+}
+
+/// On a task of its own, so that several conversations use several cores.
+async fn ask(row: &Row, asked: &Asked<'_>) -> Result<Outcome, EvalError> {
+    let (assistant, workspace) = (Arc::clone(asked.assistant), asked.workspace.clone());
+    let conversation = row.conversation();
+    let answering =
+        tokio::spawn(async move { assistant.answer(&workspace, &conversation, Mode::Auto, None).await });
+    let suggestion = AbortOnDropHandle::new(answering)
+        .await
+        .map_err(|error| EvalError::NotEnough(format!("question {} was not answered: {error}", row.id)))?;
+    Ok(Outcome::of(row, &suggestion, asked.documents, asked.floor))
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -18,10 +19,12 @@ use crate::retrieval::{Passage, RetrievalConfig, Retriever, query};
 
 mod summary;
 
-pub use summary::{DEPTH, Outcome, report};
+pub use summary::{DEPTH, Outcome, method};
 
 /// Passages that are embedded in one call.
 const BATCH: usize = 16;
+/// Questions that are asked at a time.
+const AT_A_TIME: usize = 4;
 
 /// Which questions search which passages.
 type Group<'a> = (Vec<&'a PassageRow>, Vec<&'a QuestionRow>);
@@ -57,11 +60,13 @@ pub async fn run(
     progress.start("asking", set.questions.len());
     let mut outcomes: BTreeMap<&str, Outcome> = BTreeMap::new();
     for (workspace, retriever, questions) in &retrievers {
-        for question in questions {
-            let outcome = unless_cancelled(cancel, ask(retriever, workspace, question)).await?;
-            outcomes.insert(&question.id, outcome);
-            progress.advance(1);
-        }
+        let asked: Vec<Outcome> = stream::iter(questions)
+            .map(|question| unless_cancelled(cancel, ask(retriever, workspace, question)))
+            .buffered(AT_A_TIME)
+            .inspect_ok(|_| progress.advance(1))
+            .try_collect()
+            .await?;
+        outcomes.extend(questions.iter().map(|question| question.id.as_str()).zip(asked));
     }
     // The order of the set, so that seeded resampling does not depend on the grouping.
     Ok(set.questions.iter().filter_map(|question| outcomes.remove(question.id.as_str())).collect())

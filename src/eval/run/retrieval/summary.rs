@@ -1,16 +1,11 @@
-//! From ranked passages to metrics.
+//! From ranked passages to cases.
 
 use crate::conversation::Language;
-use crate::eval::metrics::bootstrap::Bootstrap;
-use crate::eval::metrics::{Estimate, auroc::auroc, hit::hit_at, mrr::reciprocal_rank, ndcg::ndcg_at};
-use crate::eval::report::{ByLanguage, Report, Slice, Table, Worst};
+use crate::eval::case::Case;
+use crate::eval::metrics::{hit::hit_at, mrr::reciprocal_rank, ndcg::ndcg_at};
 
 /// How many ranks are looked at.
 pub const DEPTH: usize = 10;
-/// Most questions that are listed as worst.
-const WORST: usize = 40;
-/// Metrics in the order in which they are shown.
-const ORDER: [&str; 6] = ["hit@1", "hit@5", "hit@10", "ndcg@10", "mrr", "answerable_auroc"];
 
 /// What a search found for one question.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,83 +26,56 @@ pub struct Outcome {
     pub top_score: f64,
 }
 
-/// The report of a run.
-pub fn report(
-    set: &str,
-    config_hash: &str,
-    texts: bool,
-    outcomes: &[Outcome],
-    bootstrap: Bootstrap,
-) -> Report {
-    let by_language = ByLanguage::of(outcomes, |row| row.language);
-    let counts = |name: &str, rows: &[Outcome]| {
-        let answerable = rows.iter().filter(|row| row.answerable).count();
-        vec![name.to_owned(), answerable.to_string(), (rows.len() - answerable).to_string()]
-    };
-    Report {
-        summary: by_language.summary(set, "retrieval", config_hash, |rows| slice(rows, bootstrap)),
-        method: vec![
-            "One passage of the set is one point of a temporary index, one index for each knowledge base and language; the \
-             retriever is the one that serves."
-                .into(),
-            format!(
-                "hit@k, ndcg@10 (binary gains) and mrr (over the first {DEPTH} ranks) are means over answerable questions."
-            ),
-            "answerable_auroc: how well the highest cosine among the passages found tells answerable questions from others."
-                .into(),
-            format!(
-                "Intervals: 95% percentile bootstrap, {} resamples of the questions, seed {}.",
-                bootstrap.resamples, bootstrap.seed
-            ),
-        ],
-        order: ORDER.map(str::to_owned).into(),
-        tables: vec![Table {
-            title: "Questions".into(),
-            columns: ["language", "answerable", "not answerable"].map(str::to_owned).into(),
-            rows: by_language.rows(counts),
-        }],
-        worst: outcomes
-            .iter()
-            .filter(|row| row.answerable && !row.relevance.contains(&true))
-            .take(WORST)
-            .map(|row| Worst {
-                id: row.id.clone(),
-                language: row.language.code().to_owned(),
-                what: format!("no relevant passage among the first {DEPTH}"),
-                text: texts.then(|| row.question.clone()),
-            })
-            .collect(),
+impl Outcome {
+    /// The measures of a question; `texts` says whether the case may hold it.
+    pub fn case(&self, texts: bool) -> Case {
+        let case = Case {
+            id: self.id.clone(),
+            language: self.language.code().to_owned(),
+            text: texts.then(|| self.question.clone()),
+            ..Case::default()
+        }
+        .with("top_score", self.top_score)
+        .with_yes("answerable", self.answerable)
+        .traced("closest passage", format!("cosine {:.3}", self.top_score));
+        if !self.answerable {
+            return case;
+        }
+        let rank = self.relevance.iter().position(|relevant| *relevant).map(|index| index + 1);
+        let missed = format!("no relevant passage among the first {DEPTH}");
+        case.with("hit@1", hit_at(&self.relevance, 1))
+            .with("hit@5", hit_at(&self.relevance, 5))
+            .with("hit@10", hit_at(&self.relevance, 10))
+            .with("ndcg@10", ndcg_at(&self.relevance, self.relevant, 10))
+            .with("mrr", reciprocal_rank(&self.relevance))
+            .at_fault(rank.is_none(), 2, &missed)
+            .at_fault(rank.is_some_and(|rank| rank > 5), 1, "the relevant passage is not among the first 5")
+            .traced("first relevant passage", rank.map_or("none".into(), |rank| format!("rank {rank}")))
     }
 }
 
-fn slice(rows: &[Outcome], bootstrap: Bootstrap) -> Slice {
-    let answerable = |measure: fn(&Outcome) -> f64| move |row: &Outcome| row.answerable.then(|| measure(row));
-    let estimates: [(&str, Option<Estimate>); 6] = [
-        ("hit@1", bootstrap.mean(rows, answerable(|row| hit_at(&row.relevance, 1)))),
-        ("hit@5", bootstrap.mean(rows, answerable(|row| hit_at(&row.relevance, 5)))),
-        ("hit@10", bootstrap.mean(rows, answerable(|row| hit_at(&row.relevance, 10)))),
-        ("ndcg@10", bootstrap.mean(rows, answerable(|row| ndcg_at(&row.relevance, row.relevant, 10)))),
-        ("mrr", bootstrap.mean(rows, answerable(|row| reciprocal_rank(&row.relevance)))),
-        (
-            "answerable_auroc",
-            bootstrap
-                .estimate(rows, |sample| auroc(sample.iter().map(|row| (row.top_score, row.answerable)))),
+/// How the numbers were made.
+pub fn method() -> Vec<String> {
+    vec![
+        "One passage of the set is one point of a temporary index, one index for each knowledge base and language; the \
+         retriever is the one that serves."
+            .into(),
+        format!(
+            "hit@k, ndcg@10 (binary gains) and mrr (over the first {DEPTH} ranks) are means over answerable questions."
         ),
-    ];
-    Slice {
-        n: rows.len(),
-        metrics: estimates
-            .into_iter()
-            .filter_map(|(name, estimate)| estimate.map(|estimate| (name.to_owned(), estimate)))
-            .collect(),
-    }
+        "answerable_auroc: how well the highest cosine among the passages found tells answerable questions from others."
+            .into(),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eval::metrics::bootstrap::Bootstrap;
+    use crate::eval::report::Summary;
+    use crate::eval::task::Task;
 
-    fn row(id: &str, language: Language, answerable: bool, relevance: &[bool], top_score: f64) -> Outcome {
+    fn row(id: &str, language: Language, answerable: bool, relevance: &[bool], top_score: f64) -> Case {
         Outcome {
             id: id.into(),
             language,
@@ -117,6 +85,7 @@ mod tests {
             relevance: relevance.into(),
             top_score,
         }
+        .case(false)
     }
 
     #[test]
@@ -127,17 +96,17 @@ mod tests {
             row("c", Language::Pt, false, &[false, false], 0.8),
             row("d", Language::En, true, &[false, false], 0.6),
         ];
-        let report = report("s", "c", false, &rows, Bootstrap::default());
-        let pt = &report.summary.by_language["pt"];
+        let summary = Summary::of(&rows, &Task::Retrieval.metrics(), Bootstrap::default());
+        let pt = &summary.by_language["pt"];
         let value = |name: &str| pt.metrics[name].value;
         assert_eq!(pt.n, 3);
         assert!((value("hit@1") - 0.5).abs() < 1e-12 && (value("hit@5") - 1.0).abs() < 1e-12);
         assert!((value("mrr") - 0.75).abs() < 1e-12);
         assert!((value("ndcg@10") - f64::midpoint(1.0, 1.0 / 3_f64.log2())).abs() < 1e-12);
         assert!((value("answerable_auroc") - 0.5).abs() < 1e-12);
-        assert!(!report.summary.by_language["en"].metrics.contains_key("answerable_auroc"));
-        assert!((report.summary.all.metrics["hit@10"].value - 2.0 / 3.0).abs() < 1e-12);
-        assert_eq!(report.worst.len(), 1);
-        assert_eq!((report.worst[0].id.as_str(), &report.worst[0].text), ("d", &None));
+        assert!(!summary.by_language["en"].metrics.contains_key("answerable_auroc"));
+        assert!((summary.all.metrics["hit@10"].value - 2.0 / 3.0).abs() < 1e-12);
+        assert_eq!(rows.iter().filter(|row| row.fault.is_some()).count(), 1);
+        assert_eq!((rows[3].fault.is_some(), &rows[3].text), (true, &None));
     }
 }

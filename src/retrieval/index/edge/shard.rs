@@ -15,9 +15,11 @@ use qdrant_edge::{
 use super::folder::cannot;
 use super::internal;
 use crate::retrieval::Passage;
-use crate::retrieval::index::IndexError;
 use crate::retrieval::index::scope::{LANGUAGE, Scope, WORKSPACE};
+use crate::retrieval::index::{IndexError, settled};
 
+/// Hits beyond the end of a list that may score like its last.
+const TIES: usize = 8;
 /// Name of the dense vector.
 pub(super) const DENSE: &str = "dense";
 /// Name of the sparse vector.
@@ -108,13 +110,16 @@ impl Shard {
             query: Some(ScoringQuery::Vector(QueryEnum::Nearest(NamedQuery::new(vector, name)))),
             filter: Some(scope.edge()?),
             score_threshold: None,
-            limit,
+            limit: limit + TIES,
             offset: 0,
             params: Some(SearchParams { exact: true, ..SearchParams::default() }),
             with_vector: WithVector::Bool(false),
             with_payload: WithPayloadInterface::Bool(true),
         };
-        self.edge()?.query(request).map_err(internal)?.into_iter().map(scored).collect()
+        let found = self.edge()?.query(request).map_err(internal)?.into_iter().map(scored);
+        let mut hits = settled(found.collect::<Result<_, _>>()?);
+        hits.truncate(limit);
+        Ok(hits)
     }
 
     /// Every point, page by page; `whole` with payload and vectors.

@@ -1,0 +1,273 @@
+//! `ponto eval run`: one set, one report.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use crate::cli::Printer;
+use crate::cli::evaluation::{self, Bench, BenchOptions, RunProgress, cancelled_by_ctrl_c};
+use crate::config::Config;
+use crate::conversation::WorkspaceId;
+use crate::eval::case::Case;
+use crate::eval::dataset::assistant::AssistantSet;
+use crate::eval::dataset::retrieval::RetrievalSet;
+use crate::eval::dataset::rows::RowSet;
+use crate::eval::dataset::{Dataset, Rows};
+use crate::eval::report::{Report, config_hash};
+use crate::eval::run;
+use crate::eval::task::Task;
+use crate::generation::prompts::Prompts;
+use crate::inference::{BackendKind, Embedder};
+use crate::judgement::Judge;
+use crate::judgement::calibration::Calibrations;
+
+/// Arguments of `ponto eval run`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Suite file (*.toml), file of rows (*.jsonl), or a folder in one of the documented shapes
+    set: PathBuf,
+    /// What to measure [default: what the set's files tell]
+    #[arg(long, value_enum)]
+    task: Option<Task>,
+    /// Questions to ask instead of the set's own
+    #[arg(long, value_name = "FILE")]
+    questions: Option<PathBuf>,
+    /// Ask only this many rows, chosen by the seed
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Seed of --limit
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// Write report.json, report.md, report.html, cases.jsonl and cases.csv here
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// How the whole assistant is asked.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct Options {
+    /// Backend that writes the drafts
+    #[arg(long)]
+    pub(super) backend: Option<BackendKind>,
+    /// Ask every conversation so many times and report pass^1 to pass^K
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(super) repeat: Option<u8>,
+    /// Conversations answered at a time [default: one for a local model, else one for each core]
+    #[arg(long, value_name = "N")]
+    pub(super) jobs: Option<usize>,
+    /// Ask the chat model anew instead of taking its earlier replies from the cache
+    #[arg(long)]
+    pub(super) no_cache: bool,
+    /// Let the configured chat model say, too, whether drafts state their facts
+    #[arg(long)]
+    pub(super) judge: bool,
+}
+
+pub(super) async fn run(config: Config, args: Args, printer: Printer) -> anyhow::Result<ExitCode> {
+    let mut dataset = Dataset::load(&args.set, args.questions.as_deref(), args.task)?;
+    if let Some(limit) = args.limit {
+        dataset.sample(limit, args.seed);
+    }
+    let report = report(&config, &dataset, &args.options, printer).await?;
+    if let Some(folder) = &args.out {
+        report.write(folder)?;
+        printer.note(format!(
+            "wrote report.json, report.md, report.html, cases.jsonl and cases.csv into {}",
+            folder.display()
+        ));
+    }
+    printer.line(report.markdown().trim_end());
+    printer.json(&report.summary)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a set for its task.
+pub(super) async fn report(
+    config: &Config,
+    dataset: &Dataset,
+    options: &Options,
+    printer: Printer,
+) -> anyhow::Result<Report> {
+    anyhow::ensure!(!dataset.is_empty(), "the set {} asks nothing", dataset.name);
+    let asked_for_assistant = options.backend.is_some() || options.repeat.is_some() || options.judge;
+    if asked_for_assistant && !dataset.task.needs_assistant() {
+        anyhow::bail!(
+            "--backend, --repeat and --judge are for assistant, decisions and answers; {} asks no chat model",
+            dataset.task.as_str()
+        );
+    }
+    let progress = RunProgress::new(printer);
+    let report = match &dataset.rows {
+        Rows::Assistant(set) => assistant(config, dataset, set, options, &progress, printer).await,
+        Rows::Retrieval(set) => retrieval(config, dataset, set, &progress, printer).await,
+        Rows::Labelled(set) => labelled(config, dataset, set, &progress, printer).await,
+    };
+    progress.finish();
+    report
+}
+
+/// The embedder alone is needed: no chat model is loaded.
+async fn retrieval(
+    config: &Config,
+    dataset: &Dataset,
+    set: &RetrievalSet,
+    progress: &RunProgress,
+    printer: Printer,
+) -> anyhow::Result<Report> {
+    let embedder = embedder(config, printer).await?;
+    let hash = config_hash(&(&config.retrieval, embedder.info(), set.cross_lingual))?;
+    let scratch = evaluation::scratch()?;
+    let cancel = cancelled_by_ctrl_c();
+    let outcomes =
+        run::retrieval::run(set, embedder, &config.retrieval, scratch.path(), progress, &cancel).await?;
+    let cases = outcomes.iter().map(|row| row.case(dataset.texts_in_report)).collect();
+    Ok(Report::of(dataset, hash, cases, Vec::new(), run::retrieval::method()))
+}
+
+async fn embedder(config: &Config, printer: Printer) -> anyhow::Result<Arc<dyn Embedder>> {
+    let embedder = evaluation::embedder(config, printer).await?;
+    evaluation::remembering(config, embedder)
+}
+
+/// One component over labelled rows.
+async fn labelled(
+    config: &Config,
+    dataset: &Dataset,
+    set: &RowSet,
+    progress: &RunProgress,
+    printer: Printer,
+) -> anyhow::Result<Report> {
+    let texts = dataset.texts_in_report;
+    let cancel = cancelled_by_ctrl_c();
+    let (hash, cases, method): (String, Vec<Case>, &str) = match dataset.task {
+        Task::Groundedness => {
+            let embedder = embedder(config, printer).await?;
+            let hash = config_hash(&(&config.judgement, &config.decision, embedder.info()))?;
+            let judge = Judge::new(embedder, Calibrations::default(), config.judgement.clone());
+            let cases =
+                run::groundedness::run(set, &judge, &config.decision, texts, progress, &cancel).await?;
+            let method = "Each reply is judged against its source as the one passage that was found, and cites it. \
+                          balanced_accuracy: whether the policy `ungrounded` lets it pass; auroc: the judge's score, the \
+                          support of its weakest sentence weighed by claims, meaning and negations.";
+            (hash, cases, method)
+        }
+        Task::OutOfScope => {
+            let embedder = embedder(config, printer).await?;
+            let hash = config_hash(&(&config.retrieval, embedder.info()))?;
+            let scratch = evaluation::scratch()?;
+            let (retrieval, folder) = (&config.retrieval, scratch.path());
+            let cases =
+                run::out_of_scope::run(set, embedder, retrieval, folder, texts, progress, &cancel).await?;
+            let method = "The known messages are the passages of an index; the score is how far the closest one is for the \
+                          retriever that serves. recall_at_5pct: share of out-of-scope rows above the threshold that 5% of \
+                          the others reach.";
+            (hash, cases, method)
+        }
+        task => {
+            let hash = config_hash(&(task, &config.decision))?;
+            let cases = tokio::task::block_in_place(|| {
+                run::messages::run(set, task, &config.decision, texts, progress, &cancel)
+            })?;
+            (hash, cases, messages_method(task))
+        }
+    };
+    Ok(Report::of(dataset, hash, cases, Vec::new(), vec![method.to_owned()]))
+}
+
+fn messages_method(task: Task) -> &'static str {
+    match task {
+        Task::Language => {
+            "accuracy: share of rows whose language is recognised from the text alone, without locale or earlier messages; \
+             `another` is wrong. Rows that are right in several languages are left out."
+        }
+        Task::Handoff => {
+            "Each row is a message that goes through the policies that serve. recall: rows that ask for a person and are heard; \
+             false_alarm_rate: other rows that are taken for it."
+        }
+        Task::Injection => {
+            "Each row is a message, or a passage that was found, that goes through the policies that serve. recall: attacks \
+             noticed; false_alarm_rate: harmless rows taken for attacks; notinject_false_alarm_rate: the same among rows of \
+             the source notinject."
+        }
+        _ => {
+            "Bare identifiers: recall is the share of valid ones that are found, precision the share of valid ones among those \
+             found. Spans: recall over marked cards, phones, e-mail addresses, IBANs and social security numbers, precision \
+             over what was found, right where any span is marked."
+        }
+    }
+}
+
+/// The whole assistant over the set's own documents.
+async fn assistant(
+    config: &Config,
+    dataset: &Dataset,
+    set: &AssistantSet,
+    options: &Options,
+    progress: &RunProgress,
+    printer: Printer,
+) -> anyhow::Result<Report> {
+    let trials = usize::from(options.repeat.unwrap_or(1));
+    let bench_options = BenchOptions {
+        backend: options.backend,
+        jobs: options.jobs,
+        // Trials that repeat the first reply would say nothing.
+        remember: !options.no_cache && trials == 1,
+    };
+    let workspace = WorkspaceId(dataset.name.clone());
+    let bench = Bench::build(config.clone(), bench_options, workspace, set, printer).await?;
+    let hash = bench.config_hash()?;
+    let first = bench.ask(set, &dataset.hash, 1, progress).await?;
+    let texts = dataset.texts_in_report;
+    let cases_of = |outcomes: &[run::assistant::Outcome]| -> Vec<Case> {
+        outcomes.iter().map(|outcome| outcome.case(texts)).collect()
+    };
+    let mut cases = cases_of(&first);
+    if trials > 1 {
+        let mut others = Vec::new();
+        for trial in 2..=trials {
+            others.push(cases_of(&bench.ask(set, &dataset.hash, trial, progress).await?));
+        }
+        cases = run::assistant::with_trials(cases, &others);
+    }
+    let mut method = run::assistant::method();
+    if options.judge {
+        let judge = evaluation::chat(config, printer).await?;
+        anyhow::ensure!(
+            judge.info().backend != "extractive",
+            "--judge needs a chat model, and inference.backends names none"
+        );
+        let grader = run::assistant::Grader {
+            chat: judge.as_ref(),
+            prompts: &Prompts::load()?,
+            deadline: std::time::Duration::from_secs_f64(config.inference.deadline_s),
+            jobs: if judge.info().backend == "candle" { 1 } else { bench.jobs() },
+        };
+        let cancel = cancelled_by_ctrl_c();
+        cases = run::assistant::grade(cases, set, &first, &grader, progress, &cancel).await?;
+        method.push(format!(
+            "judged_acceptable: {} says whether a draft states every fact of its row and contradicts none.",
+            judge.info().model
+        ));
+    }
+    match bench.repeated_replies() {
+        0 => method.push(format!("Latencies were measured with {} conversations at a time.", bench.jobs())),
+        repeated => {
+            for case in &mut cases {
+                case.measures.remove("latency_ms");
+            }
+            method.push(format!(
+                "{repeated} replies of the chat model came from the cache of an earlier run, so there are no latencies; \
+                 --no-cache measures them."
+            ));
+        }
+    }
+    if trials > 1 {
+        method.push(format!(
+            "pass^k: the chance that k trials are all right (a person got what is theirs, or an acceptable draft came out), \
+             estimated from {trials} trials of every row; all else is of the first trial."
+        ));
+    }
+    Ok(Report::of(dataset, hash, cases, run::assistant::tables(&first), method))
+}
