@@ -13,6 +13,7 @@ mod decision;
 mod decoder;
 mod embedder;
 mod eval;
+mod formats;
 mod hosted_faults;
 mod index;
 mod judgement;
