@@ -105,12 +105,16 @@ impl App {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.server.database()).await?);
         let index = open_index(&config, embedder.as_ref()).await?;
         let ids: Arc<dyn Ids> = Arc::new(RandomIds);
+        let mut knowledge = config.knowledge.clone();
+        if knowledge.parsing.program.is_none() {
+            knowledge.parsing.program = Some(std::env::current_exe()?);
+        }
         let library = Arc::new(Library::new(
             Arc::clone(&store),
             Arc::clone(&index),
             Arc::clone(&embedder),
             Arc::clone(&clock),
-            config.knowledge.clone(),
+            knowledge,
         ));
         if library.compare().await?.lacking == 0 {
             library.rebuild(&CancellationToken::new()).await?;

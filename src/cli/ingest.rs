@@ -1,4 +1,4 @@
-//! `ponto ingest`: files, folders and globs into the knowledge base.
+//! `ponto ingest`: files, folders, globs and web pages into the knowledge base.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,15 +19,22 @@ use crate::telemetry;
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Files, folders (read whole) and globs: .md, .html, .txt, .csv, .tsv, .jsonl
-    #[arg(required = true, value_name = "PATH")]
+    /// Files, folders (read whole) and globs: .md, .html, .txt, .csv, .tsv, .jsonl, .pdf, .docx, .xlsx, .json (an
+    /// export of Zendesk or Chatwoot); addresses of web pages, read with what they link to below them, and of sitemaps
+    #[arg(required = true, value_name = "PATH|URL")]
     paths: Vec<String>,
     /// The workspace whose knowledge it is
     #[arg(long, default_value = "default")]
     workspace: String,
-    /// Remove documents of the same folders whose files are gone
+    /// Remove documents of the same folders and sites whose files and pages are gone
     #[arg(long)]
     prune: bool,
+    /// Links that are followed from a page, one after the other [default: `knowledge.fetch.depth`]
+    #[arg(long, value_name = "N")]
+    depth: Option<usize>,
+    /// Pages that are read from one address, at most [default: `knowledge.fetch.max_pages`]
+    #[arg(long, value_name = "N")]
+    max_pages: Option<usize>,
     /// Address of documents that name none themselves: this, and their path below the folder
     #[arg(long, value_name = "URL")]
     url_prefix: Option<String>,
@@ -62,8 +69,15 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
             }
         }
     });
-    let request =
-        IngestRequest { patterns: args.paths, prune: args.prune, url_prefix: args.url_prefix, stop };
+    let request = IngestRequest {
+        patterns: args.paths,
+        prune: args.prune,
+        depth: args.depth,
+        max_pages: args.max_pages,
+        duplicates: true,
+        url_prefix: args.url_prefix,
+        stop,
+    };
     let progress = Progress::new(*printer);
     let result = app.library.ingest(&WorkspaceId(args.workspace), request, &progress).await;
     progress.bar.finish_and_clear();
@@ -71,6 +85,9 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
     let report = result?;
     printer.json(&report)?;
     printer.line(summary(&report));
+    for line in duplicates(&report) {
+        printer.line(line);
+    }
     Ok(if report.stopped {
         printer.note("stopped; run the same command again to go on where this one ended");
         ExitCode::from(STOPPED)
@@ -88,7 +105,7 @@ fn summary(report: &IngestReport) -> String {
         (report.unchanged, "unchanged"),
         (report.removed, "removed"),
         (report.failed.len(), "failed"),
-        (report.skipped, "skipped (not a kind of file that is read)"),
+        (report.skipped, "skipped (nothing that is read)"),
     ];
     let counts: Vec<String> = counts
         .iter()
@@ -103,6 +120,24 @@ fn summary(report: &IngestReport) -> String {
     )
 }
 
+/// Pairs that are printed; `--json` has them all.
+const PRINTED: usize = 20;
+
+fn duplicates(report: &IngestReport) -> Vec<String> {
+    let pairs = report.duplicates.iter().take(PRINTED).map(|pair| {
+        let percent = (pair.similarity * 100.0) as u32;
+        format!("  {percent}% the same: {} and {}", pair.source, pair.other)
+    });
+    let mut lines: Vec<String> = pairs.collect();
+    if !lines.is_empty() {
+        lines.insert(0, format!("{} pair(s) of documents say the same:", report.duplicates.len()));
+    }
+    if report.duplicates.len() > PRINTED {
+        lines.push(format!("  and {} more", report.duplicates.len() - PRINTED));
+    }
+    lines
+}
+
 /// A bar on a terminal; elsewhere a line a failure, and nothing for what went well.
 struct Progress {
     printer: Printer,
@@ -113,7 +148,7 @@ impl Progress {
     fn new(printer: Printer) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         // The template is ours; should it not parse, the plain bar does.
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files, {msg} [{elapsed}]");
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files and pages, {msg} [{elapsed}]");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_message("0 passages indexed");
         bar.enable_steady_tick(Duration::from_millis(200));

@@ -15,6 +15,7 @@ mod evaluation;
 mod ingest;
 mod keys;
 mod models;
+mod parse_document;
 mod printer;
 mod progress;
 mod replay;
@@ -87,11 +88,17 @@ enum Command {
     Config(config::Args),
     /// Check configuration, models, index, store, disk and ports
     Doctor(doctor::Args),
+    /// Parse one file from standard input, within limits
+    #[command(hide = true)]
+    ParseDocument(parse_document::Args),
 }
 
 /// Parses the arguments and runs the command.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Command::ParseDocument(args) = &cli.command {
+        return parse_document::run(args);
+    }
     let printer = Printer::new(cli.global.json);
     let config = cli.global.load_config();
     let threads = config.as_ref().map_or(0, |config| config.candle.threads);
@@ -108,8 +115,8 @@ pub fn main() -> ExitCode {
 
 async fn run(command: Command, config: Loaded, printer: Printer) -> ExitCode {
     let result = match command {
-        Command::Demo(args) => demo::run(config, args, &printer).await,
-        Command::Serve(args) => serve::run(config, args, &printer).await,
+        Command::Demo(args) => Box::pin(demo::run(config, args, &printer)).await,
+        Command::Serve(args) => Box::pin(serve::run(config, args, &printer)).await,
         Command::Ingest(args) => ingest::run(config, args, &printer).await,
         Command::Ask(args) => ask::run(config, args, &printer).await,
         Command::Eval(args) => eval::run(config, args, &printer).await,
@@ -119,6 +126,7 @@ async fn run(command: Command, config: Loaded, printer: Printer) -> ExitCode {
         Command::Keys(args) => keys::run(config, args, &printer).await,
         Command::Config(args) => config::run(config, args, &printer).await,
         Command::Doctor(args) => doctor::run(config, args, &printer).await,
+        Command::ParseDocument(args) => Ok(parse_document::run(&args)),
     };
     match result {
         Ok(status) => status,

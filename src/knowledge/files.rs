@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Format;
+use super::kind::{ENDINGS, Kind};
 
 /// What a path, a folder or a glob stands for.
 #[derive(Debug, Default)]
@@ -25,7 +25,9 @@ pub(super) struct FoundFile {
     /// Below the folder it was found in, with `/` between the parts.
     pub(super) relative: String,
     /// How to read it.
-    pub(super) format: Format,
+    pub(super) kind: Kind,
+    /// It was named, not found in a folder.
+    pub(super) named: bool,
 }
 
 /// The documents that a pattern would have found.
@@ -50,10 +52,15 @@ impl Root {
 
     /// Whether a document with this source belongs to it.
     pub(super) fn holds(&self, document: &str) -> bool {
+        // The file of a document that is one of several in it comes before a `#`, as does many another thing.
+        let mut files = document.match_indices('#').map(|(at, _)| &document[..at]).chain([document]);
         match self {
             Self::Folder(_) => true,
-            Self::Glob(pattern, _) => pattern.matches_path_with(Path::new(document), OPTIONS),
-            Self::File(path) => source(path) == document,
+            Self::Glob(pattern, _) => files.any(|file| pattern.matches_path_with(Path::new(file), OPTIONS)),
+            Self::File(path) => {
+                let path = source(path);
+                files.any(|file| file == path)
+            }
         }
     }
 }
@@ -93,13 +100,11 @@ fn find_one(pattern: &str, prune: bool, found: &mut Found) -> Result<(), String>
     if path.is_file() {
         let path = in_its_folder(path)?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let Some(format) = Format::of_path(&path) else {
-            return Err(
-                "this kind of file is not read; Ponto reads .md, .html, .txt, .csv, .tsv and .jsonl".into()
-            );
+        let Some(kind) = Kind::of_path(&path) else {
+            return Err(format!("this kind of file is not read; Ponto reads {ENDINGS}"));
         };
         found.roots.push(Root::File(path.clone()));
-        found.files.push(FoundFile { path, relative: name, format });
+        found.files.push(FoundFile { path, relative: name, kind, named: true });
         return Ok(());
     }
     // Folders may have wildcard characters in their names.
@@ -138,10 +143,10 @@ fn find_glob(pattern: &str, found: &mut Found) -> Result<(), String> {
             continue;
         }
         any = true;
-        match Format::of_path(&path) {
-            Some(format) => {
+        match Kind::of_path(&path) {
+            Some(kind) => {
                 let relative = path.strip_prefix(&base).map_or_else(|_| source(&path), source);
-                found.files.push(FoundFile { path, relative, format });
+                found.files.push(FoundFile { path, relative, kind, named: false });
             }
             None => found.skipped += 1,
         }
@@ -175,8 +180,8 @@ fn walk(folder: &Path, relative: &str, found: &mut Found) -> Result<(), String> 
         if entry.file_type().map_err(unreadable)?.is_dir() {
             walk(&path, &relative, found)?;
         } else if path.is_file() {
-            match Format::of_path(&path) {
-                Some(format) => found.files.push(FoundFile { path, relative, format }),
+            match Kind::of_path(&path) {
+                Some(kind) => found.files.push(FoundFile { path, relative, kind, named: false }),
                 None => found.skipped += 1,
             }
         }
@@ -222,6 +227,7 @@ mod tests {
         assert_eq!(names, ["b.md", "c.txt"]);
         let root_of = &found.roots[0];
         assert!(root_of.holds(&format!("{}/gone.md", source(&root))));
+        assert!(root_of.holds(&format!("{}/gone.md#part", source(&root))));
         assert!(!root_of.holds(&format!("{}/gone.csv", source(&root))));
     }
 
@@ -229,7 +235,7 @@ mod tests {
     fn what_is_not_there_is_said_unless_it_is_to_be_pruned() {
         let (_folder, root) = tree();
         let gone = source(&root.join("gone.md"));
-        let missing = find(&[gone.clone(), source(&root.join("x.png")), source(&root.join("*.pdf"))], false);
+        let missing = find(&[gone.clone(), source(&root.join("x.png")), source(&root.join("*.docx"))], false);
         assert_eq!(missing.failed.len(), 3, "{:?}", missing.failed);
         let pruned = find(std::slice::from_ref(&gone), true);
         assert!(pruned.failed.is_empty() && pruned.roots[0].holds(&gone));

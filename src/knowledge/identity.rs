@@ -2,11 +2,12 @@
 
 use sha2::{Digest, Sha256};
 
+use super::parsing::Binary;
 use super::{KnowledgeConfig, NewDocument};
 use crate::conversation::{Language, WorkspaceId};
 
 /// Raised whenever loading or chunking changes, so that stored documents are read anew.
-const READING: u32 = 1;
+const READING: u32 = 2;
 
 /// Parts are hashed with their lengths, so that no two lists of parts collide.
 fn digest(parts: &[&[u8]]) -> [u8; 32] {
@@ -49,6 +50,31 @@ pub(super) fn content_hash(
         optional(fallback_url).as_bytes(),
         optional(document.language.map(Language::code)).as_bytes(),
         document.content.as_bytes(),
+    ]))
+}
+
+/// Hash of everything that decides what a file that has to be parsed becomes; so an unchanged one need not be.
+pub(super) fn file_hash(
+    kind: Binary,
+    bytes: &[u8],
+    fallback_url: Option<&str>,
+    config: &KnowledgeConfig,
+) -> String {
+    hex::encode(digest(&[
+        &READING.to_le_bytes(),
+        &config.passage_chars.to_le_bytes(),
+        format!("{kind:?}").as_bytes(),
+        optional(fallback_url).as_bytes(),
+        bytes,
+    ]))
+}
+
+/// What a stored document must still be for a page that its server calls unchanged to be so.
+pub(super) fn reading_of(content_hash: &str, config: &KnowledgeConfig) -> String {
+    hex::encode(digest(&[
+        &READING.to_le_bytes(),
+        &config.passage_chars.to_le_bytes(),
+        content_hash.as_bytes(),
     ]))
 }
 

@@ -7,27 +7,36 @@ use std::time::Instant;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::files::{self, Found, FoundFile};
-use super::identity::content_hash;
+use super::duplicates::{self, Duplicate};
+use super::fetch::is_address;
+use super::files::{self, FoundFile, Root};
+use super::kind::Kind;
 use super::library::too_large;
 use super::loaders::{check_url, decode};
-use super::{Change, KnowledgeError, Library, LoadError, NewDocument};
+use super::reading::{Content, Taken, part_source};
+use super::{KnowledgeError, Library, LoadError};
 use crate::conversation::WorkspaceId;
 
 /// What to ingest, and how.
 #[derive(Debug, Clone, Default)]
 pub struct IngestRequest {
-    /// Files, folders (read whole) and globs.
+    /// Files, folders (read whole), globs, and addresses of web pages and sitemaps.
     pub patterns: Vec<String>,
-    /// Remove documents of the same folders that are no longer there.
+    /// Remove documents of the same folders and sites that are no longer there.
     pub prune: bool,
+    /// Links that are followed from a page; [`FetchConfig::depth`](super::FetchConfig::depth) when left out.
+    pub depth: Option<usize>,
+    /// Pages that are read; [`FetchConfig::max_pages`](super::FetchConfig::max_pages) when left out.
+    pub max_pages: Option<usize>,
+    /// Look for documents of the workspace that say the same.
+    pub duplicates: bool,
     /// Documents that say no address get this one and their path below the folder, without a Markdown ending.
     pub url_prefix: Option<String>,
     /// Stops after the running batch.
     pub stop: CancellationToken,
 }
 
-/// What happened to one file.
+/// What happened to one file or page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FileChange {
@@ -66,10 +75,12 @@ pub struct IngestReport {
     pub unchanged: usize,
     /// Documents that were removed because their file is gone.
     pub removed: usize,
-    /// Files with endings that are not read.
+    /// Files with endings that are not read, and linked pages that are gone, forbidden or nothing that is read.
     pub skipped: usize,
-    /// Files that could not be read.
+    /// Files and pages that could not be read.
     pub failed: Vec<Failure>,
+    /// Documents of the workspace that say the same, most alike first; empty unless they were looked for.
+    pub duplicates: Vec<Duplicate>,
     /// Passages that were embedded and indexed.
     pub passages: usize,
     /// Passages of a stopped run that are stored and wait to be indexed: by the next run, change or start.
@@ -82,9 +93,9 @@ pub struct IngestReport {
 
 /// Who watches an ingest.
 pub trait IngestProgress: Send + Sync {
-    /// So many files will be looked at.
+    /// So many files and pages will be looked at; said again when more are found.
     fn start(&self, files: usize);
-    /// One file was looked at.
+    /// One file or page was looked at.
     fn file(&self, source: &str, change: FileChange);
     /// A file or pattern could not be read.
     fn failure(&self, failure: &Failure);
@@ -104,18 +115,25 @@ impl IngestProgress for Silent {
 }
 
 /// A run: its report so far, and the passages stored since the index was last brought up to date.
-struct Run<'library> {
-    library: &'library Library,
-    workspace: &'library WorkspaceId,
-    request: &'library IngestRequest,
-    progress: &'library dyn IngestProgress,
-    report: IngestReport,
-    pending: usize,
+pub(super) struct Run<'library> {
+    pub(super) library: &'library Library,
+    pub(super) workspace: &'library WorkspaceId,
+    pub(super) request: &'library IngestRequest,
+    pub(super) stop: &'library CancellationToken,
+    pub(super) progress: &'library dyn IngestProgress,
+    pub(super) report: IngestReport,
+    pub(super) pending: usize,
+    /// Files and pages that are looked at.
+    pub(super) total: usize,
+    /// Documents that are there.
+    pub(super) seen: HashSet<String>,
+    /// Files and pages that are there and could not be read: whatever came of them earlier stays.
+    pub(super) kept: Vec<String>,
 }
 
 impl Library {
-    /// Reads files, folders and globs. Documents that did not change cost a read and a hash; a file that cannot be read
-    /// is reported and left out. When it returns, every document it counts is stored and can be found, but for the
+    /// Reads files, folders, globs and web pages. Documents that did not change cost a read and a hash; one that cannot be
+    /// read is reported and left out. When it returns, every document it counts is stored and can be found, but for the
     /// passages that a stopped run leaves [`waiting`](IngestReport::waiting).
     pub async fn ingest(
         &self,
@@ -127,49 +145,75 @@ impl Library {
         if let Some(prefix) = &request.url_prefix {
             check_url(prefix).map_err(|message| LoadError::whole(format!("--url-prefix: {message}")))?;
         }
-        let (patterns, prune) = (request.patterns.clone(), request.prune);
-        let found = blocking(move || files::find(&patterns, prune)).await?;
-        progress.start(found.files.len());
         let mut run = Run {
             library: self,
             workspace,
             request: &request,
+            stop: &request.stop,
             progress,
-            report: IngestReport { skipped: found.skipped, ..IngestReport::default() },
+            report: IngestReport::default(),
             pending: 0,
+            total: 0,
+            seen: HashSet::new(),
+            kept: Vec::new(),
         };
-        for (pattern, message) in &found.failed {
-            run.fail(pattern, None, message.clone());
-        }
-        for file in &found.files {
-            if request.stop.is_cancelled() {
-                break;
-            }
-            run.file(file).await?;
-            if run.pending >= self.config.batch {
-                run.index().await?;
-            }
-        }
-        if request.prune && !request.stop.is_cancelled() {
-            run.prune(&found).await?;
-        }
+        run.read().await?;
         run.index().await?;
         let mut report = IngestReport { waiting: run.pending, ..run.report };
         report.stopped = request.stop.is_cancelled();
+        if request.duplicates && !report.stopped {
+            report.duplicates = duplicates::find(self.store.as_ref(), workspace).await?;
+        }
         report.seconds = started.elapsed().as_secs_f64();
         Ok(report)
     }
 }
 
 impl Run<'_> {
-    fn fail(&mut self, source: &str, line: Option<usize>, message: String) {
+    /// Reads what the request names.
+    async fn read(&mut self) -> Result<(), KnowledgeError> {
+        let (addresses, patterns): (Vec<String>, Vec<String>) =
+            self.request.patterns.iter().cloned().partition(|pattern| is_address(pattern));
+        let prune = self.request.prune;
+        let found = blocking(move || files::find(&patterns, prune)).await?;
+        self.total += found.files.len() + addresses.len();
+        self.progress.start(self.total);
+        self.report.skipped += found.skipped;
+        for (pattern, message) in &found.failed {
+            self.fail(pattern, None, message.clone());
+        }
+        for file in &found.files {
+            if self.stop.is_cancelled() {
+                return Ok(());
+            }
+            self.file(file).await?;
+            self.index_batch().await?;
+        }
+        if prune && !self.stop.is_cancelled() {
+            self.prune(&found.roots).await?;
+        }
+        for address in &addresses {
+            if self.stop.is_cancelled() {
+                return Ok(());
+            }
+            self.web(address).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn fail(&mut self, source: &str, line: Option<usize>, message: String) {
         let failure = Failure { source: source.to_owned(), line, message };
         self.progress.failure(&failure);
         self.report.failed.push(failure);
     }
 
+    /// Brings the index up to date when enough waits for it.
+    pub(super) async fn index_batch(&mut self) -> Result<(), KnowledgeError> {
+        if self.pending >= self.library.config.batch { self.index().await } else { Ok(()) }
+    }
+
     async fn index(&mut self) -> Result<(), KnowledgeError> {
-        let sent = self.library.sync(&self.request.stop).await?;
+        let sent = self.library.sync(self.stop).await?;
         self.report.passages += sent;
         self.pending = self.pending.saturating_sub(sent);
         self.progress.indexed(self.report.passages);
@@ -179,77 +223,93 @@ impl Run<'_> {
     async fn file(&mut self, file: &FoundFile) -> Result<(), KnowledgeError> {
         let source = files::source(&file.path);
         let change = match self.read_and_store(file, &source).await {
-            Ok(change) => change,
+            Ok(taken) if taken.foreign && !file.named => {
+                self.report.skipped += 1;
+                FileChange::Unchanged
+            }
+            Ok(taken) if taken.foreign => {
+                self.fail(&source, None, "this JSON is no help-centre export of Zendesk or Chatwoot".into());
+                FileChange::Failed
+            }
+            Ok(taken) => {
+                self.seen.extend(taken.sources);
+                taken.change.unwrap_or(FileChange::Failed)
+            }
             Err(KnowledgeError::Invalid(error)) => {
                 self.fail(&source, error.line, error.message);
+                self.kept.push(source.clone());
                 FileChange::Failed
             }
             Err(error) => return Err(error),
         };
-        match change {
-            FileChange::Added => self.report.added += 1,
-            FileChange::Changed => self.report.changed += 1,
-            FileChange::Unchanged => self.report.unchanged += 1,
-            FileChange::Failed | FileChange::Removed => {}
-        }
         self.progress.file(&source, change);
         Ok(())
     }
 
-    async fn read_and_store(&mut self, file: &FoundFile, source: &str) -> Result<FileChange, KnowledgeError> {
-        let (path, limit) = (file.path.clone(), self.library.config.max_document_bytes);
-        let content = blocking(move || read(&path, limit)).await??;
-        let document = NewDocument {
-            source: source.to_owned(),
-            title: None,
-            url: None,
-            language: None,
-            format: file.format,
-            content,
+    async fn read_and_store(&mut self, file: &FoundFile, source: &str) -> Result<Taken, KnowledgeError> {
+        let (path, kind, config) = (file.path.clone(), file.kind, &self.library.config);
+        // What a file of several documents holds is measured part by part.
+        let limit = match kind {
+            Kind::Text(_) => config.max_document_bytes,
+            Kind::Binary(_) | Kind::Export => config.parsing.max_file_bytes as usize,
         };
-        let address = self.request.url_prefix.as_deref().map(|prefix| address(prefix, &file.relative));
-        let hash = content_hash(&document, address.as_deref(), &self.library.config);
-        let known = self.library.state(self.workspace, source).await?;
-        if let Some(known) = known.as_ref().filter(|known| known.content_hash == hash) {
-            self.pending += known.not_indexed;
-            return Ok(FileChange::Unchanged);
-        }
-        let change = if known.is_some() { Change::Changed } else { Change::Added };
-        let prepared = self.library.prepare(self.workspace, document, address, hash).await?;
-        self.pending += self.library.store_prepared(prepared).await?;
-        Ok(if change == Change::Added { FileChange::Added } else { FileChange::Changed })
+        let content = blocking(move || read(&path, kind, limit)).await??;
+        let address = self.request.url_prefix.as_deref().map(|prefix| below(prefix, &file.relative));
+        self.take(source, content, address).await
     }
 
-    async fn prune(&mut self, found: &Found) -> Result<(), KnowledgeError> {
-        // A file that is there stays, even if it could not be read.
-        let present: HashSet<String> = found.files.iter().map(|file| files::source(&file.path)).collect();
-        for root in &found.roots {
-            for (id, source) in self.library.store.sources(self.workspace, &root.prefix()).await? {
-                if root.holds(&source)
-                    && !present.contains(&source)
-                    && self.library.remove(self.workspace, &id).await?
-                {
-                    self.report.removed += 1;
-                    self.progress.file(&source, FileChange::Removed);
-                }
+    /// Removes what earlier runs found below these roots and this one did not.
+    async fn prune(&mut self, roots: &[Root]) -> Result<(), KnowledgeError> {
+        for root in roots {
+            self.prune_where(&root.prefix(), |source| root.holds(source)).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn prune_where(
+        &mut self,
+        prefix: &str,
+        belongs: impl Fn(&str) -> bool,
+    ) -> Result<(), KnowledgeError> {
+        for (id, source) in self.library.store.sources(self.workspace, prefix).await? {
+            // What is there stays, even if it could not be read.
+            let is_kept = |file: &String| source == *file || source.starts_with(&part_source(file, ""));
+            if belongs(&source)
+                && !self.seen.contains(&source)
+                && !self.kept.iter().any(is_kept)
+                && self.library.remove(self.workspace, &id).await?
+            {
+                self.report.removed += 1;
+                self.progress.file(&source, FileChange::Removed);
             }
         }
         Ok(())
     }
 }
 
-/// Reads a file as text, unless it is too large.
-fn read(path: &Path, limit: usize) -> Result<String, LoadError> {
+/// Reads a file, unless it is too large.
+fn read(path: &Path, kind: Kind, limit: usize) -> Result<Content, LoadError> {
     let unreadable = |error: std::io::Error| LoadError::whole(format!("cannot be read: {error}"));
     let size = std::fs::metadata(path).map_err(unreadable)?.len() as usize;
     if size > limit {
-        return Err(too_large(size, limit));
+        return Err(match kind {
+            Kind::Text(_) => too_large(size, limit),
+            Kind::Binary(_) | Kind::Export => LoadError::whole(format!(
+                "{size} bytes, and such files may have {limit}; part the file, or raise \
+                 knowledge.parsing.max_file_bytes"
+            )),
+        });
     }
-    decode(std::fs::read(path).map_err(unreadable)?)
+    let bytes = std::fs::read(path).map_err(unreadable)?;
+    Ok(match kind {
+        Kind::Text(format) => Content::Text(format, decode(bytes)?),
+        Kind::Binary(binary) => Content::Binary(binary, bytes),
+        Kind::Export => Content::Export(decode(bytes)?),
+    })
 }
 
 /// The address of a file below `prefix`: its path without a Markdown ending, encoded.
-fn address(prefix: &str, relative: &str) -> String {
+pub(super) fn below(prefix: &str, relative: &str) -> String {
     let path =
         [".md", ".markdown"].iter().find_map(|ending| relative.strip_suffix(ending)).unwrap_or(relative);
     let encoded: String = url::form_urlencoded::byte_serialize(path.as_bytes())

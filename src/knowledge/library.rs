@@ -381,7 +381,7 @@ fn passages(document: &Document, loaded: &Loaded, language_given: bool, limits: 
 }
 
 /// The name of the file, for documents that say no title.
-fn title_of(source: &str) -> String {
+pub(super) fn title_of(source: &str) -> String {
     let name = source.trim_end_matches('/').rsplit(['/', '\\']).next().unwrap_or(source);
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| if stem.is_empty() { name } else { stem });
     stem.replace(['-', '_'], " ")

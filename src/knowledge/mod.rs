@@ -1,8 +1,9 @@
 //! Documents in, passages out: loading, chunking, and sync into store and index.
 //!
 //! A document goes through `loaders` (bytes to text), `chunking` (text to passages) and the [`Library`], which
-//! writes to the store first and brings the index after it. To add a format: a file in `loaders/`, a [`Format`], and
-//! its endings in [`Format::of_path`].
+//! writes to the store first and brings the index after it. Files come from `files`, pages from `fetch`; what is binary
+//! goes through [`parsing`] first. To add a text format: a file in `loaders/`, a [`Format`], and its endings in
+//! `Format::of_path`; a binary one: a file in `parsing/`, a [`parsing::Binary`], and its endings in `kind`.
 
 use std::path::Path;
 
@@ -17,14 +18,23 @@ use crate::settings::Problem;
 use crate::store::{Document, StoreError};
 
 mod chunking;
+mod duplicates;
+mod fetch;
 mod files;
 mod identity;
 mod ingest;
+mod kind;
 mod library;
 mod loaders;
+pub mod parsing;
+mod reading;
+mod web;
 
+pub use duplicates::Duplicate;
+pub use fetch::FetchConfig;
 pub use ingest::{Failure, FileChange, IngestProgress, IngestReport, IngestRequest, Silent};
 pub use library::{Backlog, Library, RepairReport};
+pub use parsing::ParsingConfig;
 
 /// A document as a caller hands it in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,8 +70,8 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a file's ending tells; `None` for endings that are not read.
-    pub fn of_path(path: &Path) -> Option<Self> {
+    /// The format that a file's ending tells; `None` where the file is no text, or not read.
+    fn of_path(path: &Path) -> Option<Self> {
         let ending = path.extension()?.to_str()?.to_ascii_lowercase();
         Some(match ending.as_str() {
             "md" | "markdown" => Self::Markdown,
@@ -98,7 +108,7 @@ pub enum Change {
 }
 
 /// `[knowledge]`: how documents become passages.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct KnowledgeConfig {
     /// Characters of a passage, at most; shorter where the document's own structure ends earlier.
@@ -107,11 +117,21 @@ pub struct KnowledgeConfig {
     pub max_document_bytes: usize,
     /// Passages that are embedded and indexed in one go.
     pub batch: usize,
+    /// What a PDF, a Word document or a workbook may cost.
+    pub parsing: ParsingConfig,
+    /// How web pages are read.
+    pub fetch: FetchConfig,
 }
 
 impl Default for KnowledgeConfig {
     fn default() -> Self {
-        Self { passage_chars: 900, max_document_bytes: 10 << 20, batch: 64 }
+        Self {
+            passage_chars: 900,
+            max_document_bytes: 10 << 20,
+            batch: 64,
+            parsing: ParsingConfig::default(),
+            fetch: FetchConfig::default(),
+        }
     }
 }
 
@@ -127,6 +147,8 @@ impl KnowledgeConfig {
         if !(1..=1024).contains(&self.batch) {
             problems.push(Problem::new("knowledge.batch", "write a number from 1 to 1024"));
         }
+        self.parsing.validate(problems);
+        self.fetch.validate(problems);
     }
 }
 

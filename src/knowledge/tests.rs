@@ -17,6 +17,9 @@ use crate::retrieval::index::{IndexHits, IndexPoint, IndexQuery, PassageIndex};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Documents, Page, Store};
 
+mod exports;
+mod web;
+
 struct Still;
 impl Clock for Still {
     fn now(&self) -> DateTime<Utc> {

@@ -115,6 +115,30 @@ pub trait Documents: Send + Sync {
     async fn delete(&self, workspace: &WorkspaceId, id: &str) -> Result<Option<Vec<String>>, StoreError>;
 }
 
+/// What a web server said of a page when it was last read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visit {
+    /// The page.
+    pub url: String,
+    /// Its version, as the server names it.
+    pub etag: Option<String>,
+    /// When it was changed, as the server has it.
+    pub last_modified: Option<String>,
+    /// What it links to.
+    pub links: Vec<String>,
+    /// What was made of it, and how; of no use once the stored document is another one.
+    pub reading: String,
+}
+
+/// Web pages as they were last seen.
+#[async_trait]
+pub trait Visits: Send + Sync {
+    /// The last visit of a page.
+    async fn visit(&self, workspace: &WorkspaceId, url: &str) -> Result<Option<Visit>, StoreError>;
+    /// Notes a visit, in place of the one before.
+    async fn visited(&self, workspace: &WorkspaceId, visit: &Visit) -> Result<(), StoreError>;
+}
+
 /// Suggestions with their traces, feedback and events.
 #[async_trait]
 pub trait Suggestions: Send + Sync {
@@ -199,8 +223,8 @@ pub trait Idempotency: Send + Sync {
 }
 
 /// Everything together; what `app` hands around.
-pub trait Store: Documents + Suggestions + Keys + Idempotency {}
-impl<T: Documents + Suggestions + Keys + Idempotency> Store for T {}
+pub trait Store: Documents + Visits + Suggestions + Keys + Idempotency {}
+impl<T: Documents + Visits + Suggestions + Keys + Idempotency> Store for T {}
 
 /// What is known of an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,6 +15,7 @@ mod embedder;
 mod eval;
 mod eval_runs;
 mod eval_tasks;
+mod formats;
 mod hosted_faults;
 mod index;
 mod judgement;

@@ -15,7 +15,7 @@ use ponto::store::suggestion::{
 };
 use ponto::store::{
     ANSWER_KEPT, CLAIM_STALE, Claim, Document, Documents, KeyRecord, Keys, Page, Removal, Scope, Store,
-    StoreError, Suggestions,
+    StoreError, Suggestions, Visit,
 };
 
 /// A fresh, empty store of every kind, with what has to live as long as it.
@@ -428,6 +428,26 @@ async fn a_key_is_found_by_its_hash_until_it_is_revoked() {
         assert_eq!(store.find(&[2; 32]).await.unwrap(), Some(other), "{kind}");
         let listed = Keys::list(&*store, Some(&workspace("a"))).await.unwrap();
         assert_eq!(listed, [KeyRecord { revoked_at: Some(at(5)), ..key }], "{kind}: the first time stays");
+    }
+}
+
+#[tokio::test]
+async fn the_last_visit_of_a_page_is_remembered_by_workspace() {
+    for (kind, store, _folder) in stores().await {
+        let first = Visit {
+            url: "https://a.example/x".into(),
+            etag: Some("W/\"1\"".into()),
+            last_modified: None,
+            links: vec!["https://a.example/y".into(), "https://a.example/ç".into()],
+            reading: "r1".into(),
+        };
+        assert_eq!(store.visit(&workspace("a"), &first.url).await.unwrap(), None, "{kind}");
+        store.visited(&workspace("a"), &first).await.unwrap();
+        assert_eq!(store.visit(&workspace("a"), &first.url).await.unwrap(), Some(first.clone()), "{kind}");
+        assert_eq!(store.visit(&workspace("b"), &first.url).await.unwrap(), None, "{kind}");
+        let second = Visit { etag: None, last_modified: Some("now".into()), links: Vec::new(), ..first };
+        store.visited(&workspace("a"), &second).await.unwrap();
+        assert_eq!(store.visit(&workspace("a"), &second.url).await.unwrap(), Some(second), "{kind}");
     }
 }
 

@@ -204,6 +204,38 @@ mod tests {
     }
 
     #[test]
+    fn a_long_table_carries_its_lead_in_and_its_header_along() {
+        let rows = (0..20).map(|n| format!("| Country {n} | {n} days |")).collect::<Vec<_>>().join("\n");
+        let found = cut(
+            Format::Markdown,
+            &format!("## Delivery\n\nTo islands it takes:\n\n| Country | Time |\n|---|---|\n{rows}"),
+        );
+        assert!(found.len() > 1, "{found:#?}");
+        for (heading, _) in &found[1..] {
+            assert_eq!(heading, "Delivery > To islands it takes: > Country | Time");
+        }
+    }
+
+    #[test]
+    fn web_pages_are_cut_as_their_markdown_is() {
+        let rows: String = (0..20).map(|n| format!("<tr><td>Land {n}</td><td>{n} €</td></tr>")).collect();
+        let items: String = (0..20).map(|n| format!("<li>item number {n} of the list</li>")).collect();
+        let found = cut(
+            Format::Html,
+            &format!(
+                "<main><h1>Shop</h1><h2>Costs</h2><table><tr><th>Country</th><th>Cost</th></tr>{rows}</table>\
+                 <h2>Not returned</h2><p>These cannot be returned:</p><ul>{items}</ul></main>"
+            ),
+        );
+        let (costs, items): (Vec<_>, Vec<_>) =
+            found.iter().partition(|(heading, _)| heading.starts_with("Costs"));
+        assert!(costs.len() > 1 && items.len() > 1, "{found:#?}");
+        assert!(costs[1..].iter().all(|(heading, _)| heading == "Costs > Country | Cost"), "{costs:#?}");
+        let lead = "Not returned > These cannot be returned:";
+        assert!(items[1..].iter().all(|(heading, _)| heading == lead), "{items:#?}");
+    }
+
+    #[test]
     fn plain_text_parts_at_empty_lines() {
         let long = "Uma frase completa, com um fim. ".repeat(20);
         let found = cut(Format::Text, &format!("Primeiro.\n\n    Segundo:\n\nterceiro\n\n{long}"));

@@ -15,8 +15,8 @@ const LEAD_IN_CHARS: usize = 200;
 #[derive(Debug)]
 pub(super) struct Piece {
     pub(super) bytes: Range<usize>,
-    /// The lead-in or header row of a list or table that began in an earlier piece.
-    pub(super) context: Option<String>,
+    /// The lead-in and the header row of a list or table that began in an earlier piece.
+    pub(super) context: Vec<String>,
 }
 
 /// Blocks that stay together where they fit into one piece.
@@ -39,14 +39,14 @@ pub(super) fn pack(text: &str, blocks: &[Block], limit: usize) -> Vec<Piece> {
             open = Some(joined);
             continue;
         }
-        pieces.extend(open.take().map(|bytes| Piece { bytes, context: None }));
+        pieces.extend(open.take().map(|bytes| Piece { bytes, context: Vec::new() }));
         if size(&unit.bytes) <= limit {
             open = Some(unit.bytes);
         } else {
             part(text, &unit, limit, &mut pieces);
         }
     }
-    pieces.extend(open.map(|bytes| Piece { bytes, context: None }));
+    pieces.extend(open.map(|bytes| Piece { bytes, context: Vec::new() }));
     pieces
 }
 
@@ -78,13 +78,13 @@ fn leads_in(words: &str, next: &Kind) -> bool {
 
 /// Parts a unit that is too long: a list at its items, a table at its rows, anything else at sentences.
 fn part(text: &str, unit: &Unit<'_>, limit: usize, pieces: &mut Vec<Piece>) {
-    let (parts, context) = match unit.kind {
-        Kind::List(items) => (items.as_slice(), unit.lead.map(shortened)),
-        Kind::Table(header, rows) => {
-            (rows.as_slice(), Some(header.clone()).filter(|header| !header.is_empty()))
-        }
+    let lead = unit.lead.map(shortened);
+    let (parts, header) = match unit.kind {
+        Kind::List(items) => (items.as_slice(), None),
+        Kind::Table(header, rows) => (rows.as_slice(), Some(header.clone())),
         Kind::Paragraph(_) | Kind::Other => (&[][..], None),
     };
+    let context: Vec<String> = lead.into_iter().chain(header).filter(|words| !words.is_empty()).collect();
     if parts.is_empty() {
         return split(text, unit.bytes.clone(), limit, pieces);
     }
@@ -96,7 +96,7 @@ fn part(text: &str, unit: &Unit<'_>, limit: usize, pieces: &mut Vec<Piece>) {
         if chars(&text[bytes.clone()]) > limit {
             split(text, bytes, limit, pieces);
         } else if !bytes.is_empty() {
-            pieces.push(Piece { bytes, context: None });
+            pieces.push(Piece { bytes, context: Vec::new() });
         }
     };
     for part in parts {
@@ -120,7 +120,7 @@ fn split(text: &str, range: Range<usize>, limit: usize, pieces: &mut Vec<Piece>)
         let start = range.start + offset;
         let bytes = trimmed(text, start..start + chunk.len());
         if !bytes.is_empty() {
-            pieces.push(Piece { bytes, context: None });
+            pieces.push(Piece { bytes, context: Vec::new() });
         }
     }
 }

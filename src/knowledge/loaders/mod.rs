@@ -8,9 +8,10 @@ use url::Url;
 use super::{Format, LoadError};
 use crate::conversation::Language;
 
+pub(super) mod export;
 mod html;
 mod markdown;
-mod qa;
+pub(super) mod qa;
 mod text;
 
 /// A document's text, and what it says about itself.

@@ -29,6 +29,12 @@ fn column(name: &str) -> Option<Column> {
     })
 }
 
+/// Whether a row names exactly one column of questions and one of answers.
+pub(in crate::knowledge) fn names_pairs(header: &[String]) -> bool {
+    let count = |wanted| header.iter().filter(|name| column(name) == Some(wanted)).count();
+    count(Column::Question) == 1 && count(Column::Answer) == 1
+}
+
 #[derive(Debug, Default)]
 struct Row {
     question: String,
@@ -147,7 +153,7 @@ fn unreadable(error: &csv::Error) -> LoadError {
     LoadError { line, message }
 }
 
-pub(super) fn load_jsonl(content: &str) -> Result<Loaded, LoadError> {
+pub(in crate::knowledge) fn load_jsonl(content: &str) -> Result<Loaded, LoadError> {
     let mut builder = Builder::default();
     for (index, line) in content.lines().enumerate() {
         if line.trim().is_empty() {

@@ -22,6 +22,7 @@ mod documents;
 mod idempotency;
 mod keys;
 mod suggestions;
+mod visits;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 

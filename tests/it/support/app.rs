@@ -37,6 +37,7 @@ pub(crate) fn config(data: &Path) -> Config {
     data.clone_into(&mut config.server.data_dir);
     config.server.listen = "127.0.0.1:0".into();
     config.inference.backends = vec![BackendKind::Extractive];
+    config.knowledge.parsing.program = Some(env!("CARGO_BIN_EXE_ponto").into());
     // A busy machine may be slow; tests of deadlines set their own.
     config.inference.deadline_s = 600.0;
     config

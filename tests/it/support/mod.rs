@@ -4,6 +4,7 @@ pub(crate) mod app;
 pub(crate) mod browser;
 pub(crate) mod embedder;
 pub(crate) mod faults;
+pub(crate) mod files;
 pub(crate) mod hub;
 pub(crate) mod llama;
 pub(crate) mod models;

@@ -1,0 +1,27 @@
+//! `ponto parse-document`: what the process does that parses one untrusted file. Nobody calls it by hand.
+
+use std::process::ExitCode;
+
+use crate::knowledge::parsing::{self, Binary, Limits};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// What the file on standard input is
+    kind: Binary,
+    /// What it may cost, as JSON
+    #[arg(long, value_parser = limits)]
+    limits: Limits,
+}
+
+fn limits(json: &str) -> Result<Limits, serde_json::Error> {
+    serde_json::from_str(json)
+}
+
+/// Before configuration and runtime: the limits hold for the whole process.
+pub(super) fn run(args: &Args) -> ExitCode {
+    match parsing::serve(args.kind, args.limits, std::io::stdin(), std::io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
