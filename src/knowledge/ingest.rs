@@ -8,11 +8,13 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::files::{self, Found, FoundFile};
-use super::identity::content_hash;
-use super::library::too_large;
+use super::identity::{content_hash, document_id};
 use super::loaders::{check_url, decode};
-use super::{Change, KnowledgeError, Library, LoadError, NewDocument};
-use crate::conversation::WorkspaceId;
+use super::prepare::too_large;
+use super::{KnowledgeError, Library, LoadError, NewDocument};
+use crate::conversation::{Audience, Labels, WorkspaceId};
+use crate::retrieval::index::ChangeSetId;
+use crate::store::versions::ChangeKind;
 
 /// What to ingest, and how.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +25,10 @@ pub struct IngestRequest {
     pub prune: bool,
     /// Documents that say no address get this one and their path below the folder, without a Markdown ending.
     pub url_prefix: Option<String>,
+    /// Who may read the documents; overrides what they say of themselves.
+    pub audience: Option<Audience>,
+    /// Labels of the documents, beside those that they give themselves.
+    pub labels: Labels,
     /// Stops after the running batch.
     pub stop: CancellationToken,
 }
@@ -39,6 +45,8 @@ pub enum FileChange {
     Unchanged,
     /// Not read; an earlier version stays.
     Failed,
+    /// Its text was rolled back before; an earlier version stays.
+    Refused,
     /// Gone, and removed.
     Removed,
 }
@@ -70,10 +78,15 @@ pub struct IngestReport {
     pub skipped: usize,
     /// Files that could not be read.
     pub failed: Vec<Failure>,
+    /// Files whose text was rolled back before, and is not taken until a person allows it.
+    pub refused: Vec<Failure>,
     /// Passages that were embedded and indexed.
     pub passages: usize,
-    /// Passages of a stopped run that are stored and wait to be indexed: by the next run, change or start.
+    /// Passages of a stopped run that are staged and wait to be indexed by the next run.
     pub waiting: usize,
+    /// The generation of the workspace's knowledge that this run made; none where it changed nothing, or was stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
     /// It was stopped before the end.
     pub stopped: bool,
     /// How long it took.
@@ -103,75 +116,139 @@ impl IngestProgress for Silent {
     fn indexed(&self, _passages: usize) {}
 }
 
-/// A run: its report so far, and the passages stored since the index was last brought up to date.
+/// A run: its report so far, its change set, and the passages staged since the last batch was sent.
 struct Run<'library> {
     library: &'library Library,
     workspace: &'library WorkspaceId,
     request: &'library IngestRequest,
+    stop: &'library CancellationToken,
     progress: &'library dyn IngestProgress,
     report: IngestReport,
+    change: Option<ChangeSetId>,
     pending: usize,
+    /// Sources that were looked at; the first request that names one decides.
+    seen: HashSet<String>,
 }
 
 impl Library {
     /// Reads files, folders and globs. Documents that did not change cost a read and a hash; a file that cannot be read
-    /// is reported and left out. When it returns, every document it counts is stored and can be found, but for the
-    /// passages that a stopped run leaves [`waiting`](IngestReport::waiting).
+    /// is reported and left out. Nothing of it can be found until it ends, and then all of it at once. A run that was
+    /// stopped (after its running batch), or killed, leaves what it staged to the next one, and readers at the generation
+    /// before.
     pub async fn ingest(
         &self,
         workspace: &WorkspaceId,
         request: IngestRequest,
         progress: &dyn IngestProgress,
     ) -> Result<IngestReport, KnowledgeError> {
+        self.ingest_all(workspace, std::slice::from_ref(&request), &request.stop, progress).await
+    }
+
+    /// As [`Self::ingest`], for several requests that become one generation and stop together.
+    pub(super) async fn ingest_all(
+        &self,
+        workspace: &WorkspaceId,
+        requests: &[IngestRequest],
+        stop: &CancellationToken,
+        progress: &dyn IngestProgress,
+    ) -> Result<IngestReport, KnowledgeError> {
         let started = Instant::now();
-        if let Some(prefix) = &request.url_prefix {
+        for prefix in requests.iter().filter_map(|request| request.url_prefix.as_deref()) {
             check_url(prefix).map_err(|message| LoadError::whole(format!("--url-prefix: {message}")))?;
         }
-        let (patterns, prune) = (request.patterns.clone(), request.prune);
-        let found = blocking(move || files::find(&patterns, prune)).await?;
-        progress.start(found.files.len());
+        let _lock = self.store.lock_sync(workspace).await?.ok_or_else(|| {
+            KnowledgeError::Busy(format!(
+                "another ingest or sync of the workspace {:?} is running; wait for it to end, or stop it",
+                workspace.0
+            ))
+        })?;
+        let Some(first) = requests.first() else { return Ok(IngestReport::default()) };
         let mut run = Run {
             library: self,
             workspace,
-            request: &request,
+            request: first,
+            stop,
             progress,
-            report: IngestReport { skipped: found.skipped, ..IngestReport::default() },
+            report: IngestReport::default(),
+            change: self.store.resume(workspace).await?,
             pending: 0,
+            seen: HashSet::new(),
         };
-        for (pattern, message) in &found.failed {
-            run.fail(pattern, None, message.clone());
-        }
-        for file in &found.files {
-            if request.stop.is_cancelled() {
-                break;
-            }
-            run.file(file).await?;
-            if run.pending >= self.config.batch {
-                run.index().await?;
-            }
-        }
-        if request.prune && !request.stop.is_cancelled() {
-            run.prune(&found).await?;
+        for request in requests {
+            run.request = request;
+            run.read().await?;
         }
         run.index().await?;
+        if !stop.is_cancelled() {
+            run.publish().await?;
+        }
         let mut report = IngestReport { waiting: run.pending, ..run.report };
-        report.stopped = request.stop.is_cancelled();
+        report.stopped = stop.is_cancelled();
         report.seconds = started.elapsed().as_secs_f64();
         Ok(report)
     }
 }
 
 impl Run<'_> {
+    /// Reads what the request names.
+    async fn read(&mut self) -> Result<(), KnowledgeError> {
+        let (patterns, prune) = (self.request.patterns.clone(), self.request.prune);
+        let found = blocking(move || files::find(&patterns, prune)).await?;
+        self.progress.start(found.files.len());
+        self.report.skipped += found.skipped;
+        for (pattern, message) in &found.failed {
+            self.fail(pattern, None, message.clone());
+        }
+        for file in &found.files {
+            if self.stop.is_cancelled() {
+                return Ok(());
+            }
+            if !self.seen.insert(files::source(&file.path)) {
+                continue;
+            }
+            self.file(file).await?;
+            if self.pending >= self.library.config.batch {
+                self.index().await?;
+            }
+        }
+        if prune && !self.stop.is_cancelled() {
+            self.prune(&found).await?;
+        }
+        Ok(())
+    }
+
     fn fail(&mut self, source: &str, line: Option<usize>, message: String) {
         let failure = Failure { source: source.to_owned(), line, message };
         self.progress.failure(&failure);
         self.report.failed.push(failure);
     }
 
+    /// The run's change set, opened when it is first needed.
+    async fn change(&mut self) -> Result<ChangeSetId, KnowledgeError> {
+        if let Some(change) = self.change {
+            return Ok(change);
+        }
+        let change = self.library.begin(self.workspace, ChangeKind::Sync).await?;
+        self.change = Some(change);
+        Ok(change)
+    }
+
+    /// Makes everything that was staged the current generation.
+    async fn publish(&mut self) -> Result<(), KnowledgeError> {
+        // What the index lacked before has nothing to do with this run, and is sent all the same.
+        self.report.passages += self.library.sync(self.stop).await?;
+        if let Some(change) = self.change {
+            self.report.generation = self.library.publish(self.workspace, change).await?;
+        }
+        Ok(())
+    }
+
     async fn index(&mut self) -> Result<(), KnowledgeError> {
-        let sent = self.library.sync(&self.request.stop).await?;
+        let Some(change) = self.change else { return Ok(()) };
+        let sent = self.library.send_staged(self.workspace, change, self.stop).await?;
         self.report.passages += sent;
-        self.pending = self.pending.saturating_sub(sent);
+        // Passages that a document had already are not sent again.
+        self.pending = if self.stop.is_cancelled() { self.pending.saturating_sub(sent) } else { 0 };
         self.progress.indexed(self.report.passages);
         Ok(())
     }
@@ -184,13 +261,19 @@ impl Run<'_> {
                 self.fail(&source, error.line, error.message);
                 FileChange::Failed
             }
+            Err(error @ KnowledgeError::Refused { .. }) => {
+                let failure = Failure { source: source.clone(), line: None, message: error.to_string() };
+                self.progress.failure(&failure);
+                self.report.refused.push(failure);
+                FileChange::Refused
+            }
             Err(error) => return Err(error),
         };
         match change {
             FileChange::Added => self.report.added += 1,
             FileChange::Changed => self.report.changed += 1,
             FileChange::Unchanged => self.report.unchanged += 1,
-            FileChange::Failed | FileChange::Removed => {}
+            FileChange::Failed | FileChange::Refused | FileChange::Removed => {}
         }
         self.progress.file(&source, change);
         Ok(())
@@ -204,20 +287,34 @@ impl Run<'_> {
             title: None,
             url: None,
             language: None,
+            audience: self.request.audience,
+            labels: self.request.labels.clone(),
             format: file.format,
             content,
         };
         let address = self.request.url_prefix.as_deref().map(|prefix| address(prefix, &file.relative));
         let hash = content_hash(&document, address.as_deref(), &self.library.config);
         let known = self.library.state(self.workspace, source).await?;
-        if let Some(known) = known.as_ref().filter(|known| known.content_hash == hash) {
-            self.pending += known.not_indexed;
+        if known.as_ref().is_some_and(|known| known.content_hash == hash) {
             return Ok(FileChange::Unchanged);
         }
-        let change = if known.is_some() { Change::Changed } else { Change::Added };
-        let prepared = self.library.prepare(self.workspace, document, address, hash).await?;
-        self.pending += self.library.store_prepared(prepared).await?;
-        Ok(if change == Change::Added { FileChange::Added } else { FileChange::Changed })
+        let came = if known.is_some() { FileChange::Changed } else { FileChange::Added };
+        let (id, embedder) = (document_id(self.workspace, source), &self.library.embedder.info().fingerprint);
+        let store = &self.library.store;
+        // An interrupted run had come this far already.
+        if let Some(change) = self.change
+            && let Some(staged) = store.staged(change, self.workspace, &id, embedder).await?
+            && staged.content_hash == hash
+        {
+            store.see(self.workspace, &id).await?;
+            self.pending += staged.not_indexed;
+            return Ok(came);
+        }
+        let staged = self.library.prepare(self.workspace, document, address, hash).await?;
+        let change = self.change().await?;
+        self.library.store.stage(change, &staged).await?;
+        self.pending += staged.passages.len();
+        Ok(came)
     }
 
     async fn prune(&mut self, found: &Found) -> Result<(), KnowledgeError> {
@@ -225,10 +322,11 @@ impl Run<'_> {
         let present: HashSet<String> = found.files.iter().map(|file| files::source(&file.path)).collect();
         for root in &found.roots {
             for (id, source) in self.library.store.sources(self.workspace, &root.prefix()).await? {
-                if root.holds(&source)
-                    && !present.contains(&source)
-                    && self.library.remove(self.workspace, &id).await?
-                {
+                if !root.holds(&source) || present.contains(&source) {
+                    continue;
+                }
+                let change = self.change().await?;
+                if self.library.store.stage_removal(change, self.workspace, &id, &[]).await? {
                     self.report.removed += 1;
                     self.progress.file(&source, FileChange::Removed);
                 }

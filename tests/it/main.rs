@@ -23,3 +23,4 @@ mod retrieval;
 mod serve;
 mod store;
 mod support;
+mod versions;

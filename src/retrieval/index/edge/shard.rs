@@ -16,7 +16,7 @@ use super::folder::cannot;
 use super::internal;
 use crate::retrieval::Passage;
 use crate::retrieval::index::IndexError;
-use crate::retrieval::index::scope::{LANGUAGE, Scope, WORKSPACE};
+use crate::retrieval::index::scope::{INDEXED, Scope};
 
 /// Name of the dense vector.
 pub(super) const DENSE: &str = "dense";
@@ -60,7 +60,7 @@ impl Shard {
     /// Makes sure of the payload indexes, which costs nothing where they are there.
     fn prepared(folder: &Path, edge: EdgeShard) -> Result<Self, IndexError> {
         let shard = Self { edge: Some(edge), folder: folder.into() };
-        for (field, tenant) in [(WORKSPACE, true), (LANGUAGE, false)] {
+        for (field, tenant) in INDEXED {
             let schema = KeywordIndexParams { is_tenant: Some(tenant), ..KeywordIndexParams::default() };
             let index = CreateIndex {
                 field_name: field
