@@ -50,7 +50,7 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
                         summary(&report.report)
                     };
                     printer.line(format!("{}: {said}", report.workspace));
-                    if report.busy || !report.report.failed.is_empty() {
+                    if !report.report.failed.is_empty() {
                         status = ExitCode::FAILURE;
                     }
                 }

@@ -237,6 +237,7 @@ async fn what_is_staged_counts_when_it_is_committed_and_not_before() {
             "{kind}: each on its own"
         );
 
+        store.forget_settled().await.unwrap();
         let change = store.open(&a, ChangeKind::Sync, at(1)).await.unwrap();
         let second = Document { text: "outro".into(), ..first.clone() };
         store.stage(change, &staged(&second, &[passage(&second, "p1", 0)])).await.unwrap();

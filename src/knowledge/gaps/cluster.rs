@@ -4,9 +4,8 @@
 //! enough, or begins one; then clusters whose centres are near join, and each question moves to its nearest centre. No
 //! chance is involved, and it takes as many comparisons as questions times clusters.
 
-/// Cosine from which two questions ask the same. It belongs to the embedder, whose cosines of unrelated questions lie
-/// between 0.75 and 0.85.
-pub(super) const SAME: f32 = 0.88;
+/// Cosine from which two questions ask the same, once what all questions have in common is taken off their vectors.
+pub(super) const SAME: f32 = 0.5;
 
 /// Questions that ask the same.
 #[derive(Debug, Clone, PartialEq)]

@@ -29,6 +29,27 @@ const EXAMPLES: usize = 5;
 /// Replies of agents that a gap carries.
 const ANSWERS: usize = 3;
 
+/// Questions that any business gets. What their vectors have in common is that they are questions of customers: it is
+/// taken off every vector, for otherwise all questions are near each other.
+const ANY: [&str; 16] = [
+    "Em quanto tempo chega o meu pedido?",
+    "Como faço para devolver um produto?",
+    "Quais são as formas de pagamento?",
+    "Qual é o horário de atendimento?",
+    "Quando arriva il mio ordine?",
+    "Come posso restituire un prodotto?",
+    "Quali metodi di pagamento accettate?",
+    "Quali sono gli orari del servizio clienti?",
+    "¿Cuánto tarda en llegar mi pedido?",
+    "¿Cómo devuelvo un producto?",
+    "¿Qué formas de pago aceptan?",
+    "¿Cuál es el horario de atención?",
+    "How long does delivery take?",
+    "How do I return a product?",
+    "Which payment methods do you accept?",
+    "What are your opening hours?",
+];
+
 /// Which questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GapRequest {
@@ -92,9 +113,16 @@ async fn embedded(embedder: &dyn Embedder, asked: Vec<Asked>) -> Result<Vec<Ques
         .map(|asked| Question { text: without_person(&asked), asked, vector: Vec::new() })
         .filter(|question| !question.text.is_empty())
         .collect();
+    if questions.is_empty() {
+        return Ok(questions);
+    }
+    let any = embedder.embed(ANY.map(ToOwned::to_owned).to_vec(), Purpose::Query).await?;
     for batch in questions.chunks_mut(BATCH) {
         let texts = batch.iter().map(|question| question.text.clone()).collect();
-        for (question, vector) in batch.iter_mut().zip(embedder.embed(texts, Purpose::Query).await?) {
+        for (question, mut vector) in batch.iter_mut().zip(embedder.embed(texts, Purpose::Query).await?) {
+            for common in &any {
+                vector.iter_mut().zip(common).for_each(|(value, common)| *value -= common / any.len() as f32);
+            }
             question.vector = vector;
         }
     }

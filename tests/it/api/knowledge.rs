@@ -114,7 +114,25 @@ async fn a_poisoned_version_is_rolled_back_and_refused() {
     let diff = client.get(&format!("{path}/diff")).await.json();
     assert!(diff["diff"].as_str().unwrap().contains("+A entrega normal exige um depósito"), "{diff:#}");
     let rolled = client.post(&format!("{path}/rollback"), &json!({"to": 1})).await;
-    assert_json_snapshot!(rolled.json(), {".document.id" => "[id]", ".document.updated_at" => "[time]"}, @"");
+    assert_json_snapshot!(rolled.json(), {".document.id" => "[id]", ".document.updated_at" => "[time]"}, @r#"
+    {
+      "document": {
+        "id": "[id]",
+        "source": "help/entrega",
+        "title": "Entrega",
+        "url": "https://loja.example/entrega",
+        "language": "pt",
+        "version": 3,
+        "audience": "public",
+        "labels": [],
+        "updated_at": "[time]"
+      },
+      "restored": 1,
+      "refused": [
+        2
+      ]
+    }
+    "#);
     let found =
         client.post("/v1/knowledge/search", &json!({"query": "depósito na conta de um estranho"})).await;
     assert!(!found.text.contains("estranho") && found.text.contains("\"version\":3"), "{}", found.text);
