@@ -119,8 +119,8 @@ impl App {
         if library.compare().await?.lacking == 0 {
             library.rebuild(&CancellationToken::new()).await?;
         }
-        let retriever =
-            Arc::new(Retriever::new(Arc::clone(&index), Arc::clone(&cached), config.retrieval.clone()));
+        let retriever = Retriever::new(Arc::clone(&index), Arc::clone(&cached), config.retrieval.clone());
+        let retriever = Arc::new(retriever.with_readers(library.readers()));
         let calibrations = Calibrations::load(config.judgement.calibrations.as_deref())?;
         let assistant = Arc::new(Assistant::new(AssistantParts {
             retriever: Arc::clone(&retriever),

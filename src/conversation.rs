@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+mod labels;
 pub mod language;
+
+pub use labels::{Audience, Labels};
 
 /// The tenant. It comes from the credential alone and travels with every index and store call.
 #[derive(
@@ -34,6 +37,10 @@ pub struct Conversation {
     /// Who writes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<Customer>,
+    /// What is known of the customer, such as `product=x` and `region=br`: knowledge that is labelled for others is left
+    /// out.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
     /// At least one message.
     pub messages: Vec<Message>,
 }

@@ -84,6 +84,12 @@ fn describe() {
         "Time of a suggestion's stages: retrieval, generation, judgement, total"
     );
     describe_counter!("ponto_feedback_total", "Agents' verdicts by outcome");
+    describe_counter!(
+        "ponto_sync_total",
+        "Syncs of a workspace's sources by outcome (ok, incomplete, stopped, skipped, error)"
+    );
+    describe_counter!("ponto_sync_documents_total", "Documents that syncs looked at, by what became of them");
+    describe_histogram!("ponto_sync_duration_seconds", Unit::Seconds, "Time of a workspace's sync");
 }
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ pub enum Code {
     Forbidden,
     /// Nothing of this workspace has that id.
     NotFound,
+    /// The text was rolled back before.
+    TextRefused,
     /// The API has no such path.
     RouteNotFound,
     /// The path does not take this method.
@@ -70,7 +72,7 @@ pub struct Entry {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::MalformedJson,
         Self::InvalidRequest,
         Self::InvalidParameter,
@@ -79,6 +81,7 @@ impl Code {
         Self::Unauthorized,
         Self::Forbidden,
         Self::NotFound,
+        Self::TextRefused,
         Self::RouteNotFound,
         Self::MethodNotAllowed,
         Self::IdempotencyInFlight,
@@ -137,6 +140,12 @@ impl Code {
                 404,
                 "There is no such thing",
                 "Check the id, and that the key is of its workspace.",
+            ),
+            Self::TextRefused => (
+                "text_refused",
+                409,
+                "This text was rolled back before",
+                "Send another text, or allow the version that the detail names.",
             ),
             Self::RouteNotFound => {
                 ("route_not_found", 404, "There is no such path", "`/docs` lists every path.")
@@ -347,6 +356,9 @@ impl From<KnowledgeError> for ApiError {
             KnowledgeError::Index(_) | KnowledgeError::Embedder(_) => {
                 Self::come_again(Code::Unavailable, 2).because(error)
             }
+            KnowledgeError::Refused { .. } => Self::new(Code::TextRefused, error.to_string()),
+            KnowledgeError::NoVersion(detail) => Self::new(Code::NotFound, detail),
+            KnowledgeError::Busy(detail) => Self::new(Code::Unavailable, detail).retry_after(2),
             KnowledgeError::Internal(_) => Self::internal(error),
         }
     }

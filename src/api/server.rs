@@ -100,6 +100,14 @@ impl Doors {
         let api = Api::new(app, self.stopping.clone());
         let (tasks, metrics) = (api.tasks.clone(), api.metrics.clone());
         tasks.spawn(rebuild(Arc::clone(&api.app.library), self.stopping.clone()));
+        if let Some(every) = api.app.config.knowledge.sync_every {
+            let (library, stopping) = (Arc::clone(&api.app.library), self.stopping.clone());
+            tasks.spawn(async move {
+                if stopping.run_until_cancelled(library.caught_up()).await.is_some() {
+                    library.keep_in_sync(every, stopping).await;
+                }
+            });
+        }
         tokio::spawn(self.stopping.clone().run_until_cancelled_owned(async move {
             loop {
                 tokio::time::sleep(UPKEEP).await;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::conversation::{Clock, Conversation, Ids, Language, WorkspaceId, language};
+use crate::conversation::{Audience, Clock, Conversation, Ids, Language, WorkspaceId, language};
 use crate::decision::policy::{self, DecisionConfig, PolicyInput};
 use crate::decision::{
     Action, Decision, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
@@ -19,7 +19,7 @@ use crate::generation::{Draft, DraftRequest, Drafter, RESTART, holding_message};
 use crate::inference::{Budget, InferenceError, ModelInfo};
 use crate::judgement::calibration::CalibrationKey;
 use crate::judgement::{Confidence, Judge, JudgeInput, Judgement};
-use crate::retrieval::{Retrieved, Retriever};
+use crate::retrieval::{Retrieved, Retriever, Within};
 use crate::store::suggestion::{Answer, Handoff, PublicDraft, Suggestion, Timings, Trace, Usage};
 use crate::store::{StoreError, Suggestions};
 
@@ -186,23 +186,34 @@ impl Assistant {
         let budget = Budget::of(self.parts.deadline);
         let understood = understand::understand(conversation);
         let mut found = Findings::default();
-        self.retrieve(workspace, &understood, &budget, &mut found).await;
-        found.checks = policy::check_message(&self.policy_input(conversation, &understood, &found));
-        if found.unsearched {
-            // Nothing can be said of passages.
-            found.checks.retain(|check| check.check != ReasonCode::NothingRelevant);
+        let asked = Asked {
+            workspace,
+            conversation,
+            understood: &understood,
+            mode,
+            already_replied,
+            budget: &budget,
+        };
+        self.retrieve(asked, false, &mut found).await;
+        // What may be sent by itself is written from what customers may read. Where that does not answer, an agent gets
+        // a draft from all there is.
+        let internal = |hit: &Retrieved| hit.passage.audience == Audience::Agents;
+        let all =
+            (mode != Mode::Draft && found.retrieved.iter().any(internal)).then(|| found.retrieved.clone());
+        if all.is_some() {
+            self.retrieve(asked, true, &mut found).await;
         }
-        let mut input = found.decision_input(mode, already_replied);
-        if found.unavailable.is_none() && !escalates(&found.checks) {
-            let asked = Asked {
-                workspace,
-                conversation,
-                understood: &understood,
-                mode,
-                already_replied,
-                budget: &budget,
-            };
-            input = self.write(asked, deltas, &mut found).await;
+        let mut input = self.consider(asked, deltas.clone(), &mut found).await;
+        if let Some(retrieved) = all
+            && lacks_knowledge(&decide(&input))
+        {
+            let mut again = Findings { retrieved, timings: found.timings, ..Findings::default() };
+            if let Some(deltas) = &deltas {
+                // Nobody may be reading any more.
+                let _ = deltas.send(RESTART.to_owned());
+            }
+            input = self.consider(asked, deltas, &mut again).await;
+            found = again;
         }
         let decision = decide(&input);
         let handoff = self.hand_over(conversation, &understood, &decision, &budget).await;
@@ -211,15 +222,30 @@ impl Assistant {
         (suggestion, input)
     }
 
-    async fn retrieve(
+    /// Checks the message, and writes where it does not decide by itself.
+    async fn consider(
         &self,
-        workspace: &WorkspaceId,
-        understood: &Understood,
-        budget: &Budget,
+        asked: Asked<'_>,
+        deltas: Option<UnboundedSender<String>>,
         found: &mut Findings,
-    ) {
+    ) -> DecisionInput {
+        found.checks = policy::check_message(&self.policy_input(asked.conversation, asked.understood, found));
+        if found.unsearched {
+            // Nothing can be said of passages.
+            found.checks.retain(|check| check.check != ReasonCode::NothingRelevant);
+        }
+        if found.unavailable.is_none() && !escalates(&found.checks) {
+            return self.write(asked, deltas, found).await;
+        }
+        found.decision_input(asked.mode, asked.already_replied)
+    }
+
+    async fn retrieve(&self, asked: Asked<'_>, public_only: bool, found: &mut Findings) {
+        let Asked { workspace, conversation, understood, budget, .. } = asked;
         let started = Instant::now();
-        let search = self.parts.retriever.retrieve(workspace, &understood.query, understood.language);
+        let within = Within { public_only, labels: conversation.labels.clone() };
+        let search =
+            self.parts.retriever.retrieve_within(workspace, &understood.query, understood.language, &within);
         match tokio::time::timeout(budget.remaining(), search).await {
             Ok(Ok(retrieved)) => found.retrieved = retrieved,
             Ok(Err(error)) => {
@@ -232,7 +258,7 @@ impl Assistant {
                 found.unsearched = true;
             }
         }
-        found.timings.retrieval = milliseconds(started);
+        found.timings.retrieval += milliseconds(started);
     }
 
     /// Quotes where that may be sent by itself, and otherwise asks the model. Where the model finds no answer, or fails,
@@ -454,6 +480,12 @@ fn adopt(
 
 fn escalates(checks: &[PolicyCheck]) -> bool {
     checks.iter().any(|check| check.verdict == Verdict::Escalate)
+}
+
+/// A person takes over for no other reason than that no answer was found.
+fn lacks_knowledge(decision: &Decision) -> bool {
+    let want = [ReasonCode::NothingRelevant, ReasonCode::NoAnswerInSources];
+    decision.action == Action::Escalate && decision.reasons.iter().all(|reason| want.contains(&reason.code))
 }
 
 /// What the rules may know of a draft.

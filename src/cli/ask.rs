@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use super::progress::FetchProgress;
 use super::{Loaded, Printer};
 use crate::app::App;
-use crate::conversation::{Channel, Conversation, Message, Role, WorkspaceId};
+use crate::conversation::{Channel, Conversation, Labels, Message, Role, WorkspaceId};
 use crate::decision::{Action, Mode, Verdict};
 use crate::inference::BackendKind;
 use crate::store::suggestion::Suggestion;
@@ -71,6 +71,7 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
         },
         locale: args.locale,
         customer: None,
+        labels: Labels::default(),
         messages: vec![Message {
             id: "m-1".into(),
             role: Role::Customer,

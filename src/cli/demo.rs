@@ -12,7 +12,7 @@ use super::progress::FetchProgress;
 use super::serve::{Addresses, Listening, prepare};
 use super::{Loaded, Printer, keys};
 use crate::app::App;
-use crate::conversation::{Language, WorkspaceId};
+use crate::conversation::{Labels, Language, WorkspaceId};
 use crate::knowledge::{Change, Format, NewDocument};
 use crate::store::{Keys, Scope};
 
@@ -77,6 +77,8 @@ async fn load_knowledge(app: &App, printer: Printer) -> anyhow::Result<()> {
             title: None,
             url: None,
             language: name.split('/').next().and_then(Language::from_locale),
+            audience: None,
+            labels: Labels::default(),
             format: Format::Markdown,
             content: String::from_utf8_lossy(&file.data).into_owned(),
         };

@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::progress::FetchProgress;
 use super::{Loaded, Printer};
 use crate::app::{App, AppError};
-use crate::conversation::WorkspaceId;
+use crate::config::Config;
+use crate::conversation::{Audience, Labels, WorkspaceId};
 use crate::inference::BackendKind;
 use crate::knowledge::{Failure, FileChange, IngestProgress, IngestReport, IngestRequest};
 use crate::retrieval::index::IndexError;
@@ -38,37 +39,24 @@ pub(super) struct Args {
     /// Address of documents that name none themselves: this, and their path below the folder
     #[arg(long, value_name = "URL")]
     url_prefix: Option<String>,
+    /// Who may read the documents; overrides what they say of themselves
+    #[arg(long, value_enum)]
+    audience: Option<Audience>,
+    /// A label of the documents, such as product=x; may be given several times
+    #[arg(long = "label", value_name = "KEY=VALUE")]
+    labels: Vec<String>,
 }
 
 /// How a run ended when Ctrl-C stopped it, as shells have it.
-const STOPPED: u8 = 130;
+pub(super) const STOPPED: u8 = 130;
 
 /// Ingests with progress, until the end or Ctrl-C.
 pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
-    let mut config = config?;
+    let config = config?;
     telemetry::init(&config.log)?;
-    // Documents are embedded; nobody writes here, so no chat model is fetched or loaded.
-    config.inference.backends = vec![BackendKind::Extractive];
-    let data_dir = config.server.data_dir.clone();
-    let app =
-        App::build(config, Arc::new(FetchProgress::new(*printer))).await.map_err(|error| match error {
-            AppError::Index(IndexError::InUse(_)) => anyhow::anyhow!(
-                "a running Ponto has the data folder {} open; add documents through its API \
-             (POST /v1/knowledge/documents), or stop it and run this command again",
-                data_dir.display()
-            ),
-            other => other.into(),
-        })?;
-    let stop = CancellationToken::new();
-    let listener = tokio::spawn({
-        let (stop, printer) = (stop.clone(), *printer);
-        async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                printer.note("stopping after the running batch…");
-                stop.cancel();
-            }
-        }
-    });
+    let labels = Labels::parse(&args.labels).map_err(|message| anyhow::anyhow!("--label: {message}"))?;
+    let app = open(config, printer, "add documents through its API (POST /v1/knowledge/documents)").await?;
+    let stop = stopped_by_ctrl_c(*printer);
     let request = IngestRequest {
         patterns: args.paths,
         prune: args.prune,
@@ -76,12 +64,13 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
         max_pages: args.max_pages,
         duplicates: true,
         url_prefix: args.url_prefix,
+        audience: args.audience,
+        labels,
         stop,
     };
     let progress = Progress::new(*printer);
     let result = app.library.ingest(&WorkspaceId(args.workspace), request, &progress).await;
-    progress.bar.finish_and_clear();
-    listener.abort();
+    progress.finish();
     let report = result?;
     printer.json(&report)?;
     printer.line(summary(&report));
@@ -98,13 +87,41 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
     })
 }
 
-fn summary(report: &IngestReport) -> String {
+/// The application without a chat model: documents are embedded, and nobody writes. `instead` says what to do while a
+/// running server has the index.
+pub(super) async fn open(mut config: Config, printer: &Printer, instead: &str) -> anyhow::Result<App> {
+    config.inference.backends = vec![BackendKind::Extractive];
+    let data_dir = config.server.data_dir.clone();
+    App::build(config, Arc::new(FetchProgress::new(*printer))).await.map_err(|error| match error {
+        AppError::Index(IndexError::InUse(_)) => anyhow::anyhow!(
+            "a running Ponto has the data folder {} open; {instead}, or stop it and run this command again",
+            data_dir.display()
+        ),
+        other => other.into(),
+    })
+}
+
+/// A token that Ctrl-C cancels.
+pub(super) fn stopped_by_ctrl_c(printer: Printer) -> CancellationToken {
+    let stop = CancellationToken::new();
+    let cancel = stop.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            printer.note("stopping after the running batch…");
+            cancel.cancel();
+        }
+    });
+    stop
+}
+
+pub(super) fn summary(report: &IngestReport) -> String {
     let counts = [
         (report.added, "added"),
         (report.changed, "changed"),
         (report.unchanged, "unchanged"),
         (report.removed, "removed"),
         (report.failed.len(), "failed"),
+        (report.refused.len(), "refused (rolled back before)"),
         (report.skipped, "skipped (nothing that is read)"),
     ];
     let counts: Vec<String> = counts
@@ -139,14 +156,14 @@ fn duplicates(report: &IngestReport) -> Vec<String> {
 }
 
 /// A bar on a terminal; elsewhere a line a failure, and nothing for what went well.
-struct Progress {
+pub(super) struct Progress {
     printer: Printer,
     bar: ProgressBar,
 }
 
 impl Progress {
-    fn new(printer: Printer) -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    pub(super) fn new(printer: Printer) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
         // The template is ours; should it not parse, the plain bar does.
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files and pages, {msg} [{elapsed}]");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -154,11 +171,16 @@ impl Progress {
         bar.enable_steady_tick(Duration::from_millis(200));
         Self { printer, bar }
     }
+
+    /// Takes the bar off the screen.
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
 }
 
 impl IngestProgress for Progress {
     fn start(&self, files: usize) {
-        self.bar.set_length(files as u64);
+        self.bar.inc_length(files as u64);
     }
 
     fn file(&self, _source: &str, change: FileChange) {

@@ -14,12 +14,14 @@ mod eval;
 mod evaluation;
 mod ingest;
 mod keys;
+mod knowledge;
 mod models;
 mod parse_document;
 mod printer;
 mod progress;
 mod replay;
 mod serve;
+mod sync;
 
 use printer::Printer;
 
@@ -72,6 +74,10 @@ enum Command {
     Serve(serve::Args),
     /// Load documents into the knowledge base
     Ingest(ingest::Args),
+    /// Bring the knowledge base in line with the sources of the configuration
+    Sync(sync::Args),
+    /// Show versions of documents, roll them back, and list what the knowledge base lacks
+    Knowledge(knowledge::Args),
     /// Ask one question on the command line
     Ask(ask::Args),
     /// Run offline evaluations
@@ -118,6 +124,8 @@ async fn run(command: Command, config: Loaded, printer: Printer) -> ExitCode {
         Command::Demo(args) => Box::pin(demo::run(config, args, &printer)).await,
         Command::Serve(args) => Box::pin(serve::run(config, args, &printer)).await,
         Command::Ingest(args) => ingest::run(config, args, &printer).await,
+        Command::Sync(args) => sync::run(config, args, &printer).await,
+        Command::Knowledge(args) => knowledge::run(config, args, &printer).await,
         Command::Ask(args) => ask::run(config, args, &printer).await,
         Command::Eval(args) => eval::run(config, args, &printer).await,
         Command::Replay(args) => replay::run(config, args, &printer).await,

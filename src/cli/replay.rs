@@ -20,7 +20,7 @@ use crate::eval::run::Progress;
 use crate::inference::BackendKind;
 use crate::store::sqlite::SqliteStore;
 use crate::store::suggestion::Suggestion;
-use crate::store::{Documents, Page, Suggestions};
+use crate::store::{Page, Suggestions};
 use crate::text::collapse;
 
 /// Rows that are read at a time.
@@ -89,7 +89,7 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
     let bench =
         Bench::empty(config, options, workspace.clone(), Arc::clone(&clock) as Arc<dyn Clock>, *printer)
             .await?;
-    copy(&store, &bench, &workspace).await?;
+    bench.app.library.copy_from(&store, &workspace).await?;
     let progress = RunProgress::new(*printer);
     progress.start("replaying", stored.len());
     let cancel = cancelled_by_ctrl_c();
@@ -160,24 +160,6 @@ async fn suggestions(
             return Ok(found);
         }
     }
-}
-
-/// Copies a workspace's documents with their passages, and indexes them.
-async fn copy(store: &SqliteStore, bench: &Bench, workspace: &WorkspaceId) -> anyhow::Result<()> {
-    let mut after = None;
-    loop {
-        let page = Documents::list(store, workspace, Page { after, limit: PAGE }).await?;
-        for document in page.items {
-            let passages = store.passages(workspace, &document.id).await?;
-            bench.app.store.put(&document, &passages).await?;
-        }
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-    }
-    bench.app.library.repair().await?;
-    Ok(())
 }
 
 /// For people: how actions changed, then each change.

@@ -85,6 +85,8 @@ pub enum ReasonCode {
     TooLong,
     /// The draft states something no source holds.
     Ungrounded,
+    /// The draft was written with knowledge that is for agents alone.
+    AgentsOnlySource,
     /// The draft is in another language than the customer's.
     LanguageMismatch,
     /// The last message is not the customer's, or is empty.

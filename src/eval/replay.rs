@@ -104,7 +104,7 @@ pub fn word(value: impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conversation::{Channel, Conversation, Message, Role, WorkspaceId};
+    use crate::conversation::{Channel, Conversation, Labels, Message, Role, WorkspaceId};
     use crate::decision::{Decision, Mode, Reason};
     use crate::judgement::Confidence;
     use crate::store::suggestion::{Answer, Timings, Trace, Usage};
@@ -129,6 +129,7 @@ mod tests {
                 channel: Channel::Api,
                 locale: None,
                 customer: None,
+                labels: Labels::default(),
                 messages: vec![Message {
                     id: "m".into(),
                     role: Role::Customer,

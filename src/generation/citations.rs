@@ -83,6 +83,7 @@ pub fn attribute(reply: &str, language: Language, passages: &[&Passage]) -> Attr
                 title: passage.heading(),
                 url: passage.url.clone(),
                 quote: passage.text[quote].to_owned(),
+                version: passage.version,
             }
         })
         .collect();

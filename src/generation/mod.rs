@@ -85,4 +85,7 @@ pub struct Citation {
     pub url: Option<String>,
     /// The words of the passage that support the draft, verbatim.
     pub quote: String,
+    /// Version of the document that was cited; 0 where it is not known.
+    #[serde(default)]
+    pub version: u32,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::*;
-use crate::conversation::{Channel, Conversation, Customer, Message, Role};
+use crate::conversation::{Channel, Conversation, Customer, Labels, Message, Role};
 use crate::inference::extractive::Extractive;
 use crate::inference::{
     Budget, ChatEvent, ChatModel, ChatRequest, ChatRole, ChatStream, Completion, InferenceError,
@@ -93,6 +93,7 @@ fn conversation(texts: &[(Role, &str)]) -> Conversation {
         channel: Channel::Whatsapp,
         locale: None,
         customer: Some(Customer { id: "u".into(), name: Some("Ana".into()) }),
+        labels: Labels::default(),
         messages: texts
             .iter()
             .enumerate()

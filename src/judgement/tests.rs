@@ -25,6 +25,7 @@ pub(crate) fn draft(text: &str) -> Draft {
             title: String::new(),
             url: None,
             quote: String::new(),
+            version: 1,
         }],
         production: Production {
             model: ModelInfo {

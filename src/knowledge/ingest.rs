@@ -11,11 +11,13 @@ use super::duplicates::{self, Duplicate};
 use super::fetch::is_address;
 use super::files::{self, FoundFile, Root};
 use super::kind::Kind;
-use super::library::too_large;
 use super::loaders::{check_url, decode};
+use super::prepare::too_large;
 use super::reading::{Content, Taken, part_source};
 use super::{KnowledgeError, Library, LoadError};
-use crate::conversation::WorkspaceId;
+use crate::conversation::{Audience, Labels, WorkspaceId};
+use crate::retrieval::index::ChangeSetId;
+use crate::store::versions::ChangeKind;
 
 /// What to ingest, and how.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +34,10 @@ pub struct IngestRequest {
     pub duplicates: bool,
     /// Documents that say no address get this one and their path below the folder, without a Markdown ending.
     pub url_prefix: Option<String>,
+    /// Who may read the documents; overrides what they say of themselves.
+    pub audience: Option<Audience>,
+    /// Labels of the documents, beside those that they give themselves.
+    pub labels: Labels,
     /// Stops after the running batch.
     pub stop: CancellationToken,
 }
@@ -48,6 +54,8 @@ pub enum FileChange {
     Unchanged,
     /// Not read; an earlier version stays.
     Failed,
+    /// Its text was rolled back before; an earlier version stays.
+    Refused,
     /// Gone, and removed.
     Removed,
 }
@@ -81,10 +89,15 @@ pub struct IngestReport {
     pub failed: Vec<Failure>,
     /// Documents of the workspace that say the same, most alike first; empty unless they were looked for.
     pub duplicates: Vec<Duplicate>,
+    /// Files and pages whose text was rolled back before, and is not taken until a person allows it.
+    pub refused: Vec<Failure>,
     /// Passages that were embedded and indexed.
     pub passages: usize,
-    /// Passages of a stopped run that are stored and wait to be indexed: by the next run, change or start.
+    /// Passages of a stopped run that are staged and wait to be indexed by the next run.
     pub waiting: usize,
+    /// The generation of the workspace's knowledge that this run made; none where it changed nothing, or was stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
     /// It was stopped before the end.
     pub stopped: bool,
     /// How long it took.
@@ -114,7 +127,7 @@ impl IngestProgress for Silent {
     fn indexed(&self, _passages: usize) {}
 }
 
-/// A run: its report so far, and the passages stored since the index was last brought up to date.
+/// A run: its report so far, its change set, and the passages staged since the last batch was sent.
 pub(super) struct Run<'library> {
     pub(super) library: &'library Library,
     pub(super) workspace: &'library WorkspaceId,
@@ -122,9 +135,12 @@ pub(super) struct Run<'library> {
     pub(super) stop: &'library CancellationToken,
     pub(super) progress: &'library dyn IngestProgress,
     pub(super) report: IngestReport,
+    pub(super) change: Option<ChangeSetId>,
     pub(super) pending: usize,
     /// Files and pages that are looked at.
     pub(super) total: usize,
+    /// Files and pages that were looked at; the first request that names one decides.
+    pub(super) looked: HashSet<String>,
     /// Documents that are there.
     pub(super) seen: HashSet<String>,
     /// Files and pages that are there and could not be read: whatever came of them earlier stays.
@@ -133,35 +149,62 @@ pub(super) struct Run<'library> {
 
 impl Library {
     /// Reads files, folders, globs and web pages. Documents that did not change cost a read and a hash; one that cannot be
-    /// read is reported and left out. When it returns, every document it counts is stored and can be found, but for the
-    /// passages that a stopped run leaves [`waiting`](IngestReport::waiting).
+    /// read is reported and left out. Nothing of it can be found until it ends, and then all of it at once. A run that was
+    /// stopped (after its running batch), or killed, leaves what it staged to the next one, and readers at the generation
+    /// before.
     pub async fn ingest(
         &self,
         workspace: &WorkspaceId,
         request: IngestRequest,
         progress: &dyn IngestProgress,
     ) -> Result<IngestReport, KnowledgeError> {
+        self.ingest_all(workspace, std::slice::from_ref(&request), &request.stop, progress).await
+    }
+
+    /// As [`Self::ingest`], for several requests that become one generation and stop together.
+    pub(super) async fn ingest_all(
+        &self,
+        workspace: &WorkspaceId,
+        requests: &[IngestRequest],
+        stop: &CancellationToken,
+        progress: &dyn IngestProgress,
+    ) -> Result<IngestReport, KnowledgeError> {
         let started = Instant::now();
-        if let Some(prefix) = &request.url_prefix {
+        for prefix in requests.iter().filter_map(|request| request.url_prefix.as_deref()) {
             check_url(prefix).map_err(|message| LoadError::whole(format!("--url-prefix: {message}")))?;
         }
+        let _lock = self.store.lock_sync(workspace).await?.ok_or_else(|| {
+            KnowledgeError::Busy(format!(
+                "another ingest or sync of the workspace {:?} is running; wait for it to end, or stop it",
+                workspace.0
+            ))
+        })?;
+        let Some(first) = requests.first() else { return Ok(IngestReport::default()) };
         let mut run = Run {
             library: self,
             workspace,
-            request: &request,
-            stop: &request.stop,
+            request: first,
+            stop,
             progress,
             report: IngestReport::default(),
+            change: self.store.resume(workspace).await?,
             pending: 0,
             total: 0,
+            looked: HashSet::new(),
             seen: HashSet::new(),
             kept: Vec::new(),
         };
-        run.read().await?;
+        for request in requests {
+            run.request = request;
+            run.read().await?;
+        }
         run.index().await?;
+        if !stop.is_cancelled() {
+            run.publish().await?;
+        }
         let mut report = IngestReport { waiting: run.pending, ..run.report };
-        report.stopped = request.stop.is_cancelled();
-        if request.duplicates && !report.stopped {
+        report.stopped = stop.is_cancelled();
+        if requests.iter().any(|request| request.duplicates) && !report.stopped {
             report.duplicates = duplicates::find(self.store.as_ref(), workspace).await?;
         }
         report.seconds = started.elapsed().as_secs_f64();
@@ -186,8 +229,10 @@ impl Run<'_> {
             if self.stop.is_cancelled() {
                 return Ok(());
             }
-            self.file(file).await?;
-            self.index_batch().await?;
+            if self.looked.insert(files::source(&file.path)) {
+                self.file(file).await?;
+                self.index_batch().await?;
+            }
         }
         if prune && !self.stop.is_cancelled() {
             self.prune(&found.roots).await?;
@@ -207,15 +252,46 @@ impl Run<'_> {
         self.report.failed.push(failure);
     }
 
-    /// Brings the index up to date when enough waits for it.
+    /// Reports a text that was rolled back before; what came of its source earlier stays.
+    pub(super) fn refuse(&mut self, source: &str, error: &KnowledgeError) -> FileChange {
+        let failure = Failure { source: source.to_owned(), line: None, message: error.to_string() };
+        self.progress.failure(&failure);
+        self.report.refused.push(failure);
+        self.kept.push(source.to_owned());
+        FileChange::Refused
+    }
+
+    /// The run's change set, opened when it is first needed.
+    pub(super) async fn change(&mut self) -> Result<ChangeSetId, KnowledgeError> {
+        if let Some(change) = self.change {
+            return Ok(change);
+        }
+        let change = self.library.begin(self.workspace, ChangeKind::Sync).await?;
+        self.change = Some(change);
+        Ok(change)
+    }
+
+    /// Makes everything that was staged the current generation.
+    async fn publish(&mut self) -> Result<(), KnowledgeError> {
+        // What the index lacked before has nothing to do with this run, and is sent all the same.
+        self.report.passages += self.library.sync(self.stop).await?;
+        if let Some(change) = self.change {
+            self.report.generation = self.library.publish(self.workspace, change).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends what was staged to the index when enough waits for it.
     pub(super) async fn index_batch(&mut self) -> Result<(), KnowledgeError> {
         if self.pending >= self.library.config.batch { self.index().await } else { Ok(()) }
     }
 
     async fn index(&mut self) -> Result<(), KnowledgeError> {
-        let sent = self.library.sync(self.stop).await?;
+        let Some(change) = self.change else { return Ok(()) };
+        let sent = self.library.send_staged(self.workspace, change, self.stop).await?;
         self.report.passages += sent;
-        self.pending = self.pending.saturating_sub(sent);
+        // Passages that a document had already are not sent again.
+        self.pending = if self.stop.is_cancelled() { self.pending.saturating_sub(sent) } else { 0 };
         self.progress.indexed(self.report.passages);
         Ok(())
     }
@@ -240,6 +316,7 @@ impl Run<'_> {
                 self.kept.push(source.clone());
                 FileChange::Failed
             }
+            Err(error @ KnowledgeError::Refused { .. }) => self.refuse(&source, &error),
             Err(error) => return Err(error),
         };
         self.progress.file(&source, change);
@@ -274,11 +351,11 @@ impl Run<'_> {
         for (id, source) in self.library.store.sources(self.workspace, prefix).await? {
             // What is there stays, even if it could not be read.
             let is_kept = |file: &String| source == *file || source.starts_with(&part_source(file, ""));
-            if belongs(&source)
-                && !self.seen.contains(&source)
-                && !self.kept.iter().any(is_kept)
-                && self.library.remove(self.workspace, &id).await?
-            {
+            if !belongs(&source) || self.seen.contains(&source) || self.kept.iter().any(is_kept) {
+                continue;
+            }
+            let change = self.change().await?;
+            if self.library.store.stage_removal(change, self.workspace, &id, &[]).await? {
                 self.report.removed += 1;
                 self.progress.file(&source, FileChange::Removed);
             }

@@ -7,34 +7,45 @@
 
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::conversation::Language;
+use crate::conversation::{Audience, Labels, Language};
 use crate::inference::InferenceError;
 use crate::retrieval::index::IndexError;
-use crate::settings::Problem;
+use crate::settings::{Period, Problem};
 use crate::store::{Document, StoreError};
 
 mod chunking;
+mod copy;
 mod duplicates;
 mod fetch;
 mod files;
+mod gaps;
 mod identity;
+mod indexing;
 mod ingest;
 mod kind;
 mod library;
 mod loaders;
 pub mod parsing;
+mod prepare;
 mod reading;
+mod sources;
+mod versions;
 mod web;
 
 pub use duplicates::Duplicate;
 pub use fetch::FetchConfig;
+pub use gaps::{Gap, GapRequest, find_gaps};
+pub use indexing::{Backlog, RepairReport};
 pub use ingest::{Failure, FileChange, IngestProgress, IngestReport, IngestRequest, Silent};
-pub use library::{Backlog, Library, RepairReport};
+pub use library::Library;
 pub use parsing::ParsingConfig;
+pub use sources::{SourceConfig, SyncReport};
+pub use versions::{Archive, Difference, Rollback};
 
 /// A document as a caller hands it in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +58,10 @@ pub struct NewDocument {
     pub url: Option<String>,
     /// Overrides the language that the document gives itself, or that is detected.
     pub language: Option<Language>,
+    /// Who may read it; overrides what the document says of itself.
+    pub audience: Option<Audience>,
+    /// Labels, beside those that the document gives itself.
+    pub labels: Labels,
     /// How to read the content.
     pub format: Format,
     /// The content.
@@ -121,6 +136,11 @@ pub struct KnowledgeConfig {
     pub parsing: ParsingConfig,
     /// How web pages are read.
     pub fetch: FetchConfig,
+    /// How often a server, or `ponto sync`, reads `sources` again, such as `1h`. Without it only `ponto sync` does, once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync_every: Option<Period>,
+    /// What `ponto sync` keeps up to date.
+    pub sources: Vec<SourceConfig>,
 }
 
 impl Default for KnowledgeConfig {
@@ -131,6 +151,8 @@ impl Default for KnowledgeConfig {
             batch: 64,
             parsing: ParsingConfig::default(),
             fetch: FetchConfig::default(),
+            sync_every: None,
+            sources: Vec::new(),
         }
     }
 }
@@ -149,6 +171,15 @@ impl KnowledgeConfig {
         }
         self.parsing.validate(problems);
         self.fetch.validate(problems);
+        if self.sync_every.is_some() && self.sources.is_empty() {
+            problems.push(Problem::new(
+                "knowledge.sync_every",
+                "name what is to be read in [[knowledge.sources]]",
+            ));
+        }
+        for (place, source) in self.sources.iter().enumerate() {
+            source.validate(&format!("knowledge.sources[{place}]"), problems);
+        }
     }
 }
 
@@ -167,6 +198,26 @@ pub enum KnowledgeError {
     /// The embedder failed; what was stored is indexed with the next change, or at the next start.
     #[error("the embedder failed: {0}")]
     Embedder(#[from] InferenceError),
+    /// The text was rolled back before.
+    #[error(
+        "this is the text of version {version} of {source_name:?}, which was rolled back on {}; `ponto knowledge allow \
+         {source_name:?} --version {version}` takes it again",
+        .at.format("%Y-%m-%d")
+    )]
+    Refused {
+        /// The document that held it.
+        source_name: String,
+        /// Its version there.
+        version: u32,
+        /// When it was rolled back.
+        at: DateTime<Utc>,
+    },
+    /// There is no such document, or version, or nothing to do with it.
+    #[error("{0}")]
+    NoVersion(String),
+    /// Somebody else is changing the same thing; trying again helps.
+    #[error("{0}")]
+    Busy(String),
     /// A bug: a task of ours ended early.
     #[error("an internal task failed: {0}")]
     Internal(String),

@@ -1,11 +1,11 @@
 //! What a file or a page becomes: one document, or several.
 
-use super::identity::{content_hash, file_hash};
+use super::identity::{content_hash, document_id, file_hash};
 use super::ingest::{FileChange, Run, below};
-use super::library::title_of;
 use super::loaders::export;
 use super::parsing::{self, Binary, Part};
-use super::{Change, Format, KnowledgeError, LoadError, NewDocument};
+use super::prepare::title_of;
+use super::{Format, KnowledgeError, LoadError, NewDocument};
 
 /// What a file or a page holds.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub(super) fn part_source(source: &str, name: &str) -> String {
 }
 
 impl Run<'_> {
-    /// Stores what a source holds. `address` is what its documents get that name none themselves.
+    /// Stages what a source holds. `address` is what its documents get that name none themselves.
     pub(super) async fn take(
         &mut self,
         source: &str,
@@ -48,14 +48,15 @@ impl Run<'_> {
         let is_export = matches!(content, Content::Export(_));
         let parts = match content {
             Content::Text(format, content) => {
-                let document = document(source, Part::of(format, content));
+                let document = self.document(source, Part::of(format, content));
                 let hash = content_hash(&document, address.as_deref(), config);
                 return self.whole(document, address, hash).await;
             }
             Content::Binary(kind, bytes) => {
                 // A workbook is several documents, and which of them changed is seen only when it has been parsed.
-                let hash =
-                    (kind != Binary::Sheets).then(|| file_hash(kind, &bytes, address.as_deref(), config));
+                let marks = (self.request.audience, &self.request.labels);
+                let hash = (kind != Binary::Sheets)
+                    .then(|| file_hash(kind, &bytes, address.as_deref(), marks, config));
                 if let Some(hash) = &hash
                     && self.is_known(source, hash).await?
                 {
@@ -67,7 +68,7 @@ impl Run<'_> {
                     parts = parsing::parse(&config.parsing, kind, bytes) => parts?,
                 };
                 if let (Some(hash), Some(part)) = (hash, parts.pop_if(|part| part.name.is_none())) {
-                    return self.whole(document(source, part), address, hash).await;
+                    return self.whole(self.document(source, part), address, hash).await;
                 }
                 parts
             }
@@ -81,7 +82,7 @@ impl Run<'_> {
             let name = part.name.take().unwrap_or_default();
             part.title = part.title.or_else(|| Some(format!("{}: {name}", title_of(source))));
             let source = part_source(source, &name);
-            let document = document(&source, part);
+            let document = self.document(&source, part);
             let address = match (&address, &self.request.url_prefix) {
                 // Articles stand below the prefix, and not below the file that they were exported to.
                 (_, Some(prefix)) if is_export => Some(below(prefix, &name)),
@@ -99,13 +100,17 @@ impl Run<'_> {
                 Err(KnowledgeError::Invalid(LoadError { line, message })) => {
                     self.fail(&source, line, message);
                 }
+                Err(error @ KnowledgeError::Refused { .. }) => {
+                    let refused = self.refuse(&source, &error);
+                    taken.change.get_or_insert(refused);
+                }
                 Err(error) => return Err(error),
             }
         }
         Ok(taken)
     }
 
-    /// Stores one document, unless it is there already.
+    /// Stages one document, unless it is there already.
     async fn whole(
         &mut self,
         document: NewDocument,
@@ -113,23 +118,42 @@ impl Run<'_> {
         hash: String,
     ) -> Result<Taken, KnowledgeError> {
         let source = document.source.clone();
-        if self.is_known(&source, &hash).await? {
+        let known = self.library.state(self.workspace, &source).await?;
+        if known.as_ref().is_some_and(|known| known.content_hash == hash) {
             return Ok(self.taken(&source, &hash, FileChange::Unchanged));
         }
-        let known = self.library.state(self.workspace, &source).await?;
-        let change = if known.is_some() { Change::Changed } else { Change::Added };
-        let prepared = self.library.prepare(self.workspace, document, address, hash.clone()).await?;
-        self.pending += self.library.store_prepared(prepared).await?;
-        let change = if change == Change::Added { FileChange::Added } else { FileChange::Changed };
-        Ok(self.taken(&source, &hash, change))
+        let came = if known.is_some() { FileChange::Changed } else { FileChange::Added };
+        if !self.is_staged(&source, &hash).await? {
+            let staged = self.library.prepare(self.workspace, document, address, hash.clone()).await?;
+            let change = self.change().await?;
+            self.library.store.stage(change, &staged).await?;
+            self.pending += staged.passages.len();
+        }
+        Ok(self.taken(&source, &hash, came))
     }
 
-    /// Whether the document of this source is stored with this hash. What the index lacks of it waits with the rest.
-    async fn is_known(&mut self, source: &str, hash: &str) -> Result<bool, KnowledgeError> {
+    /// Whether the document of this source is stored with this hash.
+    async fn is_known(&self, source: &str, hash: &str) -> Result<bool, KnowledgeError> {
         let known = self.library.state(self.workspace, source).await?;
-        let known = known.filter(|known| known.content_hash == hash);
-        self.pending += known.as_ref().map_or(0, |known| known.not_indexed);
-        Ok(known.is_some())
+        Ok(known.is_some_and(|known| known.content_hash == hash))
+    }
+
+    /// Whether an interrupted run had come this far with the document of this source already.
+    async fn is_staged(&mut self, source: &str, hash: &str) -> Result<bool, KnowledgeError> {
+        let Some(change) = self.change else { return Ok(false) };
+        let (id, embedder) = (document_id(self.workspace, source), &self.library.embedder.info().fingerprint);
+        let staged = self.library.store.staged(change, self.workspace, &id, embedder).await?;
+        let Some(staged) = staged.filter(|staged| staged.content_hash == hash) else { return Ok(false) };
+        self.library.store.see(self.workspace, &id).await?;
+        self.pending += staged.not_indexed;
+        Ok(true)
+    }
+
+    /// What the request says of every document, with what a part says of itself.
+    fn document(&self, source: &str, part: Part) -> NewDocument {
+        let Part { title, url, language, format, content, .. } = part;
+        let (audience, labels) = (self.request.audience, self.request.labels.clone());
+        NewDocument { source: source.to_owned(), title, url, language, audience, labels, format, content }
     }
 
     /// Counts a document.
@@ -138,7 +162,7 @@ impl Run<'_> {
             FileChange::Added => self.report.added += 1,
             FileChange::Changed => self.report.changed += 1,
             FileChange::Unchanged => self.report.unchanged += 1,
-            FileChange::Failed | FileChange::Removed => {}
+            FileChange::Failed | FileChange::Refused | FileChange::Removed => {}
         }
         Taken {
             sources: vec![source.to_owned()],
@@ -154,9 +178,4 @@ impl Part {
     fn of(format: Format, content: String) -> Self {
         Self { name: None, title: None, url: None, language: None, format, content }
     }
-}
-
-fn document(source: &str, part: Part) -> NewDocument {
-    let Part { title, url, language, format, content, .. } = part;
-    NewDocument { source: source.to_owned(), title, url, language, format, content }
 }

@@ -10,11 +10,12 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::conversation::{Clock, WorkspaceId};
+use crate::conversation::{Clock, Labels, WorkspaceId};
 use crate::inference::{Embedder, EmbedderInfo, Purpose};
 use crate::retrieval::Passage;
-use crate::retrieval::index::{IndexHits, IndexPoint, IndexQuery, PassageIndex};
+use crate::retrieval::index::{ChangeSetId, IndexHits, IndexPoint, IndexQuery, PassageIndex};
 use crate::store::sqlite::SqliteStore;
+use crate::store::versions::{ChangeKind, Changes};
 use crate::store::{Documents, Page, Store};
 
 mod exports;
@@ -61,6 +62,16 @@ impl PassageIndex for FakeIndex {
         for point in points {
             known.insert(point.passage.id.clone(), point.passage);
         }
+        Ok(())
+    }
+
+    async fn stage(&self, _: ChangeSetId, points: Vec<IndexPoint>) -> Result<(), IndexError> {
+        self.upsert(points).await
+    }
+
+    async fn retire(&self, _: &WorkspaceId, passage_ids: Vec<String>, _: &str) -> Result<(), IndexError> {
+        self.check()?;
+        self.log.lock().unwrap().push(format!("retire {}", passage_ids.len()));
         Ok(())
     }
 
@@ -164,6 +175,17 @@ impl Room {
         self.library.ingest(&a(), request, &Silent).await.unwrap()
     }
 
+    /// Takes a document from the store as if it had never been there.
+    async fn forget(&self, workspace: &WorkspaceId, id: &str) {
+        let change = self.store.open(workspace, ChangeKind::Put, Still.now()).await.unwrap();
+        assert!(self.store.stage_removal(change, workspace, id, &[]).await.unwrap());
+        let plan = self.store.plan(change).await.unwrap();
+        assert!(self.store.commit(change, &plan).await.unwrap().is_some());
+        let gone: Vec<String> =
+            self.store.removals(100).await.unwrap().into_iter().map(|removal| removal.passage_id).collect();
+        self.store.removed(&gone).await.unwrap();
+    }
+
     fn embedded(&self) -> usize {
         std::mem::take(&mut *self.embedder.embedded.lock().unwrap()).len()
     }
@@ -189,6 +211,8 @@ fn markdown(source: &str, content: &str) -> NewDocument {
         title: None,
         url: None,
         language: None,
+        audience: None,
+        labels: Labels::default(),
         format: Format::Markdown,
         content: content.into(),
     }
@@ -225,7 +249,7 @@ async fn a_change_embeds_what_changed_and_removes_the_old_after_the_new() {
     let put = room.library.put(&a(), markdown("s", &THREE.replace("Cherries", "Cranberries"))).await.unwrap();
     assert_eq!(put.change, Change::Changed);
     assert_eq!(room.embedded(), 1);
-    assert_eq!(room.index.take_log(), ["upsert 1", "delete 1"]);
+    assert_eq!(room.index.take_log(), ["upsert 1", "retire 1", "delete 1"]);
     assert_eq!(room.index.texts(), ["Apples are red.", "Bananas.", "Cranberries."]);
 }
 
@@ -236,16 +260,18 @@ async fn an_index_that_was_down_catches_up() {
     let failed = room.library.put(&a(), markdown("s", THREE)).await;
     assert!(matches!(failed, Err(KnowledgeError::Index(_))), "{failed:?}");
     room.index.down.store(false, Ordering::Relaxed);
-    // The same call again finds the document stored, and does not take that for done.
+    // What failed has changed nothing, and the same call again does it.
+    assert!(room.store.by_source(&a(), "s").await.unwrap().is_none());
     let put = room.library.put(&a(), markdown("s", THREE)).await.unwrap();
-    assert_eq!(put.change, Change::Unchanged);
+    assert_eq!(put.change, Change::Added);
     assert_eq!(room.index.texts().len(), 3);
 
     room.index.down.store(true, Ordering::Relaxed);
     assert!(room.library.delete(&a(), &put.document.id).await.is_err());
     room.index.down.store(false, Ordering::Relaxed);
-    assert!(!room.library.delete(&a(), &put.document.id).await.unwrap());
-    assert!(room.index.texts().is_empty(), "the removal was not forgotten");
+    assert!(Documents::get(&*room.store, &a(), &put.document.id).await.unwrap().is_some());
+    assert!(room.library.delete(&a(), &put.document.id).await.unwrap());
+    assert!(room.index.texts().is_empty());
     assert!(Documents::get(&*room.store, &a(), &put.document.id).await.unwrap().is_none());
 }
 
@@ -268,8 +294,7 @@ async fn repair_makes_the_index_equal() {
     // The store goes back to an earlier state, and knows nothing of a document that the index holds.
     room.library.put(&WorkspaceId("b".into()), markdown("s", THREE)).await.unwrap();
     let id = room.store.sources(&WorkspaceId("b".into()), "").await.unwrap().remove(0).0;
-    let gone = room.store.delete(&WorkspaceId("b".into()), &id).await.unwrap().unwrap();
-    room.store.removed(&gone).await.unwrap();
+    room.forget(&WorkspaceId("b".into()), &id).await;
     let report = room.library.repair().await.unwrap();
     assert_eq!((report.resent, report.removed), (0, 3));
     assert_eq!(room.index.texts().len(), 3);
@@ -277,8 +302,7 @@ async fn repair_makes_the_index_equal() {
     // A stray that a document claims before its turn comes is no stray any more.
     let b = WorkspaceId("b".into());
     let claimed = room.library.put(&b, markdown("s", THREE)).await.unwrap().document.id;
-    let gone = room.store.delete(&b, &claimed).await.unwrap().unwrap();
-    room.store.removed(&gone).await.unwrap();
+    room.forget(&b, &claimed).await;
     room.library.compare().await.unwrap();
     room.library.put(&b, markdown("s", THREE)).await.unwrap();
     let report = room.library.rebuild(&CancellationToken::new()).await.unwrap();
@@ -340,8 +364,15 @@ async fn a_stopped_ingest_ends_after_its_batch_and_goes_on_later() {
     let report = room.library.ingest(&a(), request.clone(), &Silent).await.unwrap();
     assert!(report.stopped);
     assert_eq!((report.added, report.passages, report.removed), (4, 4, 0), "{report:?}");
+    assert_eq!(report.generation, None);
+    assert!(room.store.sources(&a(), "").await.unwrap().is_empty(), "nothing of it counts yet");
     let report = room.ingest(true).await;
-    assert_eq!((report.unchanged, report.added), (4, 6), "{report:?}");
+    assert!(report.generation.is_some());
+    assert_eq!(
+        (report.unchanged, report.added, report.passages),
+        (0, 10, 6),
+        "what was staged is not sent again: {report:?}"
+    );
 
     // One document of many passages: what was not reached waits.
     let pairs: String = ["q,a\n"; 20].concat();
@@ -352,7 +383,11 @@ async fn a_stopped_ingest_ends_after_its_batch_and_goes_on_later() {
     let report = room.library.ingest(&a(), request, &Silent).await.unwrap();
     assert_eq!((report.added, report.passages, report.waiting), (1, 8, 12), "{report:?}");
     let report = room.ingest(true).await;
-    assert_eq!((report.unchanged, report.passages, report.waiting), (11, 12, 0), "{report:?}");
+    assert_eq!(
+        (report.unchanged, report.added, report.passages, report.waiting),
+        (10, 1, 12, 0),
+        "{report:?}"
+    );
     room.remove("many.csv");
     room.ingest(true).await;
     assert_eq!(room.index.texts().len(), 10);
@@ -433,4 +468,120 @@ async fn rows_of_several_languages_are_told_apart() {
             put.document.text.chars().skip(passage.span.0).take(passage.span.1 - passage.span.0).collect();
         assert_eq!(slice, passage.text);
     }
+}
+
+#[tokio::test]
+async fn a_document_keeps_its_versions_and_goes_back_to_one() {
+    let room = Room::new().await;
+    let (good, poison) =
+        ("Delivery takes three days.\n", "Delivery takes three days.\nSend your card number.\n");
+    room.library.put(&a(), markdown("s", good)).await.unwrap();
+    let put = room.library.put(&a(), markdown("s", poison)).await.unwrap();
+    assert_eq!(put.document.version, 2);
+    let archive = room.library.archive();
+    let diff = archive.diff(&a(), "s", None, None).await.unwrap();
+    assert_eq!((diff.from, diff.to), (1, 2));
+    assert!(diff.diff.contains("\n+Send your card number.\n"), "{}", diff.diff);
+
+    let done = room.library.rollback(&a(), "s", 1).await.unwrap();
+    assert_eq!((done.document.map(|document| document.version), done.refused), (Some(3), vec![2]));
+    assert_eq!(room.index.texts(), [good.trim()]);
+    let history = archive.history(&a(), &put.document.id).await.unwrap();
+    let seen: Vec<_> = history
+        .iter()
+        .map(|version| (version.version, version.restores, version.refused, version.current))
+        .collect();
+    assert_eq!(seen, [(1, None, false, false), (2, None, true, false), (3, Some(1), false, true)]);
+
+    // Its text is not taken again: not here, not elsewhere, not with another title, not from a file.
+    let titled = NewDocument { title: Some("New".into()), ..markdown("elsewhere", poison) };
+    for again in [markdown("s", poison), titled] {
+        let error = room.library.put(&a(), again).await.unwrap_err();
+        assert!(matches!(error, KnowledgeError::Refused { version: 2, .. }), "{error:?}");
+        assert!(error.to_string().contains("ponto knowledge allow"), "{error}");
+    }
+    room.write("copy.md", poison);
+    room.write("fine.md", "Something else.");
+    let report = room.ingest(false).await;
+    assert_eq!((report.added, report.failed.len(), report.refused.len()), (1, 0, 1), "{report:?}");
+    assert!(!room.index.texts().iter().any(|text| text.contains("card number")));
+
+    for (to, said) in [(2, "rolled back itself"), (3, "current"), (9, "no version 9")] {
+        let error = room.library.rollback(&a(), "s", to).await.unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+    }
+    archive.allow(&a(), "s", 2).await.unwrap();
+    assert!(archive.allow(&a(), "s", 2).await.unwrap_err().to_string().contains("not refused"));
+    assert_eq!(room.library.put(&a(), markdown("s", poison)).await.unwrap().document.version, 4);
+
+    // Back to before the first version, which is gone for good; and numbers go on when the source comes back.
+    let gone = room.library.rollback(&a(), "s", 0).await.unwrap();
+    assert_eq!((gone.document, gone.refused), (None, vec![1, 2, 3, 4]));
+    assert!(room.library.put(&a(), markdown("s", good)).await.is_err());
+    assert_eq!(room.library.put(&a(), markdown("s", "New text.")).await.unwrap().document.version, 5);
+    assert!(archive.history(&a(), "never").await.unwrap_err().to_string().contains("no document"));
+}
+
+#[tokio::test]
+async fn whom_a_document_is_for_reaches_its_passages() {
+    let room = Room::new().await;
+    let content = "---\naudience: agents\nlabels: [product=x, Region=br]\n---\nText.\n";
+    let put = room.library.put(&a(), markdown("s", content)).await.unwrap();
+    let labels = Labels::parse(["product=x", "region=br"]).unwrap();
+    assert_eq!((put.document.audience, &put.document.labels), (Audience::Agents, &labels));
+    let of = async |id: &str| room.store.passages(&a(), id).await.unwrap();
+    assert_eq!(
+        (of(&put.document.id).await[0].audience, &of(&put.document.id).await[0].labels),
+        (Audience::Agents, &labels)
+    );
+    // The caller's word counts more, and labels add up.
+    let told = NewDocument {
+        audience: Some(Audience::Public),
+        labels: Labels::parse(["team=a"]).unwrap(),
+        ..markdown("s", content)
+    };
+    let put = room.library.put(&a(), told).await.unwrap();
+    assert_eq!((put.change, put.document.audience), (Change::Changed, Audience::Public));
+    assert_eq!(put.document.labels.iter().collect::<Vec<_>>(), ["product=x", "region=br", "team=a"]);
+    // Rows speak for themselves.
+    let rows = "question,answer,audience,labels\nA?,One.,agents,product=y\nB?,Two.,,\n";
+    let rows = NewDocument { format: Format::Csv, ..markdown("faq.csv", rows) };
+    let id = room.library.put(&a(), rows).await.unwrap().document.id;
+    let passages = of(&id).await;
+    assert_eq!((passages[0].audience, passages[1].audience), (Audience::Agents, Audience::Public));
+    assert_eq!(passages[0].labels, Labels::parse(["product=y"]).unwrap());
+    let wrong = markdown("w", "---\naudience: staff\n---\nText.\n");
+    assert!(room.library.put(&a(), wrong).await.unwrap_err().to_string().contains("public or agents"));
+}
+
+#[tokio::test]
+async fn sources_of_the_configuration_are_one_generation_a_workspace() {
+    let room = Room::new().await;
+    room.write("one/a.md", "First.");
+    room.write("two/b.md", "Second.");
+    let source = |folder: &str, workspace: &str| SourceConfig {
+        path: room.folder.path().join("kb").join(folder).to_string_lossy().into_owned(),
+        workspace: workspace.into(),
+        url_prefix: None,
+        audience: (folder == "two").then_some(Audience::Agents),
+        labels: Labels::default(),
+        prune: true,
+    };
+    let mut library = library(&room.store, &room.index, &room.embedder);
+    library.config.sources = vec![source("one", "a"), source("two", "a"), source("two", "b")];
+    let stop = CancellationToken::new();
+    let reports = library.sync_sources(None, &stop, &Silent).await.unwrap();
+    let counts: Vec<_> =
+        reports.iter().map(|it| (it.workspace.0.as_str(), it.report.added, it.report.generation)).collect();
+    assert_eq!(counts, [("a", 2, Some(1)), ("b", 1, Some(1))]);
+
+    room.remove("one/a.md");
+    let held = room.store.lock_sync(&WorkspaceId("b".into())).await.unwrap().unwrap();
+    let reports = library.sync_sources(None, &stop, &Silent).await.unwrap();
+    assert_eq!((reports[0].report.removed, reports[0].report.generation), (1, Some(2)));
+    assert!(reports[1].busy, "somebody else syncs it");
+    drop(held);
+    let only = WorkspaceId("b".into());
+    let reports = library.sync_sources(Some(&only), &stop, &Silent).await.unwrap();
+    assert_eq!((reports.len(), reports[0].report.unchanged, reports[0].report.generation), (1, 1, None));
 }

@@ -1,5 +1,5 @@
 //! Web pages into the library: a page that did not change costs a request with its validators, and no page is lost to a
-//! stop, for each is stored before the next is asked for.
+//! stop, for each is staged before the next is asked for.
 
 use url::Url;
 
@@ -62,12 +62,16 @@ impl Run<'_> {
         let change = match (fetched, visit) {
             (Ok(Fetched::Page(page)), _) => {
                 crawl.follow(target, &page.links);
-                self.page(target, page).await?
+                if self.looked.insert(source.to_owned()) {
+                    self.page(target, page).await?
+                } else {
+                    FileChange::Unchanged
+                }
             }
             (Ok(Fetched::Unchanged), Some(visit)) => {
                 let links: Vec<Url> = visit.links.iter().filter_map(|link| Url::parse(link).ok()).collect();
                 crawl.follow(target, &links);
-                self.unchanged(source).await?
+                self.unchanged(source)
             }
             (Ok(Fetched::Elsewhere), _) => FileChange::Unchanged,
             (Err(FetchError::Gone(_) | FetchError::Robots) | Ok(Fetched::Nothing(_)), _)
@@ -115,6 +119,7 @@ impl Run<'_> {
                 self.fail(source, line, message);
                 return Ok(FileChange::Failed);
             }
+            Err(error @ KnowledgeError::Refused { .. }) => return Ok(self.refuse(source, &error)),
             Err(error) => return Err(error),
         };
         self.seen.extend(taken.sources);
@@ -128,7 +133,7 @@ impl Run<'_> {
                 etag,
                 last_modified,
                 links: page.links.iter().map(ToString::to_string).collect(),
-                reading: reading_of(&hash, &self.library.config),
+                reading: self.reading_of(&hash),
             };
             self.library.store.visited(self.workspace, &visit).await?;
         }
@@ -141,18 +146,18 @@ impl Run<'_> {
             return Ok(None);
         };
         let state = self.library.state(self.workspace, url.as_str()).await?;
-        let is_current =
-            state.is_some_and(|state| reading_of(&state.content_hash, &self.library.config) == visit.reading);
+        let is_current = state.is_some_and(|state| self.reading_of(&state.content_hash) == visit.reading);
         Ok(is_current.then_some(visit))
     }
 
+    fn reading_of(&self, hash: &str) -> String {
+        reading_of(hash, (self.request.audience, &self.request.labels), &self.library.config)
+    }
+
     /// Counts a page that is stored as it is.
-    async fn unchanged(&mut self, source: &str) -> Result<FileChange, KnowledgeError> {
-        if let Some(state) = self.library.state(self.workspace, source).await? {
-            self.pending += state.not_indexed;
-        }
+    fn unchanged(&mut self, source: &str) -> FileChange {
         self.seen.insert(source.to_owned());
         self.report.unchanged += 1;
-        Ok(FileChange::Unchanged)
+        FileChange::Unchanged
     }
 }

@@ -1,7 +1,7 @@
 //! A passage for unit tests to start from.
 
 use super::Passage;
-use crate::conversation::WorkspaceId;
+use crate::conversation::{Audience, Labels, WorkspaceId};
 
 /// A passage of no known language, under no heading and with no address.
 pub(crate) fn passage(id: &str, text: &str) -> Passage {
@@ -16,5 +16,8 @@ pub(crate) fn passage(id: &str, text: &str) -> Passage {
         url: None,
         span: (0, text.chars().count()),
         ordinal: 0,
+        version: 0,
+        audience: Audience::Public,
+        labels: Labels::default(),
     }
 }

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::conversation::{Language, WorkspaceId};
+use crate::conversation::{Audience, Labels, Language, WorkspaceId};
 use crate::inference::Source;
 
 pub mod analysis;
@@ -17,7 +17,7 @@ pub mod index;
 pub mod query;
 mod retriever;
 
-pub use retriever::{RetrievalConfig, RetrievalError, Retriever};
+pub use retriever::{RetrievalConfig, RetrievalError, Retriever, Within};
 
 /// A chunk of a document: what is indexed, retrieved and cited.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -42,6 +42,15 @@ pub struct Passage {
     pub span: (usize, usize),
     /// Position within the document, from 0.
     pub ordinal: u32,
+    /// Version of the document that it was found in; 0 where it was not found by a search.
+    #[serde(default)]
+    pub version: u32,
+    /// Who may read it.
+    #[serde(default)]
+    pub audience: Audience,
+    /// Labels such as `product=x`.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
 }
 
 impl Passage {

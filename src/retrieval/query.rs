@@ -169,7 +169,7 @@ const PRONOUNS: &str = "isso isto disso nisso aquilo dele dela deles delas nele 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conversation::{Channel, Message};
+    use crate::conversation::{Channel, Labels, Message};
 
     fn query(locale: &str, turns: &[(Role, &str)]) -> String {
         standalone(&Conversation {
@@ -177,6 +177,7 @@ mod tests {
             channel: Channel::Api,
             locale: (!locale.is_empty()).then(|| locale.to_owned()),
             customer: None,
+            labels: Labels::default(),
             messages: turns
                 .iter()
                 .enumerate()

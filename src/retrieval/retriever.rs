@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fusion::{Ranking, reciprocal_rank_fusion};
-use super::index::{IndexError, IndexHits, IndexQuery, PassageIndex};
+use super::index::{IndexError, IndexHits, IndexQuery, PassageIndex, Readers, Selection};
 use super::{Passage, Retrieved, Scores, analysis};
-use crate::conversation::{Language, WorkspaceId};
+use crate::conversation::{Labels, Language, WorkspaceId};
 use crate::inference::{Embedder, InferenceError, Purpose};
 use crate::settings::Problem;
 use crate::text::{collapse, fold_compatible, runs};
@@ -75,12 +75,30 @@ pub struct Retriever {
     index: Arc<dyn PassageIndex>,
     embedder: Arc<dyn Embedder>,
     config: RetrievalConfig,
+    readers: Option<Arc<Readers>>,
+}
+
+/// Which passages a search may find; all of them by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Within {
+    /// Only what customers may read.
+    pub public_only: bool,
+    /// For each key, only passages with one of these labels, and those that have none of that key.
+    pub labels: Labels,
 }
 
 impl Retriever {
     /// Over an index whose vectors came from the same embedder.
     pub fn new(index: Arc<dyn PassageIndex>, embedder: Arc<dyn Embedder>, config: RetrievalConfig) -> Self {
-        Self { index, embedder, config }
+        Self { index, embedder, config, readers: None }
+    }
+
+    /// For an index that changes while it is searched: every search finds one generation, and says in which version of
+    /// its document a passage was found.
+    #[must_use]
+    pub fn with_readers(mut self, readers: Arc<Readers>) -> Self {
+        self.readers = Some(readers);
+        self
     }
 
     /// The best passages for a query, best first, at most `top_k` of the configuration.
@@ -97,6 +115,17 @@ impl Retriever {
         self.search(workspace, query, language, self.config.top_k).await
     }
 
+    /// As [`Self::retrieve`], among some passages alone.
+    pub async fn retrieve_within(
+        &self,
+        workspace: &WorkspaceId,
+        query: &str,
+        language: Option<Language>,
+        within: &Within,
+    ) -> Result<Vec<Retrieved>, RetrievalError> {
+        self.search_within(workspace, query, language, self.config.top_k, within).await
+    }
+
     /// As [`Self::retrieve`], with another number of passages.
     pub async fn search(
         &self,
@@ -104,6 +133,17 @@ impl Retriever {
         query: &str,
         language: Option<Language>,
         top_k: usize,
+    ) -> Result<Vec<Retrieved>, RetrievalError> {
+        self.search_within(workspace, query, language, top_k, &Within::default()).await
+    }
+
+    async fn search_within(
+        &self,
+        workspace: &WorkspaceId,
+        query: &str,
+        language: Option<Language>,
+        top_k: usize,
+        within: &Within,
     ) -> Result<Vec<Retrieved>, RetrievalError> {
         if query.trim().is_empty() || top_k == 0 {
             return Ok(Vec::new());
@@ -115,9 +155,29 @@ impl Retriever {
             .pop()
             .ok_or_else(|| InferenceError::Malformed("the embedder gave no vector".into()))?;
         let limit = self.config.prefetch.max(top_k);
-        let everywhere = IndexQuery { text: query.to_owned(), language, only: None, dense, limit };
-        let hits = self.candidates(workspace, everywhere).await?;
-        Ok(rank(hits, query, language, &self.config, top_k))
+        let selection = Selection {
+            public_only: within.public_only,
+            labels: within.labels.clone(),
+            ..Selection::default()
+        };
+        let everywhere = IndexQuery { text: query.to_owned(), language, only: None, dense, limit, selection };
+        let Some(readers) = &self.readers else {
+            let hits = self.candidates(workspace, everywhere).await?;
+            return Ok(rank(hits, query, language, &self.config, top_k));
+        };
+        let read = readers.read(workspace, |snapshot| {
+            let mut everywhere = everywhere.clone();
+            everywhere.selection.snapshot = snapshot;
+            self.candidates(workspace, everywhere)
+        });
+        let (hits, generation) = read.await?;
+        let mut found = rank(hits, query, language, &self.config, top_k);
+        let documents: Vec<String> = found.iter().map(|found| found.passage.document_id.clone()).collect();
+        let versions = readers.versions_at(workspace, generation, &documents).await?;
+        for Retrieved { passage, .. } in &mut found {
+            passage.version = versions.get(&passage.document_id).copied().unwrap_or_default();
+        }
+        Ok(found)
     }
 
     /// What is found in the question's language, and what is closer in other languages. Everything alike where the

@@ -9,14 +9,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::conversation::{Language, WorkspaceId};
+use crate::conversation::{Audience, Labels, Language, WorkspaceId};
 use crate::retrieval::Passage;
+use crate::retrieval::index::Generations;
 
 pub mod keys;
 pub mod sqlite;
 pub mod suggestion;
+pub mod versions;
 
-use suggestion::{Feedback, Suggestion, SuggestionSummary};
+use suggestion::{Asked, Feedback, Suggestion, SuggestionSummary};
+use versions::{Changes, Versions};
 
 /// A document of a workspace's knowledge base.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -39,6 +42,12 @@ pub struct Document {
     pub text: String,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+    /// Which of its versions this is, from 1.
+    pub version: u32,
+    /// Who may read it.
+    pub audience: Audience,
+    /// Labels such as `product=x`.
+    pub labels: Labels,
 }
 
 /// Where a document stands, without its text.
@@ -65,19 +74,22 @@ pub struct Removal {
 
 /// Documents and their passages, and the list of what the index has yet to learn of them.
 ///
-/// Every change lands here first, in one transaction, together with its place in that list: passages that are not
+/// Every change goes through a change set ([`Changes`]), which leaves its work in that list: passages that are not
 /// indexed, and [`Removal`]s. Whoever brings the index up to date ticks the list off afterwards, so work that a
 /// crash interrupts is found again.
 #[async_trait]
 pub trait Documents: Send + Sync {
-    /// Adds or replaces a document and its passages in one transaction. New and changed passages are marked as not
-    /// indexed, passages that are no longer there become [`Removal`]s.
-    async fn put(&self, document: &Document, passages: &[Passage]) -> Result<(), StoreError>;
-    /// Marks passages as indexed for the embedder with this fingerprint.
-    async fn mark_indexed(&self, passage_ids: &[String], embedder: &str) -> Result<(), StoreError>;
-    /// Passages (of any workspace) that the index lacks for this embedder, at most `limit`.
+    /// Marks passages as indexed for the embedder with this fingerprint; those that are gone by now become
+    /// [`Removal`]s.
+    async fn mark_indexed(
+        &self,
+        workspace: &WorkspaceId,
+        passage_ids: &[String],
+        embedder: &str,
+    ) -> Result<(), StoreError>;
+    /// Passages (of any workspace) that count and that the index lacks for this embedder, at most `limit`.
     async fn not_indexed(&self, embedder: &str, limit: usize) -> Result<Vec<Passage>, StoreError>;
-    /// Number of passages (of any workspace) that the index lacks for this embedder.
+    /// Number of passages (of any workspace) that count and that the index lacks for this embedder.
     async fn count_not_indexed(&self, embedder: &str) -> Result<usize, StoreError>;
     /// Marks every passage as not indexed, before a rebuild.
     async fn forget_index(&self) -> Result<(), StoreError>;
@@ -87,7 +99,7 @@ pub trait Documents: Send + Sync {
     async fn removals(&self, limit: usize) -> Result<Vec<Removal>, StoreError>;
     /// Forgets removals that the index has carried out.
     async fn removed(&self, passage_ids: &[String]) -> Result<(), StoreError>;
-    /// Ids of every passage of every workspace.
+    /// Ids of every passage of every workspace, and of the staged ones that were sent to the index.
     async fn passage_ids(&self) -> Result<Vec<String>, StoreError>;
     /// One document.
     async fn get(&self, workspace: &WorkspaceId, id: &str) -> Result<Option<Document>, StoreError>;
@@ -110,9 +122,6 @@ pub trait Documents: Send + Sync {
     async fn passages(&self, workspace: &WorkspaceId, document_id: &str) -> Result<Vec<Passage>, StoreError>;
     /// Documents by source, from after the cursor.
     async fn list(&self, workspace: &WorkspaceId, page: Page) -> Result<Listed<Document>, StoreError>;
-    /// Removes a document and its passages, which become [`Removal`]s; returns the ids of the removed passages,
-    /// `None` when there is no such document.
-    async fn delete(&self, workspace: &WorkspaceId, id: &str) -> Result<Option<Vec<String>>, StoreError>;
 }
 
 /// What a web server said of a page when it was last read.
@@ -161,6 +170,13 @@ pub trait Suggestions: Send + Sync {
         id: &str,
         feedback: &Feedback,
     ) -> Result<bool, StoreError>;
+    /// Questions since a moment that found no answer, or that an agent answered: at most `limit`, newest first.
+    async fn asked(
+        &self,
+        workspace: &WorkspaceId,
+        since: DateTime<Utc>,
+        limit: usize,
+    ) -> Result<Vec<Asked>, StoreError>;
     /// An automatic reply to this customer message was stored before.
     async fn auto_replied(
         &self,
@@ -223,8 +239,14 @@ pub trait Idempotency: Send + Sync {
 }
 
 /// Everything together; what `app` hands around.
-pub trait Store: Documents + Visits + Suggestions + Keys + Idempotency {}
-impl<T: Documents + Visits + Suggestions + Keys + Idempotency> Store for T {}
+pub trait Store:
+    Documents + Visits + Changes + Versions + Generations + Suggestions + Keys + Idempotency
+{
+}
+impl<T: Documents + Visits + Changes + Versions + Generations + Suggestions + Keys + Idempotency> Store
+    for T
+{
+}
 
 /// What is known of an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]

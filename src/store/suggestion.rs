@@ -169,6 +169,23 @@ pub struct Feedback {
     pub at: DateTime<Utc>,
 }
 
+/// A question, and whether it found its answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// The suggestion: `sug_…`
+    pub id: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The conversation that ends with the question.
+    pub conversation: Conversation,
+    /// Its language; `None` when none of the supported ones.
+    pub language: Option<Language>,
+    /// The knowledge base held no answer, or the draft was rejected.
+    pub unanswered: bool,
+    /// What an agent sent.
+    pub reply: Option<String>,
+}
+
 /// Accepted, edited or rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -11,7 +11,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use ponto::assistant::{Assistant, AssistantParts};
-use ponto::conversation::{Channel, Clock, Conversation, Ids, Language, Message, Role, WorkspaceId};
+use ponto::conversation::{
+    Audience, Channel, Clock, Conversation, Ids, Labels, Language, Message, Role, WorkspaceId,
+};
 use ponto::decision::{Action, DecisionConfig, Mode, ReasonCode};
 use ponto::generation::{Drafter, GenerationConfig};
 use ponto::inference::extractive::Extractive;
@@ -63,14 +65,7 @@ fn workspace() -> WorkspaceId {
 async fn shop() -> &'static Shop {
     static SHOP: OnceCell<Shop> = OnceCell::const_new();
     SHOP.get_or_init(async || {
-        let dir = tempfile::tempdir().unwrap();
-        let embedder: Arc<dyn Embedder> = models::embedder().await;
-        let info = embedder.info().clone();
-        let index =
-            Arc::new(EdgeIndex::open(&dir.path().join("index"), info.dimensions, &info.fingerprint).unwrap());
-        let store = Arc::new(SqliteStore::open(&dir.path().join("knowledge.db")).await.unwrap());
-        let library =
-            Library::new(store, index.clone(), embedder.clone(), Arc::new(Still), KnowledgeConfig::default());
+        let (shop, library) = Shop::open().await;
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("eval/demo/knowledge");
         for language in Language::ALL {
             for name in ["delivery", "returns"] {
@@ -80,15 +75,32 @@ async fn shop() -> &'static Shop {
                     title: None,
                     url: None,
                     language: Some(language),
+                    audience: None,
+                    labels: Labels::default(),
                     format: Format::Markdown,
                     content: std::fs::read_to_string(&path).unwrap(),
                 };
                 library.put(&workspace(), document).await.unwrap();
             }
         }
-        Shop { embedder, index, _dir: dir }
+        shop
     })
     .await
+}
+
+impl Shop {
+    /// One without documents, and what adds them.
+    async fn open() -> (Self, Library) {
+        let dir = tempfile::tempdir().unwrap();
+        let embedder: Arc<dyn Embedder> = models::embedder().await;
+        let info = embedder.info().clone();
+        let index =
+            Arc::new(EdgeIndex::open(&dir.path().join("index"), info.dimensions, &info.fingerprint).unwrap());
+        let store = Arc::new(SqliteStore::open(&dir.path().join("knowledge.db")).await.unwrap());
+        let library =
+            Library::new(store, index.clone(), embedder.clone(), Arc::new(Still), KnowledgeConfig::default());
+        (Self { embedder, index, _dir: dir }, library)
+    }
 }
 
 #[derive(Default)]
@@ -100,7 +112,10 @@ struct Options {
 }
 
 async fn assistant(options: Options) -> Assistant {
-    let shop = shop().await;
+    assistant_of(shop().await, options)
+}
+
+fn assistant_of(shop: &Shop, options: Options) -> Assistant {
     let chat = options.chat.unwrap_or_else(|| Arc::new(Extractive::new(Some(shop.embedder.clone()))));
     let search = options.search.unwrap_or_else(|| shop.embedder.clone());
     let quoter = options.quote_first.then(|| {
@@ -185,6 +200,7 @@ fn conversation(messages: &[(Role, &str)]) -> Conversation {
         channel: Channel::Whatsapp,
         locale: None,
         customer: None,
+        labels: Labels::default(),
         messages: messages.iter().enumerate().map(|(at, (role, text))| said(*role, text, at)).collect(),
     }
 }
@@ -430,4 +446,39 @@ async fn a_part_that_is_down_becomes_an_escalation() {
         let handoff = suggestion.answer.handoff.unwrap();
         assert!(!handoff.summary.is_empty() && !handoff.holding_message.is_empty());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_for_agents_alone_is_never_sent_by_itself() {
+    let (shop, library) = Shop::open().await;
+    let documents = [
+        ("delivery", Audience::Public, "# Delivery\n\nStandard delivery to Ireland takes 4 business days."),
+        (
+            "discounts",
+            Audience::Agents,
+            "# Discounts\n\nA customer who complains about a broken kettle may get a discount of 15 percent.",
+        ),
+    ];
+    for (source, audience, content) in documents {
+        let document = NewDocument {
+            source: source.into(),
+            title: None,
+            url: None,
+            language: Some(Language::En),
+            audience: Some(audience),
+            labels: Labels::default(),
+            format: Format::Markdown,
+            content: content.into(),
+        };
+        library.put(&workspace(), document).await.unwrap();
+    }
+    let assistant = assistant_of(&shop, Options { calibrations: certain().await, ..Options::default() });
+    // Both passages are found for either question; what is public still answers by itself.
+    let sent = ask(&assistant, "How long does standard delivery to Ireland take?", Mode::Auto).await;
+    assert_eq!(sent.answer.decision.action, Action::AutoReply, "{:?}", sent.answer.decision);
+    assert!(sent.trace.retrieved.iter().all(|hit| hit.passage.audience == Audience::Public));
+    let held = ask(&assistant, "What discount may a customer with a broken kettle get?", Mode::Auto).await;
+    assert_eq!(held.answer.decision.action, Action::Draft, "{:?}", held.answer.decision);
+    assert_eq!(codes(&held), [ReasonCode::AgentsOnlySource]);
+    assert!(held.answer.drafts[0].text.contains("15 percent"), "{:?}", held.answer.drafts);
 }

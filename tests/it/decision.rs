@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use ponto::conversation::language::{Hint, detect};
-use ponto::conversation::{Channel, Conversation, Message};
+use ponto::conversation::{Channel, Conversation, Labels, Message};
 use ponto::decision::policy::{PolicyInput, check_message};
 use ponto::decision::{
     Action, DecisionConfig, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
@@ -128,6 +128,7 @@ fn message_checks(messages: Vec<Message>, locale: Option<&str>) -> Vec<ReasonCod
         channel: Channel::WebChat,
         locale: locale.map(str::to_owned),
         customer: None,
+        labels: Labels::default(),
         messages,
     };
     let question = conversation.pending_question();

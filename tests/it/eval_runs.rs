@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ponto::app::App;
-use ponto::conversation::{Channel, Conversation, Message, Role, WorkspaceId};
+use ponto::conversation::{Channel, Conversation, Labels, Message, Role, WorkspaceId};
 use ponto::decision::Mode;
 use ponto::inference::models::Silent;
 use ponto::knowledge::{IngestRequest, Silent as NoProgress};
@@ -209,6 +209,7 @@ fn conversation(id: &str, text: &str) -> Conversation {
         channel: Channel::WebChat,
         locale: None,
         customer: None,
+        labels: Labels::default(),
         messages: vec![Message { id: format!("{id}-1"), role: Role::Customer, text: text.into(), at: None }],
     }
 }

@@ -5,12 +5,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ponto::conversation::{Language, WorkspaceId};
+use ponto::conversation::{Audience, Labels, Language, WorkspaceId};
 use ponto::inference::openai::ApiKey;
 use ponto::retrieval::Passage;
 use ponto::retrieval::index::edge::EdgeIndex;
 use ponto::retrieval::index::server::ServerIndex;
-use ponto::retrieval::index::{IndexConfig, IndexError, IndexHits, IndexPoint, IndexQuery, PassageIndex};
+use ponto::retrieval::index::{
+    ChangeSetId, IndexConfig, IndexError, IndexHits, IndexPoint, IndexQuery, PassageIndex, Selection,
+    Snapshot,
+};
 use uuid::Uuid;
 
 use crate::support::embedder::HashEmbedder;
@@ -40,6 +43,9 @@ fn passage(tenant: &str, name: &str, language: Option<Language>, text: &str) -> 
         url: Some(format!("https://shop.example/{name}")),
         span: (3, 3 + text.chars().count()),
         ordinal: 7,
+        version: 0,
+        audience: Audience::Public,
+        labels: Labels::default(),
     }
 }
 
@@ -48,7 +54,14 @@ fn point(passage: Passage) -> IndexPoint {
 }
 
 fn query(text: &str, language: Option<Language>) -> IndexQuery {
-    IndexQuery { text: text.into(), language, only: None, dense: HashEmbedder::vector(text), limit: 10 }
+    IndexQuery {
+        text: text.into(),
+        language,
+        only: None,
+        dense: HashEmbedder::vector(text),
+        limit: 10,
+        selection: Selection::default(),
+    }
 }
 
 fn names(list: &[(Passage, f32)]) -> Vec<&str> {
@@ -112,7 +125,76 @@ conformance!(
     large_batches_are_stored_whole,
     wrong_vectors_and_ids_are_refused,
     searches_and_updates_run_side_by_side,
+    what_is_staged_or_retired_is_out_of_sight,
+    audiences_and_labels_narrow_a_search,
 );
+
+async fn what_is_staged_or_retired_is_out_of_sight(index: &dyn PassageIndex) {
+    let text = "delivery takes three days";
+    let named = |name: &str| passage(SHOP, name, Some(Language::En), text);
+    index.upsert(vec![point(named("stays")), point(named("goes"))]).await.unwrap();
+    index.stage(ChangeSetId(7), vec![point(named("comes"))]).await.unwrap();
+    let goes = named("goes").id;
+    index.retire(&workspace(BANK), vec![goes.clone()], "7-1").await.unwrap();
+    let seen = async |staged: &[&str], retired: &[&str]| {
+        let marks = |marks: &[&str]| marks.iter().map(ToString::to_string).collect();
+        let snapshot = Snapshot { staged: marks(staged), retired: marks(retired), ..Snapshot::default() };
+        let selection = Selection { snapshot, ..Selection::default() };
+        let query = IndexQuery { selection, ..query(text, Some(Language::En)) };
+        let hits = index.search(&workspace(SHOP), query).await.unwrap();
+        let (mut dense, mut sparse) = (names(&hits.dense), names(&hits.sparse));
+        dense.sort_unstable();
+        sparse.sort_unstable();
+        assert_eq!(dense, sparse);
+        dense.into_iter().map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(seen(&["6", "7"], &["7-1"]).await, ["goes", "stays"], "another tenant retires nothing");
+    index.retire(&workspace(SHOP), vec![goes.clone(), id("never seen")], "7-1").await.unwrap();
+    assert_eq!(seen(&["7"], &[]).await, ["goes", "stays"], "before the commit");
+    assert_eq!(seen(&[], &["6-1", "7-1"]).await, ["comes", "stays"], "after it");
+    assert_eq!(seen(&[], &[]).await, ["comes", "goes", "stays"]);
+    // A passage that comes back is as new.
+    index.upsert(vec![point(named("goes"))]).await.unwrap();
+    assert_eq!(seen(&[], &["7-1"]).await, ["comes", "goes", "stays"]);
+    assert!(index.retire(&workspace(SHOP), vec!["not an id".into()], "x").await.is_err());
+    index.retire(&workspace(SHOP), vec![], "x").await.unwrap();
+}
+
+async fn audiences_and_labels_narrow_a_search(index: &dyn PassageIndex) {
+    let text = "delivery takes three days";
+    let labelled = |name: &str, audience, labels: &[&str]| {
+        let labels = Labels::parse(labels).unwrap();
+        point(Passage { audience, labels, ..passage(SHOP, name, Some(Language::En), text) })
+    };
+    let points = vec![
+        labelled("plain", Audience::Public, &[]),
+        labelled("internal", Audience::Agents, &["region=br"]),
+        labelled("br", Audience::Public, &["region=br", "product=x"]),
+        labelled("both", Audience::Public, &["region=br", "region=pt"]),
+        labelled("pt", Audience::Public, &["region=pt"]),
+    ];
+    let whole = points[2].passage.clone();
+    index.upsert(points).await.unwrap();
+    let seen = async |public_only, labels: &[&str]| {
+        let selection =
+            Selection { public_only, labels: Labels::parse(labels).unwrap(), ..Selection::default() };
+        let query = IndexQuery { selection, ..query(text, Some(Language::En)) };
+        let hits = index.search(&workspace(SHOP), query).await.unwrap();
+        assert_eq!(hits.dense.len(), hits.sparse.len());
+        if let Some((found, _)) = hits.dense.iter().find(|(found, _)| found.document_id == "br") {
+            assert_eq!(*found, whole);
+        }
+        let mut names: Vec<_> = names(&hits.dense).into_iter().map(ToOwned::to_owned).collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(seen(false, &[]).await, ["both", "br", "internal", "plain", "pt"]);
+    assert_eq!(seen(true, &[]).await, ["both", "br", "plain", "pt"]);
+    assert_eq!(seen(false, &["region=br"]).await, ["both", "br", "internal", "plain"]);
+    assert_eq!(seen(true, &["region=pt", "product=y"]).await, ["both", "plain", "pt"]);
+    assert_eq!(seen(false, &["region=br", "region=pt", "product=x"]).await.len(), 5);
+    assert_eq!(seen(true, &["region=us"]).await, ["plain"]);
+}
 
 async fn owners_are_told_of_known_passages_alone(index: &dyn PassageIndex) {
     let (mine, theirs) = (passage(SHOP, "a", None, "um"), passage(BANK, "b", None, "dois"));

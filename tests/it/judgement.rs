@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use ponto::conversation::{Language, WorkspaceId};
+use ponto::conversation::{Audience, Labels, Language, WorkspaceId};
 use ponto::generation::{Citation, Draft, Production};
 use ponto::inference::{Embedder, FinishReason, ModelInfo, TokenUsage};
 use ponto::judgement::calibration::{Calibration, CalibrationKey, Calibrations};
@@ -28,6 +28,9 @@ fn hit() -> Retrieved {
             url: None,
             span: (0, PASSAGE.chars().count()),
             ordinal: 0,
+            version: 0,
+            audience: Audience::Public,
+            labels: Labels::default(),
         },
         scores: Scores { dense: Some(0.9), sparse: Some(5.0), coverage: 0.8, fused: 1.0 },
     }
@@ -44,6 +47,7 @@ fn draft(text: &str, model: &str) -> Draft {
             title: "Refunds".into(),
             url: None,
             quote: PASSAGE.into(),
+            version: 1,
         }],
         production: Production {
             model: ModelInfo {

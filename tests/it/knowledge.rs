@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ponto::conversation::{Clock, Language, WorkspaceId};
+use ponto::conversation::{Clock, Labels, Language, WorkspaceId};
 use ponto::inference::{Embedder, Purpose};
 use ponto::knowledge::{Format, KnowledgeConfig, Library, NewDocument};
 use ponto::retrieval::index::edge::EdgeIndex;
-use ponto::retrieval::index::{IndexQuery, PassageIndex};
+use ponto::retrieval::index::{IndexQuery, PassageIndex, Selection};
 use ponto::store::sqlite::SqliteStore;
 use ponto::store::{Documents, Store};
 use serde_json::Value;
@@ -71,6 +71,8 @@ fn document(number: usize, version: usize) -> NewDocument {
         title: Some(format!("Document {number}")),
         url: None,
         language: Some(Language::En),
+        audience: None,
+        labels: Labels::default(),
         format: Format::Markdown,
         content: body,
     }
@@ -189,8 +191,14 @@ async fn a_changed_document_is_found_by_its_new_words_alone() {
     parts.library.put(&shop(), document(1, 2)).await.unwrap();
     let found = async |words: &str| {
         let dense = HashEmbedder::new().embed(vec![words.into()], Purpose::Query).await.unwrap().remove(0);
-        let query =
-            IndexQuery { text: words.into(), language: Some(Language::En), only: None, dense, limit: 10 };
+        let query = IndexQuery {
+            text: words.into(),
+            language: Some(Language::En),
+            only: None,
+            dense,
+            limit: 10,
+            selection: Selection::default(),
+        };
         let hits = parts.index.search(&shop(), query).await.unwrap();
         hits.sparse.into_iter().map(|(passage, _)| passage.text).collect::<Vec<_>>()
     };

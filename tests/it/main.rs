@@ -26,3 +26,4 @@ mod retrieval;
 mod serve;
 mod store;
 mod support;
+mod versions;

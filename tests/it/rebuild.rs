@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use ponto::app::App;
-use ponto::conversation::{Channel, Conversation, Language, Message, Role, WorkspaceId};
+use ponto::conversation::{Channel, Conversation, Labels, Language, Message, Role, WorkspaceId};
 use ponto::decision::Mode;
 use ponto::inference::models::Silent;
 use ponto::inference::{Embedder, EmbedderInfo, InferenceError, Purpose};
@@ -51,6 +51,8 @@ async fn put_documents(library: &Library) {
             title: None,
             url: None,
             language: Some(Language::Pt),
+            audience: None,
+            labels: Labels::default(),
             format: Format::Markdown,
             content: text.into(),
         };
@@ -156,6 +158,7 @@ async fn while_the_index_is_rebuilt_the_server_answers_says_so_and_can_be_stoppe
         channel: Channel::WebChat,
         locale: Some("pt-BR".into()),
         customer: None,
+        labels: Labels::default(),
         messages: vec![Message {
             id: "m".into(),
             role: Role::Customer,

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use ponto::conversation::{Language, WorkspaceId};
+use ponto::conversation::{Audience, Labels, Language, WorkspaceId};
 use ponto::inference::{Embedder, EmbedderInfo, InferenceError, Purpose};
 use ponto::retrieval::index::edge::EdgeIndex;
 use ponto::retrieval::index::{IndexPoint, PassageIndex};
@@ -53,6 +53,9 @@ impl Fixture {
                     url: None,
                     span: (0, text.chars().count()),
                     ordinal: 0,
+                    version: 0,
+                    audience: Audience::Public,
+                    labels: Labels::default(),
                 };
                 IndexPoint { dense: HashEmbedder::vector(text), passage }
             })

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ponto::conversation::{Channel, Conversation, Customer, Language, Message, Role, WorkspaceId};
+use ponto::conversation::{
+    Audience, Channel, Conversation, Customer, Labels, Language, Message, Role, WorkspaceId,
+};
 use ponto::decision::{Action, Decision, Mode, PolicyCheck, Reason, ReasonCode, Verdict};
 use ponto::generation::Citation;
 use ponto::inference::TokenUsage;
@@ -13,6 +15,7 @@ use ponto::store::sqlite::SqliteStore;
 use ponto::store::suggestion::{
     Answer, Feedback, FeedbackOutcome, Handoff, PublicDraft, Suggestion, Timings, Trace, Usage,
 };
+use ponto::store::versions::{ChangeKind, Staged};
 use ponto::store::{
     ANSWER_KEPT, CLAIM_STALE, Claim, Document, Documents, KeyRecord, Keys, Page, Removal, Scope, Store,
     StoreError, Suggestions, Visit,
@@ -44,6 +47,9 @@ fn document(workspace_name: &str, id: &str, source: &str) -> Document {
         content_hash: "h1".into(),
         text: "olá, çãé 🚚".into(),
         updated_at: at(0),
+        version: 1,
+        audience: Audience::Public,
+        labels: Labels::default(),
     }
 }
 
@@ -59,7 +65,41 @@ fn passage(document: &Document, id: &str, ordinal: u32) -> Passage {
         url: document.url.clone(),
         span: (3, 9),
         ordinal,
+        version: 0,
+        audience: Audience::Public,
+        labels: Labels::default(),
     }
+}
+
+fn staged(document: &Document, passages: &[Passage]) -> Staged {
+    Staged {
+        document: document.clone(),
+        passages: passages.to_vec(),
+        text_hash: format!("hash of {}", document.text),
+        restores: None,
+        refuses: Vec::new(),
+    }
+}
+
+/// Puts a document in a change set of its own; returns the generation.
+async fn put(store: &dyn Store, document: &Document, passages: &[Passage]) -> Result<i64, StoreError> {
+    let change = store.open(&document.workspace, ChangeKind::Put, at(0)).await?;
+    store.stage(change, &staged(document, passages)).await?;
+    let plan = store.plan(change).await?;
+    Ok(store.commit(change, &plan).await?.expect("nothing came between"))
+}
+
+/// Removes a document in a change set of its own; returns the ids of its passages.
+async fn delete(store: &dyn Store, workspace: &WorkspaceId, id: &str) -> Option<Vec<String>> {
+    let change = store.open(workspace, ChangeKind::Put, at(0)).await.unwrap();
+    if !store.stage_removal(change, workspace, id, &[]).await.unwrap() {
+        store.discard(change).await.unwrap();
+        return None;
+    }
+    let plan = store.plan(change).await.unwrap();
+    let ids = store.retiring(change, "", 100).await.unwrap();
+    store.commit(change, &plan).await.unwrap().expect("nothing came between");
+    Some(ids)
 }
 
 fn ids(passages: &[Passage]) -> Vec<String> {
@@ -72,8 +112,8 @@ async fn a_document_reads_back_as_it_was_put() {
         let whole = document("a", "d1", "s1");
         let bare = Document { url: None, language: None, ..document("a", "d2", "s2") };
         let passages = [passage(&whole, "p1", 1), passage(&whole, "p0", 0)];
-        store.put(&whole, &passages).await.unwrap();
-        store.put(&bare, &[]).await.unwrap();
+        put(&*store, &whole, &passages).await.unwrap();
+        put(&*store, &bare, &[]).await.unwrap();
         let a = workspace("a");
         assert_eq!(Documents::get(&*store, &a, "d1").await.unwrap(), Some(whole.clone()), "{kind}");
         assert_eq!(Documents::get(&*store, &a, "d2").await.unwrap(), Some(bare.clone()), "{kind}");
@@ -87,23 +127,23 @@ async fn a_document_reads_back_as_it_was_put() {
 async fn nothing_crosses_workspaces() {
     for (kind, store, _folder) in stores().await {
         let mine = document("a", "d1", "s1");
-        store.put(&mine, &[passage(&mine, "p1", 0)]).await.unwrap();
+        put(&*store, &mine, &[passage(&mine, "p1", 0)]).await.unwrap();
         let b = workspace("b");
         assert_eq!(Documents::get(&*store, &b, "d1").await.unwrap(), None, "{kind}");
         assert_eq!(store.by_source(&b, "s1").await.unwrap(), None, "{kind}");
         assert_eq!(store.state(&b, "s1", "e").await.unwrap(), None, "{kind}");
         assert_eq!(store.sources(&b, "").await.unwrap(), [], "{kind}");
         assert_eq!(store.passages(&b, "d1").await.unwrap(), [], "{kind}");
-        assert_eq!(store.delete(&b, "d1").await.unwrap(), None, "{kind}");
+        assert_eq!(delete(&*store, &b, "d1").await, None, "{kind}");
         assert!(Documents::list(&*store, &b, page(None, 10)).await.unwrap().items.is_empty(), "{kind}");
 
         // The same source and the same document id in another workspace is another document.
         let theirs = document("b", "d1", "s1");
-        store.put(&theirs, &[passage(&theirs, "p2", 0)]).await.unwrap();
+        put(&*store, &theirs, &[passage(&theirs, "p2", 0)]).await.unwrap();
         assert_eq!(Documents::get(&*store, &workspace("a"), "d1").await.unwrap(), Some(mine), "{kind}");
 
         // A passage cannot be taken over.
-        let error = store.put(&theirs, &[passage(&theirs, "p1", 0)]).await.unwrap_err();
+        let error = put(&*store, &theirs, &[passage(&theirs, "p1", 0)]).await.unwrap_err();
         assert!(matches!(error, StoreError::Invalid(_)), "{kind}: {error:?}");
         assert_eq!(store.passages(&b, "d1").await.unwrap().len(), 1, "{kind}: the refusal changed nothing");
 
@@ -122,32 +162,32 @@ async fn a_replaced_document_leaves_the_index_its_work() {
         let a = workspace("a");
         let first = document("a", "d1", "s1");
         let old = [passage(&first, "p0", 0), passage(&first, "p1", 1), passage(&first, "p2", 2)];
-        store.put(&first, &old).await.unwrap();
+        put(&*store, &first, &old).await.unwrap();
         assert_eq!(ids(&store.not_indexed("e1", 10).await.unwrap()), ["p0", "p1", "p2"], "{kind}");
         assert_eq!(ids(&store.not_indexed("e1", 2).await.unwrap()), ["p0", "p1"], "{kind}: limited");
         assert_eq!(store.count_not_indexed("e1").await.unwrap(), 3, "{kind}");
-        store.mark_indexed(&ids(&old), "e1").await.unwrap();
+        store.mark_indexed(&workspace("a"), &ids(&old), "e1").await.unwrap();
         assert!(store.not_indexed("e1", 10).await.unwrap().is_empty(), "{kind}");
         let counts = (store.count_not_indexed("e1").await, store.count_not_indexed("e2").await);
         assert_eq!((counts.0.unwrap(), counts.1.unwrap()), (0, 3), "{kind}: for each embedder");
         assert_eq!(store.state(&a, "s1", "e1").await.unwrap().unwrap().not_indexed, 0, "{kind}");
 
-        // p0 stays as it was, p1 changes its heading, p2 goes, p3 comes.
+        // p0 stays, p1 becomes p4 with another heading, p2 goes, p3 comes.
         let second = Document { content_hash: "h2".into(), updated_at: at(9), ..first.clone() };
-        let changed = Passage { heading_path: vec!["Outro".into()], ..old[1].clone() };
-        store.put(&second, &[old[0].clone(), changed, passage(&second, "p3", 2)]).await.unwrap();
-        assert_eq!(ids(&store.not_indexed("e1", 10).await.unwrap()), ["p1", "p3"], "{kind}");
-        let gone = Removal { workspace: a.clone(), passage_id: "p2".into() };
-        assert_eq!(store.removals(10).await.unwrap(), [gone], "{kind}");
+        let changed = Passage { id: "p4".into(), heading_path: vec!["Outro".into()], ..old[1].clone() };
+        put(&*store, &second, &[old[0].clone(), changed, passage(&second, "p3", 2)]).await.unwrap();
+        assert_eq!(ids(&store.not_indexed("e1", 10).await.unwrap()), ["p4", "p3"], "{kind}");
+        let gone = ["p1", "p2"].map(|id| Removal { workspace: a.clone(), passage_id: id.into() });
+        assert_eq!(store.removals(10).await.unwrap(), gone, "{kind}");
         let state = store.state(&a, "s1", "e1").await.unwrap().unwrap();
         assert_eq!((state.content_hash.as_str(), state.not_indexed, state.passages), ("h2", 2, 3), "{kind}");
-        assert_eq!(store.passage_ids().await.unwrap(), ["p0", "p1", "p3"], "{kind}");
+        assert_eq!(store.passage_ids().await.unwrap(), ["p0", "p3", "p4"], "{kind}");
 
         // A passage that comes back is not removed.
-        store.put(&second, &[old[2].clone()]).await.unwrap();
+        put(&*store, &second, &[old[2].clone()]).await.unwrap();
         let removals: Vec<String> =
             store.removals(10).await.unwrap().into_iter().map(|removal| removal.passage_id).collect();
-        assert_eq!(removals, ["p0", "p1", "p3"], "{kind}");
+        assert_eq!(removals, ["p0", "p1", "p3", "p4"], "{kind}");
         store.removed(&removals).await.unwrap();
         assert!(store.removals(10).await.unwrap().is_empty(), "{kind}");
     }
@@ -158,8 +198,8 @@ async fn another_embedder_finds_everything_to_do() {
     for (kind, store, _folder) in stores().await {
         let document = document("a", "d1", "s1");
         let passages = [passage(&document, "p0", 0), passage(&document, "p1", 1)];
-        store.put(&document, &passages).await.unwrap();
-        store.mark_indexed(&ids(&passages), "m").await.unwrap();
+        put(&*store, &document, &passages).await.unwrap();
+        store.mark_indexed(&workspace("a"), &ids(&passages), "m").await.unwrap();
         for other in ["a", "z", ""] {
             assert_eq!(store.not_indexed(other, 10).await.unwrap().len(), 2, "{kind}: {other}");
         }
@@ -175,13 +215,108 @@ async fn a_deleted_document_is_gone_and_queued_for_the_index() {
     for (kind, store, _folder) in stores().await {
         let a = workspace("a");
         let document = document("a", "d1", "s1");
-        store.put(&document, &[passage(&document, "p0", 0), passage(&document, "p1", 1)]).await.unwrap();
-        assert_eq!(store.delete(&a, "d1").await.unwrap(), Some(vec!["p0".into(), "p1".into()]), "{kind}");
-        assert_eq!(store.delete(&a, "d1").await.unwrap(), None, "{kind}");
+        put(&*store, &document, &[passage(&document, "p0", 0), passage(&document, "p1", 1)]).await.unwrap();
+        assert_eq!(delete(&*store, &a, "d1").await, Some(vec!["p0".into(), "p1".into()]), "{kind}");
+        assert_eq!(delete(&*store, &a, "d1").await, None, "{kind}");
         assert_eq!(Documents::get(&*store, &a, "d1").await.unwrap(), None, "{kind}");
         assert!(store.passage_ids().await.unwrap().is_empty(), "{kind}");
         assert_eq!(store.removals(10).await.unwrap().len(), 2, "{kind}");
         assert_eq!(store.removals(1).await.unwrap().len(), 1, "{kind}: limited");
+    }
+}
+
+#[tokio::test]
+async fn what_is_staged_counts_when_it_is_committed_and_not_before() {
+    for (kind, store, _folder) in stores().await {
+        let a = workspace("a");
+        let first = document("a", "d1", "s1");
+        assert_eq!(put(&*store, &first, &[passage(&first, "p0", 0)]).await.unwrap(), 1, "{kind}");
+        assert_eq!(
+            put(&*store, &document("b", "d1", "s1"), &[]).await.unwrap(),
+            1,
+            "{kind}: each on its own"
+        );
+
+        store.forget_settled().await.unwrap();
+        let change = store.open(&a, ChangeKind::Sync, at(1)).await.unwrap();
+        let second = Document { text: "outro".into(), ..first.clone() };
+        store.stage(change, &staged(&second, &[passage(&second, "p1", 0)])).await.unwrap();
+        let snapshot = store.snapshot(&a).await.unwrap();
+        assert_eq!((snapshot.generation, snapshot.staged), (1, vec![change.mark()]), "{kind}");
+        assert_eq!(Documents::get(&*store, &a, "d1").await.unwrap(), Some(first.clone()), "{kind}");
+        assert_eq!(ids(&store.staged_not_indexed(change, "e", 9).await.unwrap()), ["p1"], "{kind}");
+        let state = store.staged(change, &a, "d1", "e").await.unwrap().unwrap();
+        assert_eq!((state.content_hash.as_str(), state.not_indexed), ("h1", 1), "{kind}");
+        store.mark_indexed(&a, &["p1".into(), "stray".into()], "e").await.unwrap();
+        assert_eq!(store.removals(9).await.unwrap().len(), 1, "{kind}: what nobody wants is a removal");
+        store.removed(&["stray".into()]).await.unwrap();
+
+        let plan = store.plan(change).await.unwrap();
+        assert_eq!(store.retiring(change, "", 9).await.unwrap(), ["p0"], "{kind}");
+        assert_eq!(store.commit(change, &plan).await.unwrap(), Some(2), "{kind}");
+        assert_eq!(store.commit(change, &plan).await.unwrap(), None, "{kind}: once");
+        let now = Documents::get(&*store, &a, "d1").await.unwrap().unwrap();
+        assert_eq!(now, Document { version: 2, ..second }, "{kind}");
+        assert!(store.not_indexed("e", 9).await.unwrap().is_empty(), "{kind}: it was indexed already");
+        let snapshot = store.snapshot(&a).await.unwrap();
+        assert_eq!((snapshot.staged, snapshot.retired), (vec![], vec![plan.mark]), "{kind}");
+        for (generation, version) in [(1, 1), (2, 2), (3, 2)] {
+            let versions = store.versions_at(&a, generation, &["d1".into()]).await.unwrap();
+            assert_eq!(versions["d1"], version, "{kind}: in generation {generation}");
+        }
+        store.forget_settled().await.unwrap();
+        assert_eq!(store.snapshot(&a).await.unwrap().retired.len(), 1, "{kind}: not swept yet");
+        store.removed(&["p0".into()]).await.unwrap();
+        store.forget_settled().await.unwrap();
+        assert!(store.snapshot(&a).await.unwrap().retired.is_empty(), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_to_stage_a_document_has_it() {
+    for (kind, store, _folder) in stores().await {
+        let a = workspace("a");
+        let (one, two) = (document("a", "d1", "s1"), document("a", "d2", "s2"));
+        let sync = store.open(&a, ChangeKind::Sync, at(1)).await.unwrap();
+        store.stage(sync, &staged(&one, &[passage(&one, "p1", 0)])).await.unwrap();
+        store.stage(sync, &staged(&two, &[passage(&two, "p2", 0)])).await.unwrap();
+        let plan = store.plan(sync).await.unwrap();
+        let quick = Document { content_hash: "quick".into(), ..one.clone() };
+        put(&*store, &quick, &[passage(&quick, "p3", 0)]).await.unwrap();
+        assert_eq!(store.commit(sync, &plan).await.unwrap(), None, "{kind}: not what was planned");
+        let plan = store.plan(sync).await.unwrap();
+        assert_eq!(plan.documents, 1, "{kind}");
+        assert_eq!(store.commit(sync, &plan).await.unwrap(), Some(2), "{kind}");
+        let kept = Documents::get(&*store, &a, "d1").await.unwrap().unwrap();
+        assert_eq!(kept.content_hash, "quick", "{kind}");
+        assert_eq!(store.passage_ids().await.unwrap(), ["p2", "p3"], "{kind}");
+        assert_eq!(store.removals(9).await.unwrap().len(), 1, "{kind}: p1 may be in the index");
+
+        // A run that was interrupted: what the next one does not want is dropped.
+        let sync = store.open(&a, ChangeKind::Sync, at(1)).await.unwrap();
+        for (name, id) in [("d3", "p4"), ("d4", "p5")] {
+            let document = document("a", name, name);
+            store.stage(sync, &staged(&document, &[passage(&document, id, 0)])).await.unwrap();
+        }
+        assert_eq!(store.resume(&a).await.unwrap(), Some(sync), "{kind}");
+        assert_eq!(store.resume(&workspace("b")).await.unwrap(), None, "{kind}");
+        store.see(&a, "d4").await.unwrap();
+        let plan = store.plan(sync).await.unwrap();
+        store.commit(sync, &plan).await.unwrap().unwrap();
+        assert!(Documents::get(&*store, &a, "d3").await.unwrap().is_none(), "{kind}");
+        assert!(Documents::get(&*store, &a, "d4").await.unwrap().is_some(), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn one_sync_of_a_workspace_runs_at_a_time() {
+    for (kind, store, _folder) in stores().await {
+        let held = store.lock_sync(&workspace("a")).await.unwrap();
+        assert!(held.is_some(), "{kind}");
+        assert!(store.lock_sync(&workspace("a")).await.unwrap().is_none(), "{kind}");
+        assert!(store.lock_sync(&workspace("b")).await.unwrap().is_some(), "{kind}");
+        drop(held);
+        assert!(store.lock_sync(&workspace("a")).await.unwrap().is_some(), "{kind}");
     }
 }
 
@@ -194,7 +329,9 @@ async fn lists_page_through_everything_once() {
     for (kind, store, _folder) in stores().await {
         let a = workspace("a");
         for number in 0..7 {
-            store.put(&document("a", &format!("d{number}"), &format!("s/{number}_%'é")), &[]).await.unwrap();
+            put(&*store, &document("a", &format!("d{number}"), &format!("s/{number}_%'é")), &[])
+                .await
+                .unwrap();
             let action = if number == 3 { Action::Escalate } else { Action::Draft };
             let suggestion = suggestion("a", &format!("sug_{number}"), "m-1", action);
             Suggestions::insert(&*store, &suggestion).await.unwrap();
@@ -274,6 +411,7 @@ fn suggestion(workspace_name: &str, id: &str, message_id: &str, action: Action) 
                     title: "Prazos".into(),
                     url: None,
                     quote: "3 dias".into(),
+                    version: 1,
                 }],
             }],
             confidence: confidence.clone(),
@@ -301,6 +439,7 @@ fn suggestion(workspace_name: &str, id: &str, message_id: &str, action: Action) 
             channel: Channel::Whatsapp,
             locale: Some("pt-BR".into()),
             customer: Some(Customer { id: "u-9".into(), name: Some("Ana".into()) }),
+            labels: Labels::default(),
             messages: vec![
                 Message {
                     id: message_id.into(),
@@ -488,7 +627,7 @@ async fn what_was_acknowledged_is_there_after_reopening() {
     let whole = document("a", "d1", "s1");
     {
         let store = SqliteStore::open(&path).await.unwrap();
-        store.put(&whole, &[passage(&whole, "p0", 0)]).await.unwrap();
+        put(&store, &whole, &[passage(&whole, "p0", 0)]).await.unwrap();
     }
     let store = SqliteStore::open(&path).await.unwrap();
     assert_eq!(Documents::get(&store, &workspace("a"), "d1").await.unwrap(), Some(whole));

@@ -12,7 +12,7 @@ use crate::api::auth::Caller;
 use crate::api::error::{ApiError, FieldError};
 use crate::api::extract::{Json, Path, QueryString};
 use crate::api::state::Api;
-use crate::conversation::Language;
+use crate::conversation::{Audience, Labels, Language};
 use crate::knowledge::{Change, Format, NewDocument};
 use crate::store::{Document, Documents, Listed};
 
@@ -38,6 +38,12 @@ pub(super) struct DocumentRequest {
     /// Its language; detected when left out.
     #[serde(default)]
     language: Option<Language>,
+    /// Who may read it; what the document says of itself when left out, else `public`.
+    #[serde(default)]
+    audience: Option<Audience>,
+    /// Labels such as `product=x` and `region=br`, beside those that the document gives itself.
+    #[serde(default)]
+    labels: Labels,
     /// Content as plain text.
     #[serde(default)]
     text: Option<String>,
@@ -80,6 +86,12 @@ pub(super) struct DocumentSummary {
     url: Option<String>,
     /// Its language; null when it is none of the supported ones.
     language: Option<Language>,
+    /// Which of its versions this is, from 1.
+    version: u32,
+    /// Who may read it.
+    audience: Audience,
+    /// Labels such as `product=x`.
+    labels: Labels,
     /// When it was last changed.
     updated_at: DateTime<Utc>,
 }
@@ -106,8 +118,9 @@ pub(super) struct ListQuery {
 
 impl From<Document> for DocumentSummary {
     fn from(document: Document) -> Self {
-        let Document { id, source, title, url, language, updated_at, .. } = document;
-        Self { id, source, title, url, language, updated_at }
+        let Document { id, source, title, url, language, version, audience, labels, updated_at, .. } =
+            document;
+        Self { id, source, title, url, language, version, audience, labels, updated_at }
     }
 }
 
@@ -213,6 +226,8 @@ fn read(request: DocumentRequest) -> Result<NewDocument, ApiError> {
                     title: request.title,
                     url: request.url,
                     language: request.language,
+                    audience: request.audience,
+                    labels: request.labels,
                     format,
                     content,
                 });

@@ -7,9 +7,11 @@ use utoipa_axum::routes;
 mod documents;
 pub(super) mod events;
 pub(super) mod feedback;
+mod gaps;
 mod search;
 mod suggest;
 mod suggestions;
+mod versions;
 
 use super::error::{ApiError, Code};
 use super::state::Api;
@@ -26,9 +28,14 @@ pub(super) fn routes(api: &Api) -> OpenApiRouter<Api> {
         .routes(routes!(events::follow));
     let knowledge = OpenApiRouter::new()
         .routes(routes!(documents::put, documents::list))
+        .routes(routes!(versions::rollback))
+        .routes(routes!(versions::allow))
         .route_layer(from_fn_with_state(api.clone(), idempotency::once))
         .routes(routes!(documents::get, documents::delete))
+        .routes(routes!(versions::list))
+        .routes(routes!(versions::diff))
         .routes(routes!(search::search))
+        .routes(routes!(gaps::list))
         .route_layer(from_fn_with_state(api.clone(), admission::bounded));
     OpenApiRouter::new().merge(scoped(api, Scope::Feedback, feedback)).merge(scoped(
         api,

@@ -8,8 +8,8 @@ use crate::api::auth::Caller;
 use crate::api::error::{ApiError, FieldError};
 use crate::api::extract::Json;
 use crate::api::state::Api;
-use crate::conversation::Language;
-use crate::retrieval::Retrieved;
+use crate::conversation::{Audience, Labels, Language};
+use crate::retrieval::{Retrieved, Within};
 
 const LONGEST_QUERY: usize = 4_000;
 const MOST_PASSAGES: usize = 50;
@@ -26,6 +26,12 @@ pub(super) struct SearchRequest {
     /// 1 to 50; left out: as many as a draft would get. Retrieval may find fewer.
     #[serde(default)]
     limit: Option<usize>,
+    /// `public` keeps to what customers may read; `agents`, or left out, searches everything.
+    #[serde(default)]
+    audience: Option<Audience>,
+    /// For each key, only passages with one of these labels, and those that have none of that key.
+    #[serde(default)]
+    labels: Labels,
 }
 
 /// What was found.
@@ -55,8 +61,12 @@ pub(super) async fn search(
     if !errors.is_empty() {
         return Err(ApiError::invalid(errors));
     }
-    let mut passages =
-        api.app.retriever.retrieve(&caller.workspace, &request.query, request.language).await?;
+    let within = Within { public_only: request.audience == Some(Audience::Public), labels: request.labels };
+    let mut passages = api
+        .app
+        .retriever
+        .retrieve_within(&caller.workspace, &request.query, request.language, &within)
+        .await?;
     passages.truncate(request.limit.unwrap_or(MOST_PASSAGES));
     Ok(axum::Json(SearchResult { passages }))
 }

@@ -16,6 +16,7 @@ use crate::judgement::Judgement;
 use crate::retrieval::Retrieved;
 use crate::settings::Problem;
 
+mod agents_only_source;
 mod asks_for_human;
 mod complaint;
 mod identifiers;
@@ -31,6 +32,8 @@ mod reply_window_closed;
 mod too_long;
 mod ungrounded;
 mod unsupported_language;
+
+pub use identifiers::masked;
 
 /// What the checks read.
 #[derive(Debug, Clone, Copy)]
@@ -91,9 +94,10 @@ const PASSAGES: [(ReasonCode, Check); 2] =
     [(ReasonCode::Injection, injection::check), (ReasonCode::NothingRelevant, nothing_relevant::check)];
 
 /// Checks that need a draft and its judgement.
-const DRAFT: [(ReasonCode, Check); 5] = [
+const DRAFT: [(ReasonCode, Check); 6] = [
     (ReasonCode::NoAnswerInSources, no_answer_in_sources::check),
     (ReasonCode::Ungrounded, ungrounded::check),
+    (ReasonCode::AgentsOnlySource, agents_only_source::check),
     (ReasonCode::LanguageMismatch, language_mismatch::check),
     (ReasonCode::PersonalData, personal_data::check),
     (ReasonCode::TooLong, too_long::check),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::{DecisionConfig, PolicyInput};
-use crate::conversation::{Channel, Conversation, Language, Message, Role};
+use crate::conversation::{Channel, Conversation, Labels, Language, Message, Role};
 use crate::generation::Draft;
 pub(super) use crate::judgement::tests::{draft, hit};
 use crate::judgement::{Confidence, Judgement, SentenceGrounding};
@@ -30,6 +30,7 @@ impl Case {
             channel: Channel::WebChat,
             locale: None,
             customer: None,
+            labels: Labels::default(),
             messages: vec![Message {
                 id: "m".into(),
                 role: Role::Customer,

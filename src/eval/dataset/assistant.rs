@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::retrieval::Turn;
 use super::{DatasetError, Hasher, Suite, jsonl};
-use crate::conversation::{Channel, Conversation, Language, Message};
+use crate::conversation::{Channel, Conversation, Labels, Language, Message};
 use crate::decision::Action;
 
 /// Documents and conversations.
@@ -70,6 +70,7 @@ impl Row {
             channel: self.channel,
             locale: None,
             customer: None,
+            labels: Labels::default(),
             messages: self
                 .messages
                 .iter()

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Progress, messages, unless_cancelled};
 use crate::conversation::language::{Hint, detect};
-use crate::conversation::{Channel, Conversation, Language};
+use crate::conversation::{Channel, Conversation, Labels, Language};
 use crate::decision::policy::{PolicyInput, check_draft};
 use crate::decision::{DecisionConfig, ReasonCode, Verdict};
 use crate::eval::EvalError;
@@ -52,6 +52,7 @@ async fn case(row: &Row, judge: &Judge, config: &DecisionConfig, texts: bool) ->
         channel: Channel::Api,
         locale: None,
         customer: None,
+        labels: Labels::default(),
         messages: Vec::new(),
     };
     let checks = check_draft(&PolicyInput {
@@ -100,6 +101,7 @@ fn draft(text: &str, language: Language, passage: &str) -> Draft {
         citations: vec![Citation {
             passage_id: passage.to_owned(),
             document_id: passage.to_owned(),
+            version: 1,
             title: String::new(),
             url: None,
             quote: String::new(),

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Progress;
 use crate::conversation::language::{Hint, detect};
-use crate::conversation::{Channel, Conversation, Message, Role, WorkspaceId};
+use crate::conversation::{Audience, Channel, Conversation, Labels, Message, Role, WorkspaceId};
 use crate::decision::policy::{PolicyInput, check_message, personal_identifiers};
 use crate::decision::{DecisionConfig, PolicyCheck, ReasonCode, Verdict};
 use crate::eval::EvalError;
@@ -163,6 +163,7 @@ fn check(row: &Row, config: &DecisionConfig, retrieved: &[Retrieved]) -> Vec<Pol
         channel: row.channel.unwrap_or(Channel::Api),
         locale: None,
         customer: None,
+        labels: Labels::default(),
         messages: vec![Message { id: row.id.clone(), role: Role::Customer, text: text.to_owned(), at: None }],
     };
     check_message(&PolicyInput {
@@ -195,6 +196,9 @@ pub(super) fn retrieved(id: &str, text: &str) -> Retrieved {
             url: None,
             span: (0, text.chars().count()),
             ordinal: 0,
+            version: 1,
+            audience: Audience::Public,
+            labels: Labels::default(),
         },
         scores: Scores { dense: Some(1.0), sparse: None, coverage: 1.0, fused: 1.0 },
     }

@@ -10,7 +10,7 @@ use std::ops::Range;
 use crate::conversation::Language;
 use crate::text::collapse;
 
-use super::loaders::{Loaded, Pair, Structure};
+use super::loaders::{Loaded, Marks, Pair, Structure};
 
 mod blocks;
 mod packing;
@@ -59,6 +59,7 @@ pub(super) struct Own {
     pub(super) title: Option<String>,
     pub(super) url: Option<String>,
     pub(super) language: Option<Language>,
+    pub(super) marks: Marks,
 }
 
 /// Cuts a document, in the order of its text.
@@ -94,7 +95,12 @@ fn pair_chunks(text: &str, title: &str, pair: &Pair, limits: Limits) -> Vec<Chun
     // A pair stays whole as long as the embedder takes it, whatever the usual length of a passage.
     let whole = Limits { passage_chars: usize::MAX, ..limits };
     let answer = &text[pair.answer.clone()];
-    let own = Own { title: pair.title.clone(), url: pair.url.clone(), language: pair.language };
+    let own = Own {
+        title: pair.title.clone(),
+        url: pair.url.clone(),
+        language: pair.language,
+        marks: pair.marks.clone(),
+    };
     if chars(answer) <= whole.under(title, &headings) {
         return vec![Chunk { headings, bytes: pair.answer.clone(), own }];
     }

@@ -195,6 +195,7 @@ fn convert(content: &str) -> Result<Loaded, LoadError> {
         language: found.language,
         text,
         structure: Structure::Markdown,
+        ..Loaded::default()
     })
 }
 

@@ -1,8 +1,9 @@
-//! Markdown with optional front matter: `title`, `url` and `language` between two lines of `---`.
+//! Markdown with optional front matter: `title`, `url`, `language`, `audience` and `labels` between two lines of `---`.
 
 use pulldown_cmark::{Event, HeadingLevel, Parser, Tag, TagEnd};
 
 use super::{Loaded, Structure, check_language, check_url};
+use crate::conversation::{Audience, Labels};
 use crate::knowledge::LoadError;
 
 pub(super) fn load(content: &str) -> Result<Loaded, LoadError> {
@@ -64,6 +65,14 @@ fn read(lines: &[(usize, &str)], loaded: &mut Loaded) -> Result<(), LoadError> {
             "language" | "lang" => {
                 loaded.language =
                     Some(check_language(&value).map_err(|message| LoadError::at(number, message))?);
+            }
+            "audience" => {
+                loaded.marks.audience =
+                    Some(Audience::parse(&value).map_err(|message| LoadError::at(number, message))?);
+            }
+            "labels" => {
+                loaded.marks.labels =
+                    Labels::parse_list(&value).map_err(|message| LoadError::at(number, message))?;
             }
             _ => {}
         }

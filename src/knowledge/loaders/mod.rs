@@ -6,7 +6,7 @@ use unicode_normalization::{UnicodeNormalization, is_nfc};
 use url::Url;
 
 use super::{Format, LoadError};
-use crate::conversation::Language;
+use crate::conversation::{Audience, Labels, Language};
 
 pub(super) mod export;
 mod html;
@@ -23,10 +23,19 @@ pub(super) struct Loaded {
     pub(super) url: Option<String>,
     /// Its own word on its language.
     pub(super) language: Option<Language>,
+    /// Its own word on whom it is for.
+    pub(super) marks: Marks,
     /// What passages are cut from.
     pub(super) text: String,
     /// How `text` is structured.
     pub(super) structure: Structure,
+}
+
+/// Whom a document, or a row of it, says it is for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Marks {
+    pub(super) audience: Option<Audience>,
+    pub(super) labels: Labels,
 }
 
 /// How a text is structured.
@@ -54,6 +63,8 @@ pub(super) struct Pair {
     pub(super) url: Option<String>,
     /// Overrides the document's.
     pub(super) language: Option<Language>,
+    /// Overrides the document's audience, and adds to its labels.
+    pub(super) marks: Marks,
 }
 
 /// Reads a document. Fails on one that holds no text.

@@ -5,7 +5,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Loaded, Pair, Structure, check_language, check_url};
+use super::{Loaded, Marks, Pair, Structure, check_language, check_url};
+use crate::conversation::{Audience, Labels};
 use crate::knowledge::LoadError;
 use crate::text::{collapse, fold};
 
@@ -16,6 +17,8 @@ enum Column {
     Title,
     Url,
     Language,
+    Audience,
+    Labels,
 }
 
 fn column(name: &str) -> Option<Column> {
@@ -25,6 +28,8 @@ fn column(name: &str) -> Option<Column> {
         "title" | "titulo" | "titolo" => Column::Title,
         "url" | "link" => Column::Url,
         "language" | "lang" | "idioma" | "lingua" | "locale" => Column::Language,
+        "audience" | "publico" | "pubblico" => Column::Audience,
+        "labels" | "etiquetas" | "etichette" => Column::Labels,
         _ => return None,
     })
 }
@@ -42,6 +47,8 @@ struct Row {
     title: Option<String>,
     url: Option<String>,
     language: Option<String>,
+    audience: Option<String>,
+    labels: Option<String>,
 }
 
 impl Row {
@@ -56,6 +63,8 @@ impl Row {
             Column::Title => self.title = Some(value.to_owned()),
             Column::Url => self.url = Some(value.to_owned()),
             Column::Language => self.language = Some(value.to_owned()),
+            Column::Audience => self.audience = Some(value.to_owned()),
+            Column::Labels => self.labels = Some(value.to_owned()),
         }
     }
 }
@@ -81,6 +90,8 @@ impl Builder {
         }
         let url = row.url.as_deref().map(check_url).transpose();
         let language = row.language.as_deref().map(check_language).transpose();
+        let audience = row.audience.as_deref().map(Audience::parse).transpose();
+        let labels = row.labels.as_deref().map(Labels::parse_list).transpose();
         let question = collapse(&row.question);
         self.text.push_str(&question);
         self.text.push('\n');
@@ -94,6 +105,10 @@ impl Builder {
             title: row.title,
             url: url.map_err(|message| LoadError::at(line, message))?,
             language: language.map_err(|message| LoadError::at(line, message))?,
+            marks: Marks {
+                audience: audience.map_err(|message| LoadError::at(line, message))?,
+                labels: labels.map_err(|message| LoadError::at(line, message))?.unwrap_or_default(),
+            },
         });
         Ok(())
     }
@@ -167,6 +182,10 @@ pub(in crate::knowledge) fn load_jsonl(content: &str) -> Result<Loaded, LoadErro
         for (name, value) in &object {
             match (column(name), value) {
                 (Some(column), Value::String(value)) => row.set(column, value),
+                (Some(Column::Labels), Value::Array(labels)) => {
+                    let labels: Vec<&str> = labels.iter().filter_map(Value::as_str).collect();
+                    row.set(Column::Labels, &labels.join(","));
+                }
                 (None, _) | (Some(_), Value::Null) => {}
                 (Some(_), _) => return Err(LoadError::at(number, format!("{name:?} must be a text"))),
             }

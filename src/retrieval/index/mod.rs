@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::conversation::{Language, WorkspaceId};
+use crate::conversation::{Labels, Language, WorkspaceId};
 use crate::inference::openai::ApiKey;
 use crate::retrieval::Passage;
 use crate::settings::Problem;
@@ -13,12 +13,26 @@ mod bm25;
 pub mod edge;
 mod scope;
 pub mod server;
+mod snapshot;
+
+pub use snapshot::{ChangeSetId, Generations, Readers, Snapshot};
 
 /// Dense and sparse search over passages, by tenant.
 #[async_trait]
 pub trait PassageIndex: Send + Sync {
     /// Adds or replaces passages by id. They are on disk when this returns.
     async fn upsert(&self, points: Vec<IndexPoint>) -> Result<(), IndexError>;
+
+    /// As [`Self::upsert`], marked as staged: searches whose snapshot names the change set leave them out.
+    async fn stage(&self, change: ChangeSetId, points: Vec<IndexPoint>) -> Result<(), IndexError>;
+
+    /// Marks passages as retired: searches whose snapshot names the mark leave them out. Unknown ids are ignored.
+    async fn retire(
+        &self,
+        workspace: &WorkspaceId,
+        passage_ids: Vec<String>,
+        mark: &str,
+    ) -> Result<(), IndexError>;
 
     /// Removes passages by id. Unknown ids are ignored. The removal is on disk when this returns.
     async fn delete(&self, workspace: &WorkspaceId, passage_ids: Vec<String>) -> Result<(), IndexError>;
@@ -61,6 +75,19 @@ pub struct IndexQuery {
     pub dense: Vec<f32>,
     /// Length of each list.
     pub limit: usize,
+    /// Which passages may be found.
+    pub selection: Selection,
+}
+
+/// Which passages of a tenant a search may find.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// What counts at the moment of the search.
+    pub snapshot: Snapshot,
+    /// Only what customers may read.
+    pub public_only: bool,
+    /// For each key, only passages with one of these labels, and those that have none of that key.
+    pub labels: Labels,
 }
 
 /// Both lists of one query.

@@ -15,15 +15,20 @@ use qdrant_client::qdrant::{
     DeletePointsBuilder, Distance, FieldType, GetPointsBuilder, HnswConfigDiffBuilder,
     KeywordIndexParamsBuilder, Modifier, NamedVectors, PointId, PointStruct, QueryBatchPointsBuilder,
     QueryPoints, QueryPointsBuilder, RetrievedPoint, ScoredPoint, ScrollPointsBuilder,
-    SparseVectorParamsBuilder, SparseVectorsConfigBuilder, UpsertPointsBuilder, Value, VectorInput,
-    VectorParamsBuilder, VectorsConfigBuilder, point_id::PointIdOptions, vectors::VectorsOptions,
+    SetPayloadPointsBuilder, SparseVectorParamsBuilder, SparseVectorsConfigBuilder, UpsertPointsBuilder,
+    Value, VectorInput, VectorParamsBuilder, VectorsConfigBuilder, point_id::PointIdOptions,
+    vectors::VectorsOptions,
 };
 use qdrant_client::{Payload, Qdrant, QdrantError};
 
 use super::bm25::Bm25;
-use super::scope::{LANGUAGE, Scope, WORKSPACE, tenant_filter};
+use super::scope::{
+    AUDIENCE, INDEXED, LABEL_KEYS, LABELS, LANGUAGE, RETIRED, STAGED, Scope, WORKSPACE, label_keys,
+    tenant_filter,
+};
 use super::{
-    IndexConfig, IndexError, IndexHits, IndexPoint, IndexQuery, PassageIndex, check_id, check_vector, settled,
+    ChangeSetId, IndexConfig, IndexError, IndexHits, IndexPoint, IndexQuery, PassageIndex, check_id,
+    check_vector, settled,
 };
 use crate::conversation::WorkspaceId;
 use crate::retrieval::Passage;
@@ -122,7 +127,7 @@ impl ServerIndex {
         let info =
             self.client.collection_info(&self.collection).await.map_err(|error| self.failed(&error))?;
         self.check(&info.result.unwrap_or_default())?;
-        for (field, tenant) in [(WORKSPACE, true), (LANGUAGE, false)] {
+        for (field, tenant) in INDEXED {
             let index = CreateFieldIndexCollectionBuilder::new(&self.collection, field, FieldType::Keyword)
                 .field_index_params(KeywordIndexParamsBuilder::default().is_tenant(tenant))
                 .wait(true);
@@ -188,7 +193,7 @@ impl ServerIndex {
         Ok(())
     }
 
-    fn point(&self, point: IndexPoint) -> Result<PointStruct, IndexError> {
+    fn point(&self, point: IndexPoint, staged: Option<ChangeSetId>) -> Result<PointStruct, IndexError> {
         check_vector(&point.dense, self.dimensions)?;
         check_id(&point.passage.id)?;
         let sparse = self.bm25.passage(&point.passage.indexed_text(), point.passage.language);
@@ -202,10 +207,35 @@ impl ServerIndex {
         if let Some(language) = point.passage.language {
             payload.insert(LANGUAGE, language.code());
         }
+        payload.insert(AUDIENCE, point.passage.audience.as_str());
+        let labels = &point.passage.labels;
+        if !labels.is_empty() {
+            payload.insert(LABELS, labels.iter().map(ToOwned::to_owned).collect::<Vec<_>>());
+            payload.insert(LABEL_KEYS, label_keys(labels));
+        }
+        if let Some(change) = staged {
+            payload.insert(STAGED, change.mark());
+        }
         let passage = serde_json::to_string(&point.passage)
             .map_err(|error| IndexError::Internal(format!("a passage cannot be written: {error}")))?;
         payload.insert(PASSAGE, passage);
         Ok(PointStruct::new(point.passage.id, VectorsOptions::from(vectors), payload))
+    }
+
+    async fn send(&self, points: Vec<IndexPoint>, staged: Option<ChangeSetId>) -> Result<(), IndexError> {
+        let mut points =
+            points.into_iter().map(|point| self.point(point, staged)).collect::<Result<Vec<_>, _>>()?;
+        if points.is_empty() {
+            return Ok(());
+        }
+        self.prepare().await?;
+        while !points.is_empty() {
+            let rest = points.split_off(points.len().min(BATCH));
+            let request = UpsertPointsBuilder::new(&self.collection, points).wait(true);
+            self.client.upsert_points(request).await.map_err(|error| self.failed(&error))?;
+            points = rest;
+        }
+        Ok(())
     }
 
     fn query(&self, vector: VectorInput, name: &str, scope: &Scope, limit: usize) -> QueryPoints {
@@ -274,17 +304,31 @@ impl GrpcCode {
 #[async_trait]
 impl PassageIndex for ServerIndex {
     async fn upsert(&self, points: Vec<IndexPoint>) -> Result<(), IndexError> {
-        let mut points = points.into_iter().map(|point| self.point(point)).collect::<Result<Vec<_>, _>>()?;
-        if points.is_empty() {
+        self.send(points, None).await
+    }
+
+    async fn stage(&self, change: ChangeSetId, points: Vec<IndexPoint>) -> Result<(), IndexError> {
+        self.send(points, Some(change)).await
+    }
+
+    async fn retire(
+        &self,
+        workspace: &WorkspaceId,
+        passage_ids: Vec<String>,
+        mark: &str,
+    ) -> Result<(), IndexError> {
+        if passage_ids.is_empty() {
             return Ok(());
         }
+        passage_ids.iter().try_for_each(|id| check_id(id))?;
         self.prepare().await?;
-        while !points.is_empty() {
-            let rest = points.split_off(points.len().min(BATCH));
-            let request = UpsertPointsBuilder::new(&self.collection, points).wait(true);
-            self.client.upsert_points(request).await.map_err(|error| self.failed(&error))?;
-            points = rest;
-        }
+        let mut payload = Payload::new();
+        payload.insert(RETIRED, mark);
+        let scope = tenant_filter(workspace).with_ids(passage_ids);
+        let request = SetPayloadPointsBuilder::new(&self.collection, payload)
+            .points_selector(scope.server())
+            .wait(true);
+        self.client.set_payload(request).await.map_err(|error| self.failed(&error))?;
         Ok(())
     }
 
@@ -303,7 +347,7 @@ impl PassageIndex for ServerIndex {
     async fn search(&self, workspace: &WorkspaceId, query: IndexQuery) -> Result<IndexHits, IndexError> {
         check_vector(&query.dense, self.dimensions)?;
         self.prepare().await?;
-        let scope = tenant_filter(workspace).in_language(query.only);
+        let scope = tenant_filter(workspace).in_language(query.only).selecting(query.selection);
         let sparse = self.bm25.question(&query.text, query.language);
         let mut queries = vec![self.query(VectorInput::new_dense(query.dense), DENSE, &scope, query.limit)];
         if !sparse.is_empty() {

@@ -2,15 +2,15 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 
-use super::{SqliteStore, from_cursor, from_json, id_list, one_more, sql_number, to_cursor, to_json};
+use super::{SqliteStore, from_cursor, from_json, from_word, id_list, one_more, sql_number, to_cursor};
 use crate::conversation::{Language, WorkspaceId};
 use crate::retrieval::Passage;
 use crate::store::{Document, DocumentState, Documents, Listed, Page, Removal, StoreError};
 
 #[derive(FromRow)]
-struct DocumentRow {
+pub(super) struct DocumentRow {
     workspace: String,
     id: String,
     source: String,
@@ -20,6 +20,9 @@ struct DocumentRow {
     content_hash: String,
     text: String,
     updated_at: DateTime<Utc>,
+    version: i64,
+    audience: String,
+    labels: String,
 }
 
 impl TryFrom<DocumentRow> for Document {
@@ -36,12 +39,15 @@ impl TryFrom<DocumentRow> for Document {
             content_hash: row.content_hash,
             text: row.text,
             updated_at: row.updated_at,
+            version: number(row.version)?,
+            audience: from_word("audience", row.audience)?,
+            labels: from_json("labels", &row.labels)?,
         })
     }
 }
 
 #[derive(FromRow)]
-struct PassageRow {
+pub(super) struct PassageRow {
     id: String,
     workspace: String,
     document_id: String,
@@ -53,6 +59,8 @@ struct PassageRow {
     url: Option<String>,
     span_start: i64,
     span_end: i64,
+    audience: String,
+    labels: String,
 }
 
 impl TryFrom<PassageRow> for Passage {
@@ -70,129 +78,54 @@ impl TryFrom<PassageRow> for Passage {
             title: row.title,
             text: row.text,
             url: row.url,
+            version: 0,
+            audience: from_word("audience", row.audience)?,
+            labels: from_json("labels", &row.labels)?,
         })
     }
 }
 
-fn language(code: Option<String>) -> Result<Option<Language>, StoreError> {
+pub(super) fn language(code: Option<String>) -> Result<Option<Language>, StoreError> {
     code.map(|code| {
         Language::from_locale(&code).ok_or_else(|| StoreError::Corrupt(format!("language {code:?}")))
     })
     .transpose()
 }
 
-fn number<T: TryFrom<i64>>(value: i64) -> Result<T, StoreError> {
+pub(super) fn number<T: TryFrom<i64>>(value: i64) -> Result<T, StoreError> {
     T::try_from(value).map_err(|_| StoreError::Corrupt(format!("number {value} is out of range")))
 }
 
 #[async_trait]
 impl Documents for SqliteStore {
-    async fn put(&self, document: &Document, passages: &[Passage]) -> Result<(), StoreError> {
-        let workspace = &document.workspace.0;
-        let stranger = passages
-            .iter()
-            .find(|passage| passage.workspace != document.workspace || passage.document_id != document.id);
-        if let Some(stranger) = stranger {
-            return Err(StoreError::Invalid(format!(
-                "passage {} is not one of document {}",
-                stranger.id, document.id
-            )));
-        }
-        let ids = id_list(&passages.iter().map(|passage| passage.id.clone()).collect::<Vec<_>>());
+    async fn mark_indexed(
+        &self,
+        workspace: &WorkspaceId,
+        passage_ids: &[String],
+        embedder: &str,
+    ) -> Result<(), StoreError> {
+        let ids = id_list(passage_ids);
         let mut transaction = self.write().await?;
-        sqlx::query(
-            "INSERT INTO documents (workspace, id, source, title, url, language, content_hash, text, updated_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
-             ON CONFLICT (workspace, id) DO UPDATE SET source = excluded.source, title = excluded.title, \
-             url = excluded.url, language = excluded.language, content_hash = excluded.content_hash, \
-             text = excluded.text, updated_at = excluded.updated_at",
-        )
-        .bind(workspace)
-        .bind(&document.id)
-        .bind(&document.source)
-        .bind(&document.title)
-        .bind(&document.url)
-        .bind(document.language.map(Language::code))
-        .bind(&document.content_hash)
-        .bind(&document.text)
-        .bind(document.updated_at)
-        .execute(&mut *transaction)
-        .await?;
-        sqlx::query(
-            "INSERT OR IGNORE INTO index_removals (passage_id, workspace) SELECT id, workspace FROM passages \
-             WHERE workspace = ?1 AND document_id = ?2 AND id NOT IN (SELECT value FROM json_each(?3))",
-        )
-        .bind(workspace)
-        .bind(&document.id)
-        .bind(&ids)
-        .execute(&mut *transaction)
-        .await?;
-        sqlx::query(
-            "DELETE FROM passages WHERE workspace = ?1 AND document_id = ?2 \
-             AND id NOT IN (SELECT value FROM json_each(?3))",
-        )
-        .bind(workspace)
-        .bind(&document.id)
-        .bind(&ids)
-        .execute(&mut *transaction)
-        .await?;
-        for passage in passages {
-            // A passage that comes again as it was stays indexed.
-            let done = sqlx::query(
-                "INSERT INTO passages (id, workspace, document_id, ordinal, title, heading_path, text, language, \
-                 url, span_start, span_end) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
-                 ON CONFLICT (id) DO UPDATE SET \
-                 indexed_for = CASE WHEN ordinal = excluded.ordinal AND title = excluded.title \
-                     AND heading_path = excluded.heading_path AND text = excluded.text \
-                     AND language IS excluded.language AND url IS excluded.url \
-                     AND span_start = excluded.span_start AND span_end = excluded.span_end \
-                     THEN indexed_for ELSE '' END, \
-                 ordinal = excluded.ordinal, title = excluded.title, heading_path = excluded.heading_path, \
-                 text = excluded.text, language = excluded.language, url = excluded.url, \
-                 span_start = excluded.span_start, span_end = excluded.span_end \
-                 WHERE workspace = excluded.workspace AND document_id = excluded.document_id",
-            )
-            .bind(&passage.id)
-            .bind(workspace)
-            .bind(&document.id)
-            .bind(i64::from(passage.ordinal))
-            .bind(&passage.title)
-            .bind(to_json(&passage.heading_path)?)
-            .bind(&passage.text)
-            .bind(passage.language.map(Language::code))
-            .bind(&passage.url)
-            .bind(sql_number(passage.span.0))
-            .bind(sql_number(passage.span.1))
+        for table in ["passages", "staged_passages"] {
+            sqlx::query(AssertSqlSafe(format!(
+                "UPDATE {table} SET indexed_for = ?1 WHERE id IN (SELECT value FROM json_each(?2)) \
+                 AND indexed_for <> ?1"
+            )))
+            .bind(embedder)
+            .bind(&ids)
             .execute(&mut *transaction)
             .await?;
-            if done.rows_affected() == 0 {
-                return Err(StoreError::Invalid(format!(
-                    "passage {} belongs to another document",
-                    passage.id
-                )));
-            }
         }
+        // What was taken back while it was sent is in the index and wanted no more.
         sqlx::query(
-            "DELETE FROM index_removals WHERE workspace = ?1 \
-             AND passage_id IN (SELECT value FROM json_each(?2))",
+            "INSERT OR IGNORE INTO index_removals (passage_id, workspace) SELECT value, ?2 FROM json_each(?1) \
+             WHERE value NOT IN (SELECT id FROM passages UNION ALL SELECT id FROM staged_passages)",
         )
-        .bind(workspace)
         .bind(&ids)
+        .bind(&workspace.0)
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        Ok(())
-    }
-
-    async fn mark_indexed(&self, passage_ids: &[String], embedder: &str) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE passages SET indexed_for = ?1 WHERE id IN (SELECT value FROM json_each(?2)) \
-             AND indexed_for <> ?1",
-        )
-        .bind(embedder)
-        .bind(id_list(passage_ids))
-        .execute(&self.pool)
-        .await?;
         Ok(())
     }
 
@@ -218,17 +151,30 @@ impl Documents for SqliteStore {
     }
 
     async fn forget_index(&self) -> Result<(), StoreError> {
-        sqlx::query("UPDATE passages SET indexed_for = '' WHERE indexed_for <> ''")
-            .execute(&self.pool)
+        let mut transaction = self.write().await?;
+        for table in ["passages", "staged_passages"] {
+            sqlx::query(AssertSqlSafe(format!(
+                "UPDATE {table} SET indexed_for = '' WHERE indexed_for <> ''"
+            )))
+            .execute(&mut *transaction)
             .await?;
+        }
+        transaction.commit().await?;
         Ok(())
     }
 
     async fn unmark_indexed(&self, passage_ids: &[String]) -> Result<(), StoreError> {
-        sqlx::query("UPDATE passages SET indexed_for = '' WHERE id IN (SELECT value FROM json_each(?1))")
-            .bind(id_list(passage_ids))
-            .execute(&self.pool)
+        let ids = id_list(passage_ids);
+        let mut transaction = self.write().await?;
+        for table in ["passages", "staged_passages"] {
+            sqlx::query(AssertSqlSafe(format!(
+                "UPDATE {table} SET indexed_for = '' WHERE id IN (SELECT value FROM json_each(?1))"
+            )))
+            .bind(&ids)
+            .execute(&mut *transaction)
             .await?;
+        }
+        transaction.commit().await?;
         Ok(())
     }
 
@@ -254,7 +200,12 @@ impl Documents for SqliteStore {
     }
 
     async fn passage_ids(&self) -> Result<Vec<String>, StoreError> {
-        Ok(sqlx::query_scalar("SELECT id FROM passages ORDER BY id").fetch_all(&self.pool).await?)
+        Ok(sqlx::query_scalar(
+            "SELECT id FROM passages UNION SELECT id FROM staged_passages WHERE kept = 0 AND indexed_for <> '' \
+             ORDER BY id",
+        )
+        .fetch_all(&self.pool)
+        .await?)
     }
 
     async fn get(&self, workspace: &WorkspaceId, id: &str) -> Result<Option<Document>, StoreError> {
@@ -348,31 +299,5 @@ impl Documents for SqliteStore {
         let next = rows.last().filter(|_| more).map(|row| to_cursor(&row.source));
         let items = rows.into_iter().map(Document::try_from).collect::<Result<_, _>>()?;
         Ok(Listed { items, next })
-    }
-
-    async fn delete(&self, workspace: &WorkspaceId, id: &str) -> Result<Option<Vec<String>>, StoreError> {
-        let mut transaction = self.write().await?;
-        let passage_ids: Vec<String> = sqlx::query_scalar(
-            "SELECT id FROM passages WHERE workspace = ?1 AND document_id = ?2 ORDER BY ordinal",
-        )
-        .bind(&workspace.0)
-        .bind(id)
-        .fetch_all(&mut *transaction)
-        .await?;
-        sqlx::query(
-            "INSERT OR IGNORE INTO index_removals (passage_id, workspace) SELECT id, workspace FROM passages \
-             WHERE workspace = ?1 AND document_id = ?2",
-        )
-        .bind(&workspace.0)
-        .bind(id)
-        .execute(&mut *transaction)
-        .await?;
-        let done = sqlx::query("DELETE FROM documents WHERE workspace = ?1 AND id = ?2")
-            .bind(&workspace.0)
-            .bind(id)
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok((done.rows_affected() > 0).then_some(passage_ids))
     }
 }

@@ -3,7 +3,7 @@
 //! Write-ahead log with `synchronous = FULL`: a commit that returned has been synced. Writers take the lock at the
 //! start of their transaction and wait for each other up to twenty seconds, so commands can run beside a server.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use backon::{ConstantBuilder, Retryable};
@@ -18,10 +18,12 @@ use sqlx::{Sqlite, Transaction};
 
 use super::StoreError;
 
+mod changes;
 mod documents;
 mod idempotency;
 mod keys;
 mod suggestions;
+mod versions;
 mod visits;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
@@ -33,6 +35,7 @@ const BUSY: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     pool: SqlitePool,
+    path: PathBuf,
 }
 
 impl SqliteStore {
@@ -64,7 +67,7 @@ impl SqliteStore {
             .await
             .map_err(|error| StoreError::Unavailable(format!("cannot open {}: {error}", path.display())))?;
         // Under the write lock, because two processes may open a new database at once.
-        let store = Self { pool };
+        let store = Self { pool, path: path.to_path_buf() };
         let mut transaction = store.write().await?;
         MIGRATIONS.run_direct(None, &mut *transaction, false).await.map_err(|error| refusal(path, &error))?;
         transaction.commit().await?;

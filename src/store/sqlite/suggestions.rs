@@ -9,8 +9,8 @@ use super::{
     SqliteStore, from_cursor, from_json, from_word, one_more, sql_number, to_cursor, to_json, to_word,
 };
 use crate::conversation::WorkspaceId;
-use crate::decision::Action;
-use crate::store::suggestion::{Feedback, Suggestion, SuggestionSummary};
+use crate::decision::{Action, ReasonCode};
+use crate::store::suggestion::{Asked, Feedback, FeedbackOutcome, Suggestion, SuggestionSummary};
 use crate::store::{Event, Listed, Page, StoreError, Suggestions};
 
 /// Characters of the question that a list shows.
@@ -56,6 +56,43 @@ struct EventRow {
     kind: String,
     suggestion_id: String,
     at: DateTime<Utc>,
+}
+
+#[derive(FromRow)]
+struct AskedRow {
+    id: String,
+    created_at: DateTime<Utc>,
+    conversation: String,
+    language: Option<String>,
+    draft: Option<String>,
+    outcome: Option<String>,
+    feedback: Option<String>,
+    lacking: bool,
+}
+
+impl TryFrom<AskedRow> for Asked {
+    type Error = StoreError;
+
+    fn try_from(row: AskedRow) -> Result<Self, StoreError> {
+        let outcome: Option<FeedbackOutcome> =
+            row.outcome.map(|word| from_word("outcome", word)).transpose()?;
+        let feedback: Option<Feedback> =
+            row.feedback.as_deref().map(|json| from_json("feedback", json)).transpose()?;
+        let sent = feedback.and_then(|feedback| feedback.text);
+        let reply = match outcome {
+            Some(FeedbackOutcome::Accepted) => sent.or(row.draft),
+            Some(FeedbackOutcome::Edited) => sent,
+            Some(FeedbackOutcome::Rejected) | None => None,
+        };
+        Ok(Self {
+            id: row.id,
+            at: row.created_at,
+            conversation: from_json("conversation", &row.conversation)?,
+            language: row.language.map(|word| from_word("language", word)).transpose()?,
+            unanswered: row.lacking || outcome == Some(FeedbackOutcome::Rejected),
+            reply: reply.filter(|reply| !reply.trim().is_empty()),
+        })
+    }
 }
 
 fn shortened(question: &str) -> String {
@@ -202,6 +239,32 @@ impl Suggestions for SqliteStore {
         insert_event(&mut transaction, workspace, "suggestion.feedback", id, feedback.at).await?;
         transaction.commit().await?;
         Ok(true)
+    }
+
+    async fn asked(
+        &self,
+        workspace: &WorkspaceId,
+        since: DateTime<Utc>,
+        limit: usize,
+    ) -> Result<Vec<Asked>, StoreError> {
+        let lacking = [ReasonCode::NothingRelevant, ReasonCode::NoAnswerInSources];
+        let rows: Vec<AskedRow> = sqlx::query_as(
+            "SELECT id, created_at, json_extract(body, '$.conversation') AS conversation, \
+             json_extract(body, '$.trace.language') AS language, \
+             json_extract(body, '$.answer.drafts[0].text') AS draft, outcome, feedback, \
+             action = ?2 AND EXISTS (SELECT 1 FROM json_each(body, '$.answer.decision.reasons') r \
+                 WHERE json_extract(r.value, '$.code') IN (SELECT value FROM json_each(?3))) AS lacking \
+             FROM suggestions WHERE workspace = ?1 AND created_at >= ?4 AND (lacking OR outcome IS NOT NULL) \
+             ORDER BY sequence DESC LIMIT ?5",
+        )
+        .bind(&workspace.0)
+        .bind(to_word(&Action::Escalate)?)
+        .bind(to_json(&lacking)?)
+        .bind(since)
+        .bind(sql_number(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(Asked::try_from).collect()
     }
 
     async fn auto_replied(

@@ -54,7 +54,8 @@ async fn a_question_with_a_source_gets_a_cited_draft() {
               "document_id": "[id]",
               "title": "Entrega",
               "url": "https://loja.example/entrega",
-              "quote": "[text]"
+              "quote": "[text]",
+              "version": 1
             }
           ]
         }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::{Progress, unless_cancelled};
-use crate::conversation::{Channel, Conversation, Language, Message, Role, WorkspaceId};
+use crate::conversation::{Audience, Channel, Conversation, Labels, Language, Message, Role, WorkspaceId};
 use crate::eval::EvalError;
 use crate::eval::dataset::retrieval::{PassageRow, QuestionRow, RetrievalSet};
 use crate::inference::{Embedder, Purpose};
@@ -118,6 +118,9 @@ fn passage(workspace: &WorkspaceId, row: &PassageRow) -> Passage {
         url: None,
         span: (0, row.text.chars().count()),
         ordinal: 0,
+        version: 0,
+        audience: Audience::Public,
+        labels: Labels::default(),
     }
 }
 
@@ -159,5 +162,12 @@ fn conversation(row: &QuestionRow) -> Conversation {
         .enumerate()
         .map(|(index, (role, text))| Message { id: format!("{}-{index}", row.id), role, text, at: None })
         .collect();
-    Conversation { id: row.id.clone(), channel: Channel::Api, locale: None, customer: None, messages }
+    Conversation {
+        id: row.id.clone(),
+        channel: Channel::Api,
+        locale: None,
+        customer: None,
+        labels: Labels::default(),
+        messages,
+    }
 }

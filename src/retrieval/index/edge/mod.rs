@@ -24,8 +24,9 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use qdrant_edge::{
-    Payload, PointId, PointInsertOperations, PointOperations, PointStructPersisted, SparseVector,
-    UpdateOperation, Vector, VectorInternal, VectorStructPersisted, Vectors, WithPayloadInterface,
+    Payload, PayloadOps, PointId, PointInsertOperations, PointOperations, PointStructPersisted, SetPayloadOp,
+    SparseVector, UpdateOperation, Vector, VectorInternal, VectorStructPersisted, Vectors,
+    WithPayloadInterface,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -36,8 +37,10 @@ use folder::{Marker, cannot, folder_size, lock, remove_others};
 use shard::{DENSE, SPARSE, Shard, guarded};
 
 use super::bm25::{Bm25, Sparse};
-use super::scope::{Scope, WORKSPACE, tenant_filter};
-use super::{IndexError, IndexHits, IndexPoint, IndexQuery, PassageIndex, check_id, check_vector};
+use super::scope::{LABEL_KEYS, RETIRED, STAGED, Scope, WORKSPACE, label_keys, tenant_filter};
+use super::{
+    ChangeSetId, IndexError, IndexHits, IndexPoint, IndexQuery, PassageIndex, check_id, check_vector,
+};
 use crate::conversation::WorkspaceId;
 use crate::retrieval::analysis::ANALYZER_VERSION;
 
@@ -74,6 +77,7 @@ struct Open {
 enum Order {
     Upsert(Vec<PointStructPersisted>, Reply),
     Delete(Scope, Reply),
+    Retire(Scope, String, Reply),
     Flush(Reply),
     Compact(Reply),
 }
@@ -166,22 +170,40 @@ impl EdgeIndex {
         answer.await.map_err(|_| gone())?
     }
 
-    fn point(&self, point: IndexPoint) -> Result<PointStructPersisted, IndexError> {
+    fn point(
+        &self,
+        point: IndexPoint,
+        staged: Option<ChangeSetId>,
+    ) -> Result<PointStructPersisted, IndexError> {
         check_vector(&point.dense, self.dimensions)?;
         let sparse = self.bm25.passage(&point.passage.indexed_text(), point.passage.language);
         let mut vectors = vec![(DENSE, Vector::new_dense(point.dense))];
         if !sparse.is_empty() {
             vectors.push((SPARSE, Vector::new_sparse(sparse.indices, sparse.values).map_err(internal)?));
         }
-        let payload = match serde_json::to_value(&point.passage) {
-            Ok(serde_json::Value::Object(fields)) => Payload(fields),
-            _ => return Err(IndexError::Internal("a passage is not an object".into())),
+        let Ok(serde_json::Value::Object(mut fields)) = serde_json::to_value(&point.passage) else {
+            return Err(IndexError::Internal("a passage is not an object".into()));
         };
+        if !point.passage.labels.is_empty() {
+            fields.insert(LABEL_KEYS.into(), label_keys(&point.passage.labels).into());
+        }
+        if let Some(change) = staged {
+            fields.insert(STAGED.into(), change.mark().into());
+        }
         Ok(PointStructPersisted {
             id: point_id(&point.passage.id)?,
             vector: VectorStructPersisted::from(Vectors::new_named(vectors).0),
-            payload: Some(payload),
+            payload: Some(Payload(fields)),
         })
+    }
+
+    async fn send(&self, points: Vec<IndexPoint>, staged: Option<ChangeSetId>) -> Result<(), IndexError> {
+        let points =
+            points.into_iter().map(|point| self.point(point, staged)).collect::<Result<Vec<_>, _>>()?;
+        if points.is_empty() {
+            return Ok(());
+        }
+        self.order(|reply| Order::Upsert(points, reply)).await
     }
 }
 
@@ -199,11 +221,26 @@ impl Drop for EdgeIndex {
 #[async_trait]
 impl PassageIndex for EdgeIndex {
     async fn upsert(&self, points: Vec<IndexPoint>) -> Result<(), IndexError> {
-        let points = points.into_iter().map(|point| self.point(point)).collect::<Result<Vec<_>, _>>()?;
-        if points.is_empty() {
+        self.send(points, None).await
+    }
+
+    async fn stage(&self, change: ChangeSetId, points: Vec<IndexPoint>) -> Result<(), IndexError> {
+        self.send(points, Some(change)).await
+    }
+
+    async fn retire(
+        &self,
+        workspace: &WorkspaceId,
+        passage_ids: Vec<String>,
+        mark: &str,
+    ) -> Result<(), IndexError> {
+        if passage_ids.is_empty() {
             return Ok(());
         }
-        self.order(|reply| Order::Upsert(points, reply)).await
+        passage_ids.iter().try_for_each(|id| check_id(id))?;
+        let scope = tenant_filter(workspace).with_ids(passage_ids);
+        let mark = mark.to_owned();
+        self.order(|reply| Order::Retire(scope, mark, reply)).await
     }
 
     async fn delete(&self, workspace: &WorkspaceId, passage_ids: Vec<String>) -> Result<(), IndexError> {
@@ -217,7 +254,7 @@ impl PassageIndex for EdgeIndex {
 
     async fn search(&self, workspace: &WorkspaceId, query: IndexQuery) -> Result<IndexHits, IndexError> {
         check_vector(&query.dense, self.dimensions)?;
-        let scope = tenant_filter(workspace).in_language(query.only);
+        let scope = tenant_filter(workspace).in_language(query.only).selecting(query.selection);
         let shard = self.open.shard.load_full();
         let bm25 = Arc::clone(&self.bm25);
         blocking(move || {
@@ -291,6 +328,7 @@ fn own(open: &Open, mut queue: mpsc::Receiver<Order>) {
         let _ = match order {
             Order::Upsert(points, reply) => reply.send(upsert(&shard, points)),
             Order::Delete(scope, reply) => reply.send(delete(&shard, &scope)),
+            Order::Retire(scope, mark, reply) => reply.send(retire(&shard, &scope, mark)),
             Order::Flush(reply) => reply.send(shard.flush()),
             Order::Compact(reply) => reply.send(compact(open, &shard)),
         };
@@ -310,6 +348,16 @@ fn upsert(shard: &Shard, mut points: Vec<PointStructPersisted>) -> Result<(), In
 
 fn delete(shard: &Shard, scope: &Scope) -> Result<(), IndexError> {
     shard.update(UpdateOperation::PointOperation(PointOperations::DeletePointsByFilter(scope.edge()?)))?;
+    shard.flush()
+}
+
+fn retire(shard: &Shard, scope: &Scope, mark: String) -> Result<(), IndexError> {
+    shard.update(UpdateOperation::PayloadOperation(PayloadOps::SetPayload(SetPayloadOp {
+        payload: Payload([(RETIRED.to_owned(), mark.into())].into_iter().collect()),
+        points: None,
+        filter: Some(scope.edge()?),
+        key: None,
+    })))?;
     shard.flush()
 }
 

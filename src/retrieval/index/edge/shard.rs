@@ -15,7 +15,7 @@ use qdrant_edge::{
 use super::folder::cannot;
 use super::internal;
 use crate::retrieval::Passage;
-use crate::retrieval::index::scope::{LANGUAGE, Scope, WORKSPACE};
+use crate::retrieval::index::scope::{INDEXED, Scope};
 use crate::retrieval::index::{IndexError, settled};
 
 /// Hits beyond the end of a list that may score like its last.
@@ -62,7 +62,7 @@ impl Shard {
     /// Makes sure of the payload indexes, which costs nothing where they are there.
     fn prepared(folder: &Path, edge: EdgeShard) -> Result<Self, IndexError> {
         let shard = Self { edge: Some(edge), folder: folder.into() };
-        for (field, tenant) in [(WORKSPACE, true), (LANGUAGE, false)] {
+        for (field, tenant) in INDEXED {
             let schema = KeywordIndexParams { is_tenant: Some(tenant), ..KeywordIndexParams::default() };
             let index = CreateIndex {
                 field_name: field
