@@ -136,7 +136,7 @@ impl Bench {
         if let Some(backend) = backend {
             config.inference.backends = vec![backend];
         }
-        let app = App::build(config, Arc::new(FetchProgress::new(printer))).await?;
+        let app = Box::pin(App::build(config, Arc::new(FetchProgress::new(printer)))).await?;
         printer.note(format!("reading the documents of {}", set.knowledge.display()));
         let request = IngestRequest {
             patterns: vec![set.knowledge.to_string_lossy().into_owned()],
