@@ -203,7 +203,8 @@ impl Assistant {
         if all.is_some() {
             self.retrieve(asked, true, &mut found).await;
         }
-        let mut input = self.consider(asked, deltas.clone(), &mut found).await;
+        // On the heap: two of them would make the future of every caller large.
+        let mut input = Box::pin(self.consider(asked, deltas.clone(), &mut found)).await;
         if let Some(retrieved) = all
             && lacks_knowledge(&decide(&input))
         {
@@ -212,7 +213,7 @@ impl Assistant {
                 // Nobody may be reading any more.
                 let _ = deltas.send(RESTART.to_owned());
             }
-            input = self.consider(asked, deltas, &mut again).await;
+            input = Box::pin(self.consider(asked, deltas, &mut again)).await;
             found = again;
         }
         let decision = decide(&input);

@@ -168,7 +168,8 @@ impl Bench {
         set: &AssistantSet,
         printer: Printer,
     ) -> anyhow::Result<Self> {
-        let mut bench = Self::empty(config, options, workspace, Arc::new(SystemClock), printer).await?;
+        let mut bench =
+            Box::pin(Self::empty(config, options, workspace, Arc::new(SystemClock), printer)).await?;
         printer.note(format!("reading the documents of {}", set.knowledge.display()));
         let request = IngestRequest {
             patterns: vec![set.knowledge.to_string_lossy().into_owned()],

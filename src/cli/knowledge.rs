@@ -87,7 +87,9 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
         Command::History { document } => {
             let versions = archive(&config).await?.history(&workspace, &document).await?;
             printer.json(&json!({ "items": versions }))?;
-            versions.iter().for_each(|version| printer.line(line(version)));
+            for version in &versions {
+                printer.line(line(version));
+            }
         }
         Command::Diff { document, from, to } => {
             let difference = archive(&config).await?.diff(&workspace, &document, from, to).await?;
@@ -129,7 +131,9 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
             if gaps.is_empty() {
                 printer.line("every question was answered");
             }
-            gaps.iter().for_each(|gap| printer.line(shown(gap)));
+            for gap in &gaps {
+                printer.line(shown(gap));
+            }
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -158,7 +158,8 @@ impl Library {
         request: IngestRequest,
         progress: &dyn IngestProgress,
     ) -> Result<IngestReport, KnowledgeError> {
-        self.ingest_all(workspace, std::slice::from_ref(&request), &request.stop, progress).await
+        // On the heap: callers hold it in futures of their own.
+        Box::pin(self.ingest_all(workspace, std::slice::from_ref(&request), &request.stop, progress)).await
     }
 
     /// As [`Self::ingest`], for several requests that become one generation and stop together.

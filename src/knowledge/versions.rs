@@ -158,23 +158,20 @@ impl Library {
             }
         }
         let refused = refuses.iter().map(|(version, _)| *version).collect();
-        let document = match kept {
-            Some(DocumentVersion { document, passages, .. }) => {
-                let staged = Staged {
-                    text_hash: text_hash(&document.text),
-                    document: Document { updated_at: self.clock.now(), ..document },
-                    passages,
-                    restores: Some(to),
-                    refuses,
-                };
-                Some(self.replace(ChangeKind::Rollback, staged).await?)
+        let document = if let Some(DocumentVersion { document, passages, .. }) = kept {
+            let staged = Staged {
+                text_hash: text_hash(&document.text),
+                document: Document { updated_at: self.clock.now(), ..document },
+                passages,
+                restores: Some(to),
+                refuses,
+            };
+            Some(self.replace(ChangeKind::Rollback, staged).await?)
+        } else {
+            if !self.withdraw(workspace, &id, &refuses).await? {
+                return Err(KnowledgeError::NoVersion(format!("{name:?} is not there any more")));
             }
-            None => {
-                if !self.withdraw(workspace, &id, &refuses).await? {
-                    return Err(KnowledgeError::NoVersion(format!("{name:?} is not there any more")));
-                }
-                None
-            }
+            None
         };
         tracing::info!(workspace = workspace.0, document = id, to, ?refused, "rolled a document back");
         Ok(Rollback { document, restored: to, refused })
