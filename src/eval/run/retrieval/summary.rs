@@ -27,8 +27,9 @@ pub struct Outcome {
     pub relevant: usize,
     /// Whether the passage at each rank is relevant, best first, at most [`DEPTH`].
     pub relevance: Vec<bool>,
-    /// Highest cosine among the passages found; −1 when nothing was found.
-    pub top_score: f64,
+    /// How surely the passages found hold an answer; −1 when nothing was found, or every question of the set can be
+    /// answered.
+    pub answerability: f64,
 }
 
 /// The report of a run.
@@ -53,7 +54,9 @@ pub fn report(
             format!(
                 "hit@k, ndcg@10 (binary gains) and mrr (over the first {DEPTH} ranks) are means over answerable questions."
             ),
-            "answerable_auroc: how well the highest cosine among the passages found tells answerable questions from others."
+            "answerable_auroc: how well answerable questions are told from others by the mean of the highest cosine among the \
+             passages found and of the highest sum of a sentence's cosine, among the first three, with a tenth of the \
+             question's weight that it holds."
                 .into(),
             format!(
                 "Intervals: 95% percentile bootstrap, {} resamples of the questions, seed {}.",
@@ -91,7 +94,7 @@ fn slice(rows: &[Outcome], bootstrap: Bootstrap) -> Slice {
         (
             "answerable_auroc",
             bootstrap
-                .estimate(rows, |sample| auroc(sample.iter().map(|row| (row.top_score, row.answerable)))),
+                .estimate(rows, |sample| auroc(sample.iter().map(|row| (row.answerability, row.answerable)))),
         ),
     ];
     Slice {
@@ -107,7 +110,13 @@ fn slice(rows: &[Outcome], bootstrap: Bootstrap) -> Slice {
 mod tests {
     use super::*;
 
-    fn row(id: &str, language: Language, answerable: bool, relevance: &[bool], top_score: f64) -> Outcome {
+    fn row(
+        id: &str,
+        language: Language,
+        answerable: bool,
+        relevance: &[bool],
+        answerability: f64,
+    ) -> Outcome {
         Outcome {
             id: id.into(),
             language,
@@ -115,7 +124,7 @@ mod tests {
             answerable,
             relevant: usize::from(answerable),
             relevance: relevance.into(),
-            top_score,
+            answerability,
         }
     }
 
