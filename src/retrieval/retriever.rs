@@ -43,7 +43,7 @@ pub struct RetrievalConfig {
 pub enum Rewrite {
     /// Not at all: what the customer wrote last is searched.
     None,
-    /// By rule, in microseconds: courtesies and what the customer took back go, a follow-up gets the earlier question.
+    /// By rule, in microseconds: courtesies go, and a follow-up gets the earlier question.
     Rule,
     /// A follow-up by the chat model, and by rule where it does not answer in time.
     Model,

@@ -5,10 +5,6 @@ use crate::conversation::{Conversation, Language, Role};
 use crate::retrieval::analysis::is_stop_word;
 use crate::text::{fold_compatible, runs};
 
-mod corrections;
-
-use corrections::corrected;
-
 /// Runs of customer messages that are looked back over for what a follow-up is about.
 const LOOK_BACK: usize = 2;
 /// Longest query in characters; what comes first is cut, for the question stands last.
@@ -24,13 +20,13 @@ pub fn of(conversation: &Conversation, rewrite: Rewrite) -> String {
 
 /// The query for the newest customer messages, by rule.
 ///
-/// Greetings and thanks are left out, and so is what the customer took back (*to Rome, no wait, to Milan*). A message that cannot be understood alone (one content word or none, a follow-up
+/// Greetings and thanks are left out. A message that cannot be understood alone (one content word or none, a follow-up
 /// such as *e para o Rio?*, a short one with a pronoun such as *posso trocá-lo?*) gets the customer's previous question
 /// in front. Empty only when the customer wrote nothing.
 pub fn standalone(conversation: &Conversation) -> String {
     let language = conversation.locale.as_deref().and_then(Language::from_locale);
     let mut runs = customer_runs(conversation).into_iter();
-    let Some(mut query) = runs.next().map(|run| corrected(&run)) else { return String::new() };
+    let Some(mut query) = runs.next() else { return String::new() };
     for earlier in runs.filter(|run| !content(run, language).is_empty()).take(LOOK_BACK) {
         if !needs_context(&query, language) {
             break;
@@ -289,14 +285,6 @@ mod tests {
         let ask = |locale: &str, text| query(locale, &[earlier[0], earlier[1], (Customer, text)]);
         assert!(ask("en", "When did he open the first shop?").starts_with(earlier[0].1));
         assert_eq!(ask("es", "¿Qué pasa si he perdido mi recibo?"), "¿Qué pasa si he perdido mi recibo?");
-    }
-
-    #[test]
-    fn what_was_taken_back_is_not_searched() {
-        assert_eq!(
-            query("en", &[(Role::Customer, "Hi, do you ship to Rome no wait to Milan?")]),
-            "do you ship to Milan?"
-        );
     }
 
     #[test]
