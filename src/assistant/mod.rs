@@ -19,7 +19,7 @@ use crate::generation::{Draft, DraftRequest, Drafter, RESTART, holding_message};
 use crate::inference::{Budget, InferenceError, ModelInfo};
 use crate::judgement::calibration::CalibrationKey;
 use crate::judgement::{Confidence, Judge, JudgeInput, Judgement};
-use crate::retrieval::{Retrieved, Retriever, Within};
+use crate::retrieval::{Retrieved, Retriever, Rewrite, Within};
 use crate::store::suggestion::{Answer, Handoff, PublicDraft, Suggestion, Timings, Trace, Usage};
 use crate::store::{StoreError, Suggestions};
 
@@ -184,7 +184,7 @@ impl Assistant {
     ) -> (Suggestion, DecisionInput) {
         let started = Instant::now();
         let budget = Budget::of(self.parts.deadline);
-        let understood = understand::understand(conversation);
+        let understood = self.understand(conversation, &budget).await;
         let mut found = Findings::default();
         let asked = Asked {
             workspace,
@@ -221,6 +221,18 @@ impl Assistant {
         found.timings.total = milliseconds(started);
         let suggestion = self.suggestion(workspace, conversation, mode, understood, found, decision, handoff);
         (suggestion, input)
+    }
+
+    /// Reads the message. Where a model is to write the query, it is asked for follow-ups alone.
+    async fn understand(&self, conversation: &Conversation, budget: &Budget) -> Understood {
+        let (rewrite, longest) = self.parts.retriever.rewrite();
+        let mut understood = understand::understand(conversation, rewrite);
+        if rewrite == Rewrite::Model
+            && let Some(query) = self.parts.drafter.search_query(conversation, budget.at_most(longest)).await
+        {
+            understood.query = query;
+        }
+        understood
     }
 
     /// Checks the message, and writes where it does not decide by itself.

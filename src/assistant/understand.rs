@@ -2,7 +2,7 @@
 
 use crate::conversation::language::{Hint, detect};
 use crate::conversation::{Conversation, Language, Role};
-use crate::retrieval::query;
+use crate::retrieval::{Rewrite, query};
 
 /// A message understood.
 pub(super) struct Understood {
@@ -14,7 +14,7 @@ pub(super) struct Understood {
     pub(super) query: String,
 }
 
-pub(super) fn understand(conversation: &Conversation) -> Understood {
+pub(super) fn understand(conversation: &Conversation, rewrite: Rewrite) -> Understood {
     let question = conversation.pending_question();
     let spoken: Vec<_> =
         conversation.messages.iter().filter(|message| message.role != Role::System).collect();
@@ -27,7 +27,7 @@ pub(super) fn understand(conversation: &Conversation) -> Understood {
     let hint = Hint { locale: conversation.locale.as_deref(), earlier: &earlier };
     Understood {
         language: detect(&question, hint).language,
-        query: query::standalone(conversation),
+        query: query::of(conversation, rewrite),
         question,
     }
 }

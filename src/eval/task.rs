@@ -65,7 +65,7 @@ impl Task {
             Self::Retrieval => ["hit@1", "hit@5", "hit@10", "ndcg@10", "mrr"]
                 .into_iter()
                 .map(|name| Metric::higher(name, Mean))
-                .chain([Metric::higher("answerable_auroc", Auroc("top_score", "answerable"))])
+                .chain([Metric::higher("answerable_auroc", Auroc("answerability", "answerable"))])
                 .collect(),
             Self::Groundedness => vec![
                 Metric::higher("balanced_accuracy", Balanced("said_grounded", "grounded")),

@@ -193,7 +193,7 @@ impl Drafter {
     }
 
     /// What was said before the customer's last words, shortened.
-    fn history(&self, conversation: &Conversation) -> Vec<PromptMessage> {
+    pub(super) fn history(&self, conversation: &Conversation) -> Vec<PromptMessage> {
         let said: Vec<_> =
             conversation.messages.iter().filter(|message| message.role != Role::System).collect();
         let asked = said.iter().rev().take_while(|message| message.role == Role::Customer).count();

@@ -18,6 +18,7 @@ pub mod excerpt;
 mod holding;
 pub mod plain;
 pub mod prompts;
+mod query;
 pub mod refusal;
 pub mod summary;
 #[cfg(test)]

@@ -85,6 +85,15 @@ pub struct GradePrompt {
     pub reply: String,
 }
 
+/// What `prompts/query.j2` is rendered with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct QueryPrompt {
+    /// Oldest first, without the question.
+    pub history: Vec<PromptMessage>,
+    /// What has to stand alone.
+    pub question: String,
+}
+
 /// Every template, compiled.
 #[derive(Debug)]
 pub struct Prompts {
@@ -129,6 +138,11 @@ impl Prompts {
     /// The messages that ask whether a reply is right.
     pub fn grade(&self, prompt: &GradePrompt) -> Result<Vec<ChatMessage>, GenerationError> {
         self.render("grade.j2", &[(ChatRole::System, "system"), (ChatRole::User, "user")], prompt)
+    }
+
+    /// The messages that ask for a query.
+    pub fn query(&self, prompt: &QueryPrompt) -> Result<Vec<ChatMessage>, GenerationError> {
+        self.render("query.j2", &[(ChatRole::System, "system"), (ChatRole::User, "user")], prompt)
     }
 
     fn render(
@@ -206,7 +220,7 @@ mod tests {
         let prompts = Prompts::load().unwrap();
         let mut names: Vec<_> = prompts.environment.templates().map(|(name, _)| name.to_owned()).collect();
         names.sort();
-        assert_eq!(names, ["grade.j2", "reply.j2", "summary.j2"]);
+        assert_eq!(names, ["grade.j2", "query.j2", "reply.j2", "summary.j2"]);
         let messages = prompts.reply(&reply()).unwrap();
         assert!(messages[0].content.contains("in Portuguese") && messages[0].content.ends_with("Be warm."));
         insta::assert_snapshot!(messages[1].content, @r#"
@@ -240,6 +254,13 @@ mod tests {
         <message from="agent">Olá!</message>
 
         Summary in English:
+        "#);
+        let query = QueryPrompt { history: reply().history, question: "E para o Rio?".into() };
+        insta::assert_snapshot!(prompts.query(&query).unwrap()[1].content, @r#"
+        <message from="agent">Olá!</message>
+        <message from="customer">E para o Rio?</message>
+
+        Search query:
         "#);
     }
 

@@ -107,6 +107,27 @@ fn conversation(texts: &[(Role, &str)]) -> Conversation {
     }
 }
 
+async fn search_query(reply: &'static str, finish: FinishReason, turns: &[(Role, &str)]) -> Option<String> {
+    let drafter = Drafter::new(Scripted::new(reply, finish), None, GenerationConfig::default()).unwrap();
+    drafter.search_query(&conversation(turns), Budget::of(Duration::from_secs(5))).await
+}
+
+#[tokio::test]
+async fn a_model_writes_the_query_of_a_follow_up_and_of_nothing_else() {
+    let follow_up = [
+        (Role::Customer, "Qual é o prazo para São Paulo?"),
+        (Role::Bot, "Três dias úteis."),
+        (Role::Customer, "e para o Rio?"),
+    ];
+    let wanted = "Qual é o prazo para o Rio?";
+    let query = search_query("\"Qual é o prazo para o Rio?\"", FinishReason::Stop, &follow_up).await;
+    assert_eq!(query.as_deref(), Some(wanted));
+    assert_eq!(search_query(wanted, FinishReason::Length, &follow_up).await, None, "a query that was cut");
+    assert_eq!(search_query("NO_ANSWER", FinishReason::Stop, &follow_up).await, None);
+    assert_eq!(search_query("", FinishReason::Stop, &follow_up).await, None);
+    assert_eq!(search_query(wanted, FinishReason::Stop, &follow_up[..1]).await, None, "nothing came before");
+}
+
 async fn draft(chat: Arc<dyn ChatModel>, question: &str) -> Draft {
     let drafter = Drafter::new(chat, None, GenerationConfig::default()).unwrap();
     let conversation = conversation(&[(Role::Customer, question)]);

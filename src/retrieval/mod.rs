@@ -1,7 +1,7 @@
 //! From a question to the passages that may answer it.
 //!
-//! Dense and sparse candidates come from a [`index::PassageIndex`], are fused by rank, and keep their raw scores:
-//! a fused score is a rank, not a confidence.
+//! Dense and sparse candidates come from a [`index::PassageIndex`], are fused by rank with their likeness by letters, and
+//! keep their raw scores: a fused score is a rank, not a confidence.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,10 +14,11 @@ pub mod analysis;
 pub(crate) mod fixtures;
 pub mod fusion;
 pub mod index;
+mod ngrams;
 pub mod query;
 mod retriever;
 
-pub use retriever::{RetrievalConfig, RetrievalError, Retriever, Within};
+pub use retriever::{RetrievalConfig, RetrievalError, Retriever, Rewrite, Within};
 
 /// A chunk of a document: what is indexed, retrieved and cited.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

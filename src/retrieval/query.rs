@@ -1,5 +1,6 @@
 //! What to search for: the customer's words, made to stand alone. No model, so it costs nothing and cannot invent.
 
+use super::Rewrite;
 use crate::conversation::{Conversation, Language, Role};
 use crate::retrieval::analysis::is_stop_word;
 use crate::text::{fold_compatible, runs};
@@ -9,7 +10,15 @@ const LOOK_BACK: usize = 2;
 /// Longest query in characters; what comes first is cut, for the question stands last.
 const LONGEST: usize = 600;
 
-/// The query for the newest customer messages.
+/// The query for the newest customer messages, without a model: where one is to write it, this is what stands in for it.
+pub fn of(conversation: &Conversation, rewrite: Rewrite) -> String {
+    match rewrite {
+        Rewrite::None => conversation.pending_question(),
+        Rewrite::Rule | Rewrite::Model => standalone(conversation),
+    }
+}
+
+/// The query for the newest customer messages, by rule.
 ///
 /// Greetings and thanks are left out. A message that cannot be understood alone (one content word or none, a follow-up
 /// such as *e para o Rio?*, a short one with a pronoun such as *posso trocá-lo?*) gets the customer's previous question
@@ -72,7 +81,9 @@ fn needs_context(text: &str, language: Option<Language>) -> bool {
                 && words.iter().zip(&phrase).all(|(a, b)| a == b)
         })
     };
-    let refers = words.iter().any(|word| PRONOUNS.split_whitespace().any(|pronoun| pronoun == word));
+    let english = if language == Some(Language::En) { ENGLISH_PRONOUNS } else { "" };
+    let pronouns = || PRONOUNS.split_whitespace().chain(english.split_whitespace());
+    let refers = words.iter().any(|word| pronouns().any(|pronoun| pronoun == word));
     match content.len() {
         0 | 1 => true,
         2..=4 => begins(FOLLOW_UPS) || refers,
@@ -161,10 +172,13 @@ const FOLLOW_UPS: &str = "e,e se,mas,mas e,entao,e quanto,e no caso,e para,e pra
     and,and if,but,so,then,what about,how about,also,or";
 
 /// Words that point back.
-const PRONOUNS: &str = "isso isto disso nisso aquilo dele dela deles delas nele nela lo la los las trocalo \
-    questo quello quella ciò cio ne lo gli esso essa \
-    eso esto aquello ello el ella \
-    it that this those these them they";
+const PRONOUNS: &str = "isso isto disso nisso aquilo ele ela eles elas dele dela deles delas nele nela lo la los las trocalo \
+    questo quello quella ciò cio ne lo gli esso essa lui lei loro \
+    eso esto aquello ello el ella ellos ellas \
+    it its that this those these them they their him his she her hers";
+
+/// Words that point back in English alone: *he* is a verb in Spanish.
+const ENGLISH_PRONOUNS: &str = "he";
 
 #[cfg(test)]
 mod tests {
@@ -263,6 +277,15 @@ mod tests {
             ),
             "Vendete biciclette elettriche da montagna?\nposso pagare questo a rate?"
         );
+    }
+
+    #[test]
+    fn pronouns_point_back_in_their_own_language() {
+        use Role::{Bot, Customer};
+        let earlier = [(Customer, "Who founded the lamp workshop in Braga?"), (Bot, "Ana Reis.")];
+        let ask = |locale: &str, text| query(locale, &[earlier[0], earlier[1], (Customer, text)]);
+        assert!(ask("en", "When did he open the first shop?").starts_with(earlier[0].1));
+        assert_eq!(ask("es", "¿Qué pasa si he perdido mi recibo?"), "¿Qué pasa si he perdido mi recibo?");
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fusion::{Ranking, reciprocal_rank_fusion};
 use super::index::{IndexError, IndexHits, IndexQuery, PassageIndex, Readers, Selection};
-use super::{Passage, Retrieved, Scores, analysis};
+use super::{Passage, Retrieved, Scores, analysis, ngrams};
 use crate::conversation::{Labels, Language, WorkspaceId};
 use crate::inference::{Embedder, InferenceError, Purpose};
 use crate::settings::Problem;
@@ -28,11 +29,38 @@ pub struct RetrievalConfig {
     pub dense_weight: f32,
     /// Weight of the search by words.
     pub sparse_weight: f32,
+    /// Weight of likeness by letters, which sees through typos and endings; it orders what the searches found.
+    pub letters_weight: f32,
+    /// How the customer's last message becomes a query that stands alone.
+    pub rewrite: Rewrite,
+    /// Longest wait for a query by a model, in seconds, where `rewrite` is `model`; past it the query is made by rule.
+    pub rewrite_s: f64,
+}
+
+/// How the last message of a conversation becomes a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Rewrite {
+    /// Not at all: what the customer wrote last is searched.
+    None,
+    /// By rule, in microseconds: courtesies go, and a follow-up gets the earlier question.
+    Rule,
+    /// A follow-up by the chat model, and by rule where it does not answer in time.
+    Model,
 }
 
 impl Default for RetrievalConfig {
     fn default() -> Self {
-        Self { top_k: 6, prefetch: 50, rrf_k: 2.0, dense_weight: 1.0, sparse_weight: 1.0 }
+        Self {
+            top_k: 6,
+            prefetch: 50,
+            rrf_k: 2.0,
+            dense_weight: 1.0,
+            sparse_weight: 0.3,
+            letters_weight: 0.3,
+            rewrite: Rewrite::Rule,
+            rewrite_s: 5.0,
+        }
     }
 }
 
@@ -55,6 +83,12 @@ impl RetrievalConfig {
                 "retrieval.dense_weight",
                 "write weights from 0 to 100 for `dense_weight` and `sparse_weight`, at least one of them above 0",
             ));
+        }
+        if !(0.0..=100.0).contains(&self.letters_weight) {
+            problems.push(Problem::new("retrieval.letters_weight", "write a number from 0 to 100"));
+        }
+        if !(self.rewrite_s > 0.0 && self.rewrite_s <= 600.0) {
+            problems.push(Problem::new("retrieval.rewrite_s", "write seconds above 0, up to 600"));
         }
     }
 }
@@ -99,6 +133,12 @@ impl Retriever {
     pub fn with_readers(mut self, readers: Arc<Readers>) -> Self {
         self.readers = Some(readers);
         self
+    }
+
+    /// How queries are made, and how long a model may take to make one.
+    pub fn rewrite(&self) -> (Rewrite, Duration) {
+        // A time that is no duration leaves the rule.
+        (self.config.rewrite, Duration::try_from_secs_f64(self.config.rewrite_s).unwrap_or_default())
     }
 
     /// The best passages for a query, best first, at most `top_k` of the configuration.
@@ -211,7 +251,7 @@ fn prefer(own: IndexHits, best: f32, closest: Vec<(Passage, f32)>, language: Lan
     IndexHits { dense: foreign.into_iter().chain(own.dense).collect(), sparse: own.sparse }
 }
 
-/// Fuses both lists, leaves out repetitions of the same text, and adds coverage.
+/// Fuses both lists and likeness by letters, leaves out repetitions of the same text, and adds coverage.
 fn rank(
     hits: IndexHits,
     query: &str,
@@ -219,16 +259,8 @@ fn rank(
     config: &RetrievalConfig,
     top_k: usize,
 ) -> Vec<Retrieved> {
-    let ranking = |list: &[(Passage, f32)], weight| {
-        (list.iter().map(|(passage, _)| passage.id.clone()).collect::<Vec<_>>(), weight)
-    };
-    let lists = [ranking(&hits.dense, config.dense_weight), ranking(&hits.sparse, config.sparse_weight)];
-    let rankings: Vec<Ranking<'_>> = lists
-        .iter()
-        .map(|(ids, weight)| Ranking { ids: ids.iter().map(String::as_str).collect(), weight: *weight })
-        .collect();
-    let fused = reciprocal_rank_fusion(&rankings, config.rrf_k);
-
+    let ids = |list: &[(Passage, f32)]| list.iter().map(|(passage, _)| passage.id.clone()).collect();
+    let (dense, sparse): (Vec<String>, Vec<String>) = (ids(&hits.dense), ids(&hits.sparse));
     let mut found: HashMap<String, (Passage, Scores)> = HashMap::new();
     for (passage, score) in hits.dense {
         found.entry(passage.id.clone()).or_insert_with(|| (passage, Scores::default())).1.dense = Some(score);
@@ -237,6 +269,12 @@ fn rank(
         found.entry(passage.id.clone()).or_insert_with(|| (passage, Scores::default())).1.sparse =
             Some(score);
     }
+    let letters = if config.letters_weight > 0.0 { by_letters(query, &found) } else { Vec::new() };
+    let lists =
+        [(&dense, config.dense_weight), (&sparse, config.sparse_weight), (&letters, config.letters_weight)];
+    let rankings =
+        lists.map(|(ids, weight)| Ranking { ids: ids.iter().map(String::as_str).collect(), weight });
+    let fused = reciprocal_rank_fusion(&rankings, config.rrf_k);
     let words = analysis::content_words(query, language);
     let mut texts = HashSet::new();
     fused
@@ -250,6 +288,17 @@ fn rank(
             passage,
         })
         .collect()
+}
+
+/// Ids of the candidates that share letters with the query, the likest first.
+fn by_letters(query: &str, found: &HashMap<String, (Passage, Scores)>) -> Vec<String> {
+    let mut ids: Vec<&String> = found.keys().collect();
+    ids.sort_unstable();
+    let texts: Vec<String> = ids.iter().map(|id| found[*id].0.indexed_text()).collect();
+    let mut scored: Vec<(f32, &String)> = ngrams::scores(query, &texts).into_iter().zip(ids).collect();
+    scored.retain(|(score, _)| *score > 0.0);
+    scored.sort_by(|left, right| right.0.total_cmp(&left.0).then_with(|| left.1.cmp(right.1)));
+    scored.into_iter().map(|(_, id)| id.clone()).collect()
 }
 
 /// Share of the question's content words that a passage holds, by stem and without accents; in a passage of another
@@ -334,9 +383,18 @@ mod tests {
     #[test]
     fn settings_that_make_no_sense_are_named() {
         let mut problems = Vec::new();
-        RetrievalConfig { top_k: 0, prefetch: 2000, rrf_k: 0.0, dense_weight: 0.0, sparse_weight: 0.0 }
-            .validate(&mut problems);
-        assert_eq!(problems.len(), 4, "{problems:?}");
+        RetrievalConfig {
+            top_k: 0,
+            prefetch: 2000,
+            rrf_k: 0.0,
+            dense_weight: 0.0,
+            sparse_weight: 0.0,
+            letters_weight: -1.0,
+            rewrite: Rewrite::None,
+            rewrite_s: f64::NAN,
+        }
+        .validate(&mut problems);
+        assert_eq!(problems.len(), 6, "{problems:?}");
         problems.clear();
         RetrievalConfig::default().validate(&mut problems);
         assert_eq!(problems, []);

@@ -18,7 +18,8 @@ use ponto::decision::{Action, DecisionConfig, Mode, ReasonCode};
 use ponto::generation::{Drafter, GenerationConfig};
 use ponto::inference::extractive::Extractive;
 use ponto::inference::{
-    Budget, ChatModel, ChatRequest, ChatStream, Embedder, EmbedderInfo, InferenceError, ModelInfo, Purpose,
+    Budget, ChatEvent, ChatModel, ChatRequest, ChatStream, Completion, Embedder, EmbedderInfo, FinishReason,
+    InferenceError, ModelInfo, Purpose, TokenUsage,
 };
 use ponto::judgement::calibration::{
     Calibration, CalibrationKey, Calibrations, Certificate, LanguageCertificate, Origin,
@@ -26,7 +27,7 @@ use ponto::judgement::calibration::{
 use ponto::judgement::{Judge, JudgementConfig};
 use ponto::knowledge::{Format, KnowledgeConfig, Library, NewDocument};
 use ponto::retrieval::index::edge::EdgeIndex;
-use ponto::retrieval::{RetrievalConfig, Retriever};
+use ponto::retrieval::{RetrievalConfig, Retriever, Rewrite};
 use ponto::store::Suggestions;
 use ponto::store::sqlite::SqliteStore;
 use ponto::store::suggestion::Suggestion;
@@ -109,6 +110,7 @@ struct Options {
     chat: Option<Arc<dyn ChatModel>>,
     search: Option<Arc<dyn Embedder>>,
     quote_first: bool,
+    retrieval: RetrievalConfig,
 }
 
 async fn assistant(options: Options) -> Assistant {
@@ -123,7 +125,7 @@ fn assistant_of(shop: &Shop, options: Options) -> Assistant {
         Arc::new(Drafter::new(quotes, Some(shop.embedder.clone()), GenerationConfig::default()).unwrap())
     });
     Assistant::new(AssistantParts {
-        retriever: Arc::new(Retriever::new(shop.index.clone(), search, RetrievalConfig::default())),
+        retriever: Arc::new(Retriever::new(shop.index.clone(), search, options.retrieval)),
         drafter: Arc::new(
             Drafter::new(chat.clone(), Some(shop.embedder.clone()), GenerationConfig::default()).unwrap(),
         ),
@@ -418,6 +420,50 @@ impl ChatModel for Down {
         self.asked.fetch_add(1, Ordering::Relaxed);
         Err(InferenceError::DeadlineExceeded)
     }
+}
+
+/// A model that writes queries, and no replies.
+struct Rewriting(ModelInfo);
+
+#[async_trait]
+impl ChatModel for Rewriting {
+    fn info(&self) -> &ModelInfo {
+        &self.0
+    }
+
+    async fn stream(&self, request: ChatRequest, _: Budget) -> Result<ChatStream, InferenceError> {
+        if request.grounding.is_some() || !request.messages[1].content.ends_with("Search query:") {
+            return Err(InferenceError::DeadlineExceeded);
+        }
+        let done = Completion {
+            text: "how long does delivery to Ireland take?".into(),
+            finish: FinishReason::Stop,
+            usage: TokenUsage::default(),
+            logprobs: None,
+            model: self.0.clone(),
+        };
+        Ok(Box::pin(futures::stream::iter([Ok(ChatEvent::Done(done))])))
+    }
+}
+
+#[tokio::test]
+async fn a_model_writes_the_query_where_configured_and_the_rule_stands_in_for_it() {
+    let follow_up = conversation(&[
+        (Role::Customer, "How long does delivery to Portugal take?"),
+        (Role::Bot, "Three business days."),
+        (Role::Customer, "and to Ireland?"),
+    ]);
+    let query = async |chat: Arc<dyn ChatModel>, rewrite| {
+        let retrieval = RetrievalConfig { rewrite, ..RetrievalConfig::default() };
+        let assistant = assistant(Options { chat: Some(chat), retrieval, ..Options::default() }).await;
+        assistant.answer(&workspace(), &follow_up, Mode::Draft, None).await.trace.query
+    };
+    let by_rule = "How long does delivery to Portugal take?\nand to Ireland?";
+    let rewriting = || Arc::new(Rewriting(down().info));
+    assert_eq!(query(rewriting(), Rewrite::Model).await, "how long does delivery to Ireland take?");
+    assert_eq!(query(Arc::new(down()), Rewrite::Model).await, by_rule, "the model is down");
+    assert_eq!(query(rewriting(), Rewrite::Rule).await, by_rule);
+    assert_eq!(query(rewriting(), Rewrite::None).await, "and to Ireland?");
 }
 
 /// An embedder that is down.

@@ -287,12 +287,12 @@ mod tests {
             }],
             cases: vec![
                 Case { id: "q-1".into(), language: "pt".into(), ..Case::default() }
-                    .with("top_score", 0.5)
+                    .with("answerability", 0.5)
                     .with("answerable", 1.0)
                     .at_fault(true, 1, "not found")
                     .traced("closest passage", "cosine <0.5>"),
                 Case { id: "q-2".into(), language: "pt".into(), ..Case::default() }
-                    .with("top_score", 0.4)
+                    .with("answerability", 0.4)
                     .with("answerable", 0.0),
             ],
         }

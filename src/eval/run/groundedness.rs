@@ -101,7 +101,7 @@ fn draft(text: &str, language: Language, passage: &str) -> Draft {
         citations: vec![Citation {
             passage_id: passage.to_owned(),
             document_id: passage.to_owned(),
-            version: 1,
+            version: 0,
             title: String::new(),
             url: None,
             quote: String::new(),

@@ -196,7 +196,7 @@ pub(super) fn retrieved(id: &str, text: &str) -> Retrieved {
             url: None,
             span: (0, text.chars().count()),
             ordinal: 0,
-            version: 1,
+            version: 0,
             audience: Audience::Public,
             labels: Labels::default(),
         },

@@ -60,9 +60,9 @@ pub async fn run(
                 text: texts.then(|| row.text().to_owned()),
                 ..Case::default()
             }
-            .with("score", 1.0 - outcome.top_score)
+            .with("score", 1.0 - outcome.answerability)
             .with_yes("out_of_scope", out)
-            .traced("closest known message", format!("{:.3}", outcome.top_score))
+            .traced("answerability", format!("{:.3}", outcome.answerability))
         })
         .collect())
 }

@@ -12,10 +12,11 @@ use super::{Progress, unless_cancelled};
 use crate::conversation::{Audience, Channel, Conversation, Labels, Language, Message, Role, WorkspaceId};
 use crate::eval::EvalError;
 use crate::eval::dataset::retrieval::{PassageRow, QuestionRow, RetrievalSet};
-use crate::inference::{Embedder, Purpose};
+use crate::inference::extractive::rank::rank;
+use crate::inference::{Embedder, InferenceError, Purpose, Source};
 use crate::retrieval::index::edge::EdgeIndex;
 use crate::retrieval::index::{IndexPoint, PassageIndex};
-use crate::retrieval::{Passage, RetrievalConfig, Retriever, query};
+use crate::retrieval::{Passage, RetrievalConfig, Retrieved, Retriever, query};
 
 mod summary;
 
@@ -25,6 +26,8 @@ pub use summary::{DEPTH, Outcome, method};
 const BATCH: usize = 16;
 /// Questions that are asked at a time.
 const AT_A_TIME: usize = 4;
+/// Passages, best first, whose sentences say whether a question can be answered.
+const ANSWERING: usize = 3;
 
 /// Which questions search which passages.
 type Group<'a> = (Vec<&'a PassageRow>, Vec<&'a QuestionRow>);
@@ -58,10 +61,12 @@ pub async fn run(
         retrievers.push((workspace, retriever, questions));
     }
     progress.start("asking", set.questions.len());
+    // Where every question can be answered there is nothing to tell apart.
+    let telling = set.questions.iter().any(|question| !question.answerable).then_some(&*embedder);
     let mut outcomes: BTreeMap<&str, Outcome> = BTreeMap::new();
     for (workspace, retriever, questions) in &retrievers {
         let asked: Vec<Outcome> = stream::iter(questions)
-            .map(|question| unless_cancelled(cancel, ask(retriever, workspace, question)))
+            .map(|question| unless_cancelled(cancel, ask(retriever, telling, workspace, question)))
             .buffered(AT_A_TIME)
             .inspect_ok(|_| progress.advance(1))
             .try_collect()
@@ -126,15 +131,23 @@ fn passage(workspace: &WorkspaceId, row: &PassageRow) -> Passage {
 
 async fn ask(
     retriever: &Retriever,
+    telling: Option<&dyn Embedder>,
     workspace: &WorkspaceId,
     row: &QuestionRow,
 ) -> Result<Outcome, EvalError> {
-    let query =
-        if row.history.is_empty() { row.question.clone() } else { query::standalone(&conversation(row)) };
+    let failed = |message: String| EvalError::Retrieval { question: row.id.clone(), message };
+    // A model that writes queries belongs to the assistant; here the rule stands in for it.
+    let query = query::of(&conversation(row), retriever.rewrite().0);
     let found = retriever
         .search(workspace, &query, Some(row.lang), DEPTH)
         .await
-        .map_err(|error| EvalError::Retrieval { question: row.id.clone(), message: error.to_string() })?;
+        .map_err(|error| failed(error.to_string()))?;
+    let answerability = match telling {
+        Some(embedder) => answerability(embedder, &query, row.lang, &found)
+            .await
+            .map_err(|error| failed(error.to_string()))?,
+        None => -1.0,
+    };
     let relevant: BTreeSet<&str> = row.relevant.iter().map(String::as_str).collect();
     Ok(Outcome {
         id: row.id.clone(),
@@ -147,12 +160,24 @@ async fn ask(
             .take(DEPTH)
             .map(|retrieved| relevant.contains(retrieved.passage.document_id.as_str()))
             .collect(),
-        top_score: found
-            .iter()
-            .filter_map(|retrieved| retrieved.scores.dense)
-            .map(f64::from)
-            .fold(-1.0, f64::max),
+        answerability,
     })
+}
+
+/// How surely the passages hold an answer: the mean of the highest cosine among them and of how surely one of their
+/// sentences answers, both of which judgement weighs for every draft. −1 where nothing was found.
+async fn answerability(
+    embedder: &dyn Embedder,
+    query: &str,
+    language: Language,
+    found: &[Retrieved],
+) -> Result<f64, InferenceError> {
+    let closest =
+        found.iter().filter_map(|hit| hit.scores.dense).map(f64::from).max_by(f64::total_cmp).unwrap_or(-1.0);
+    let sources: Vec<Source> = found.iter().take(ANSWERING).map(|hit| hit.passage.as_source()).collect();
+    let mut ranking = rank(query, language.code(), &sources);
+    ranking.weigh_meaning(embedder, query, &sources).await?;
+    Ok(f64::midpoint(closest, ranking.answerability().unwrap_or(closest)))
 }
 
 fn conversation(row: &QuestionRow) -> Conversation {
@@ -165,7 +190,7 @@ fn conversation(row: &QuestionRow) -> Conversation {
     Conversation {
         id: row.id.clone(),
         channel: Channel::Api,
-        locale: None,
+        locale: Some(row.lang.code().to_owned()),
         customer: None,
         labels: Labels::default(),
         messages,

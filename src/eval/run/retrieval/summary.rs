@@ -22,8 +22,9 @@ pub struct Outcome {
     pub relevant: usize,
     /// Whether the passage at each rank is relevant, best first, at most [`DEPTH`].
     pub relevance: Vec<bool>,
-    /// Highest cosine among the passages found; −1 when nothing was found.
-    pub top_score: f64,
+    /// How surely the passages found hold an answer; −1 when nothing was found, or every question of the set can be
+    /// answered.
+    pub answerability: f64,
 }
 
 impl Outcome {
@@ -35,9 +36,9 @@ impl Outcome {
             text: texts.then(|| self.question.clone()),
             ..Case::default()
         }
-        .with("top_score", self.top_score)
+        .with("answerability", self.answerability)
         .with_yes("answerable", self.answerable)
-        .traced("closest passage", format!("cosine {:.3}", self.top_score));
+        .traced("answerability", format!("{:.3}", self.answerability));
         if !self.answerable {
             return case;
         }
@@ -63,7 +64,9 @@ pub fn method() -> Vec<String> {
         format!(
             "hit@k, ndcg@10 (binary gains) and mrr (over the first {DEPTH} ranks) are means over answerable questions."
         ),
-        "answerable_auroc: how well the highest cosine among the passages found tells answerable questions from others."
+        "answerable_auroc: how well answerable questions are told from others by the mean of the highest cosine among the \
+         passages found and of the highest sum of a sentence's cosine, among the first three, with a tenth of the \
+         question's weight that it holds."
             .into(),
     ]
 }
@@ -75,7 +78,7 @@ mod tests {
     use crate::eval::report::Summary;
     use crate::eval::task::Task;
 
-    fn row(id: &str, language: Language, answerable: bool, relevance: &[bool], top_score: f64) -> Case {
+    fn row(id: &str, language: Language, answerable: bool, relevance: &[bool], answerability: f64) -> Case {
         Outcome {
             id: id.into(),
             language,
@@ -83,7 +86,7 @@ mod tests {
             answerable,
             relevant: usize::from(answerable),
             relevance: relevance.into(),
-            top_score,
+            answerability,
         }
         .case(false)
     }
