@@ -174,12 +174,12 @@ impl Web {
 
     /// What an address alone tells.
     fn check(&self, url: &Url) -> Result<(String, u16), FetchError> {
-        let refused = |why: &str| FetchError::Refused(format!("{url} is not read: {why}"));
+        let refused = |why: &str| FetchError::Refused(format!("it is not read: {why}"));
         if !matches!(url.scheme(), "http" | "https") {
             return Err(refused("only http:// and https:// addresses are"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(FetchError::Refused("an address with a name or a password in it is not read".into()));
+            return Err(refused("there is a name or a password in its address"));
         }
         let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
             return Err(refused("it names no server"));
@@ -211,7 +211,7 @@ impl Web {
         let hidden = addresses.iter().find(|address| !is_public(address.ip()));
         match hidden {
             Some(address) if !self.config.allows(url) => Err(FetchError::Refused(format!(
-                "{url} is not read: {host} is at {}, which is not a public address; add \"{host}:{port}\" to \
+                "it is not read: {host} is at {}, which is not a public address; add \"{host}:{port}\" to \
                  knowledge.fetch.allow if it is yours",
                 address.ip()
             ))),
