@@ -75,14 +75,14 @@ fn any() -> String {
 }
 
 /// A stretch of a text, in characters.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Span {
     /// First character.
     pub start: usize,
     /// After the last character.
     pub end: usize,
-    /// What it is.
-    pub label: String,
+    /// What it is; sets of other tasks mark stretches with lists of labels.
+    pub label: serde_json::Value,
 }
 
 impl Row {
@@ -264,7 +264,8 @@ mod tests {
             (json!({"id": "a", "text": "1", "kind": "cpf", "label": "valid"}), Some(Task::PersonalData)),
             (json!({"id": "a", "text": "1", "spans": []}), Some(Task::PersonalData)),
             (
-                json!({"id": "a", "context": "c", "response": "r", "label": "grounded"}),
+                json!({"id": "a", "context": "c", "response": "r", "label": "grounded",
+                    "spans": [{"start": 0, "end": 1, "label": ["x"]}]}),
                 Some(Task::Groundedness),
             ),
             (json!({"id": "a", "text": "x", "label": "card_arrival"}), None),

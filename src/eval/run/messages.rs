@@ -142,7 +142,7 @@ fn in_spans(
         .map(|span| {
             let value: String =
                 text.chars().skip(span.start).take(span.end.saturating_sub(span.start)).collect();
-            (IDENTIFIERS.contains(&span.label.as_str()), plain(&value))
+            (span.label.as_str().is_some_and(|label| IDENTIFIERS.contains(&label)), plain(&value))
         })
         .filter(|(_, value)| !value.is_empty())
         .collect();
