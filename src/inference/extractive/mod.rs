@@ -27,8 +27,9 @@ const REVISION: &str = "extractive-3";
 const MIN_ANSWERABILITY: f64 = 0.88;
 /// Without an embedder: below this share of the question's weight in the best sentence and its context nothing is quoted.
 const MIN_SUPPORT: f64 = 0.18;
-/// Longest wait for the embedder; past it shared words decide alone.
+/// Least time for the embedder, and its share of the budget where that is more; past it shared words decide alone.
 const EMBEDDING_WAIT: Duration = Duration::from_millis(600);
+const EMBEDDING_SHARE: u32 = 4;
 
 /// A [`ChatModel`] that quotes the sources of [`ChatRequest::grounding`].
 pub struct Extractive {
@@ -64,12 +65,13 @@ impl Extractive {
             && budget.remaining() > EMBEDDING_WAIT
             && !ranking.candidates.is_empty()
         {
+            let wait = EMBEDDING_WAIT.max(budget.remaining() / EMBEDDING_SHARE);
             let mut weighed = ranking.clone();
             let meaning = weighed.weigh_meaning(embedder.as_ref(), &grounding.question, &grounding.sources);
             tokio::select! {
                 () = budget.cancel.cancelled() => return Err(InferenceError::Cancelled),
                 // Without an answer in time, words alone decide.
-                outcome = tokio::time::timeout(EMBEDDING_WAIT, meaning) => {
+                outcome = tokio::time::timeout(wait, meaning) => {
                     if matches!(outcome, Ok(Ok(()))) {
                         ranking = weighed;
                     }

@@ -201,6 +201,6 @@ pub(crate) fn question(text: &str) -> Value {
     json!({
         "conversation": {"id": "c-1", "channel": "whatsapp", "locale": "pt-BR",
             "customer": {"id": "u-9", "name": "Ana"},
-            "messages": [{"id": "m-1", "role": "customer", "text": text, "at": "2026-11-22T10:00:00Z"}]},
+            "messages": [{"id": "m-1", "role": "customer", "text": text}]},
         "mode": "draft"})
 }
