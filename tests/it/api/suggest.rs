@@ -172,7 +172,7 @@ async fn bad_input_says_where_and_what_is_accepted() {
     [
       {
         "at": "conversation.messages[0]",
-        "detail": "missing field `text` at line 1 column 173"
+        "detail": "missing field `text` at line 1 column 145"
       }
     ]
     "#);
