@@ -91,7 +91,7 @@ impl Row {
         Language::from_locale(&self.lang)
     }
 
-    /// The message; empty where the row has none, which [`RowSet::check`] refuses where a message is needed.
+    /// The message; empty where the row has none, which [`RowSet::load`] refuses where a message is needed.
     pub fn text(&self) -> &str {
         self.text.as_deref().unwrap_or_default()
     }
