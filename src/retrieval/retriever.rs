@@ -29,7 +29,8 @@ pub struct RetrievalConfig {
     pub dense_weight: f32,
     /// Weight of the search by words.
     pub sparse_weight: f32,
-    /// Weight of likeness by letters, which sees through typos and endings; it orders what the searches found.
+    /// Weight of likeness by letters, which sees through typos and endings; it orders what the searches found. 0 leaves
+    /// it out. Certificates of automatic replies hold for the weights that they were found with.
     pub letters_weight: f32,
     /// How the customer's last message becomes a query that stands alone.
     pub rewrite: Rewrite,
@@ -56,8 +57,8 @@ impl Default for RetrievalConfig {
             prefetch: 50,
             rrf_k: 2.0,
             dense_weight: 1.0,
-            sparse_weight: 0.3,
-            letters_weight: 0.3,
+            sparse_weight: 1.0,
+            letters_weight: 0.0,
             rewrite: Rewrite::Rule,
             rewrite_s: 5.0,
         }
