@@ -14,7 +14,7 @@ use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::EvalError;
+use super::{EvalError, journal};
 use crate::inference::{
     Budget, ChatEvent, ChatModel, ChatRequest, ChatStream, Completion, FinishReason, InferenceError,
     ModelInfo, TokenUsage,
@@ -47,21 +47,8 @@ impl CachedChat {
         let mut name = hex::encode(Sha256::digest(&inner.info().fingerprint));
         name.truncate(16);
         let path = folder.join(format!("{name}.replies"));
-        let failed = |error: std::io::Error| EvalError::io(&path, &error);
-        std::fs::create_dir_all(folder).map_err(failed)?;
-        let text = match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            read => read.map_err(failed)?,
-        };
-        let known = text
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Kept>(line).ok())
-            .map(|kept| (kept.key.clone(), kept))
-            .collect();
-        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
-        if !text.is_empty() && !text.ends_with('\n') {
-            file.write_all(b"\n").map_err(failed)?;
-        }
+        let (known, file) = journal::open::<Kept>(&path)?;
+        let known = known.into_iter().map(|kept| (kept.key.clone(), kept)).collect();
         let shared = Arc::new(Shared { known: Mutex::new(known), file: Mutex::new(file) });
         Ok(Self { inner, shared, repeated: AtomicUsize::new(0) })
     }

@@ -8,8 +8,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::EvalError;
 use super::run::assistant::Outcome;
+use super::{EvalError, journal};
 
 /// The finished cases of one run.
 #[derive(Debug)]
@@ -24,21 +24,8 @@ impl Finished {
     /// asked again.
     pub fn open(folder: &Path, key: &str) -> Result<Self, EvalError> {
         let path = folder.join(format!("{key}.cases"));
-        let failed = |error: std::io::Error| EvalError::io(&path, &error);
-        std::fs::create_dir_all(folder).map_err(failed)?;
-        let text = match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            read => read.map_err(failed)?,
-        };
-        let known = text
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Outcome>(line).ok())
-            .map(|outcome| (outcome.id.clone(), outcome))
-            .collect();
-        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
-        if !text.is_empty() && !text.ends_with('\n') {
-            file.write_all(b"\n").map_err(failed)?;
-        }
+        let (known, file) = journal::open::<Outcome>(&path)?;
+        let known = known.into_iter().map(|outcome| (outcome.id.clone(), outcome)).collect();
         Ok(Self { path, known, file: Mutex::new(file) })
     }
 

@@ -19,6 +19,7 @@ pub mod dataset;
 pub mod finished;
 pub mod gate;
 pub mod import;
+mod journal;
 pub mod metrics;
 pub mod replay;
 pub mod report;

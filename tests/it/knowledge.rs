@@ -4,60 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use ponto::conversation::{Clock, Labels, Language, WorkspaceId};
+use ponto::conversation::{Labels, Language, WorkspaceId};
 use ponto::inference::{Embedder, Purpose};
-use ponto::knowledge::{Format, KnowledgeConfig, Library, NewDocument};
+use ponto::knowledge::{Format, NewDocument};
 use ponto::retrieval::index::edge::EdgeIndex;
 use ponto::retrieval::index::{IndexQuery, PassageIndex, Selection};
+use ponto::store::Documents;
 use ponto::store::sqlite::SqliteStore;
-use ponto::store::{Documents, Store};
 use serde_json::Value;
 
 use crate::support;
 use crate::support::embedder::HashEmbedder;
+use crate::support::library::Parts;
 
-struct Still;
-impl Clock for Still {
-    fn now(&self) -> DateTime<Utc> {
-        DateTime::from_timestamp(1_790_000_000, 0).expect("a time")
-    }
-}
-
-/// A library on the parts that `ponto` itself runs on, but for the model.
-struct Parts {
-    store: Arc<SqliteStore>,
-    index: Arc<EdgeIndex>,
-    library: Library,
-}
-
-impl Parts {
-    async fn open(folder: &Path) -> Self {
-        let embedder = Arc::new(HashEmbedder::new());
-        let store = Arc::new(SqliteStore::open(&folder.join("ponto.db")).await.expect("a store"));
-        let info = embedder.info();
-        let index = EdgeIndex::open(&folder.join("index"), info.dimensions, &info.fingerprint);
-        let index = Arc::new(index.expect("an index"));
-        let library = Library::new(
-            Arc::clone(&store) as Arc<dyn Store>,
-            Arc::clone(&index) as Arc<dyn PassageIndex>,
-            embedder,
-            Arc::new(Still),
-            KnowledgeConfig { batch: 8, ..KnowledgeConfig::default() },
-        );
-        Self { store, index, library }
-    }
-
-    /// Ids in the index and in the store.
-    async fn ids(&self) -> (BTreeSet<String>, BTreeSet<String>) {
-        let indexed = self.index.passage_ids().await.expect("the index lists its passages");
-        let stored = self.store.passage_ids().await.expect("the store lists its passages");
-        (indexed.into_iter().collect(), stored.into_iter().collect())
-    }
-}
+/// Passages that are sent to the index at once.
+const BATCH: usize = 8;
 
 fn shop() -> WorkspaceId {
     WorkspaceId("shop".into())
@@ -97,7 +60,7 @@ fn version(number: usize, text: &str) -> usize {
 #[ignore = "runs as a child of the kill test"]
 async fn child_that_puts_documents() {
     let Some(folder) = std::env::var_os("PONTO_TEST_FOLDER").map(PathBuf::from) else { return };
-    let parts = Parts::open(&folder).await;
+    let parts = Parts::open(&folder, BATCH).await;
     parts.library.repair().await.unwrap();
     for number in (0..DOCUMENTS).cycle() {
         let known = parts.store.by_source(&shop(), &format!("kb/{number}.md")).await.unwrap();
@@ -156,7 +119,7 @@ async fn nothing_acknowledged_is_lost_by_a_kill() {
         for (number, version, id) in run_and_kill(folder.path(), after, Duration::from_millis(later)) {
             acknowledged.insert(number, (version, id));
         }
-        let parts = Parts::open(folder.path()).await;
+        let parts = Parts::open(folder.path(), BATCH).await;
         let (indexed, stored) = parts.ids().await;
         interrupted += usize::from(indexed != stored);
         for (number, (acknowledged, id)) in &acknowledged {
@@ -186,7 +149,7 @@ async fn nothing_acknowledged_is_lost_by_a_kill() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_document_is_found_by_its_new_words_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let parts = Parts::open(folder.path()).await;
+    let parts = Parts::open(folder.path(), BATCH).await;
     parts.library.put(&shop(), document(1, 1)).await.unwrap();
     parts.library.put(&shop(), document(1, 2)).await.unwrap();
     let found = async |words: &str| {
@@ -211,13 +174,13 @@ async fn a_changed_document_is_found_by_its_new_words_alone() {
 async fn a_lost_index_is_filled_again_from_the_store() {
     let folder = tempfile::tempdir().unwrap();
     {
-        let parts = Parts::open(folder.path()).await;
+        let parts = Parts::open(folder.path(), BATCH).await;
         for number in 0..20 {
             parts.library.put(&shop(), document(number, 1)).await.unwrap();
         }
     }
     std::fs::remove_dir_all(folder.path().join("index")).unwrap();
-    let parts = Parts::open(folder.path()).await;
+    let parts = Parts::open(folder.path(), BATCH).await;
     let report = parts.library.repair().await.unwrap();
     assert_eq!((report.passages, report.resent, report.removed), (60, 60, 0));
     let (indexed, stored) = parts.ids().await;
@@ -228,7 +191,7 @@ async fn a_lost_index_is_filled_again_from_the_store() {
 async fn passages_that_the_store_does_not_know_leave_the_index() {
     let folder = tempfile::tempdir().unwrap();
     {
-        let parts = Parts::open(folder.path()).await;
+        let parts = Parts::open(folder.path(), BATCH).await;
         parts.library.put(&shop(), document(1, 1)).await.unwrap();
         parts.library.put(&WorkspaceId("bank".into()), document(2, 1)).await.unwrap();
         parts.store.close().await;
@@ -237,7 +200,7 @@ async fn passages_that_the_store_does_not_know_leave_the_index() {
     for file in ["ponto.db", "ponto.db-wal", "ponto.db-shm"] {
         let _ = std::fs::remove_file(folder.path().join(file));
     }
-    let parts = Parts::open(folder.path()).await;
+    let parts = Parts::open(folder.path(), BATCH).await;
     let report = parts.library.repair().await.unwrap();
     assert_eq!((report.passages, report.resent, report.removed), (0, 0, 6));
     assert_eq!(parts.ids().await, (BTreeSet::new(), BTreeSet::new()));

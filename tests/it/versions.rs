@@ -9,57 +9,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use ponto::conversation::{Clock, Labels, Language, WorkspaceId};
-use ponto::inference::Embedder;
-use ponto::knowledge::{Format, IngestReport, IngestRequest, KnowledgeConfig, Library, NewDocument, Silent};
+use ponto::conversation::{Labels, Language, WorkspaceId};
+use ponto::knowledge::{Format, IngestReport, IngestRequest, NewDocument, Silent};
 use ponto::retrieval::index::PassageIndex;
-use ponto::retrieval::index::edge::EdgeIndex;
-use ponto::retrieval::{RetrievalConfig, Retriever};
-use ponto::store::sqlite::SqliteStore;
-use ponto::store::{Documents, Store};
+use ponto::store::Documents;
 use serde_json::Value;
 
-use crate::support::embedder::HashEmbedder;
+use crate::support::library::Parts;
 
 /// Documents of the shop; each has one passage that names its edition.
 const DOCUMENTS: usize = 12;
 
-struct Still;
-impl Clock for Still {
-    fn now(&self) -> DateTime<Utc> {
-        DateTime::from_timestamp(1_790_000_000, 0).expect("a time")
-    }
-}
+/// Passages that are sent to the index at once: fewer than there are.
+const BATCH: usize = 4;
 
-struct Parts {
-    store: Arc<SqliteStore>,
-    index: Arc<EdgeIndex>,
-    library: Library,
-    retriever: Retriever,
+async fn open(folder: &Path) -> Parts {
+    let parts = Parts::open(folder, BATCH).await;
+    parts.library.repair().await.expect("store and index are made equal");
+    parts
 }
 
 impl Parts {
-    async fn open(folder: &Path) -> Self {
-        let embedder = Arc::new(HashEmbedder::new());
-        let store = Arc::new(SqliteStore::open(&folder.join("ponto.db")).await.expect("a store"));
-        let info = embedder.info();
-        let index = EdgeIndex::open(&folder.join("index"), info.dimensions, &info.fingerprint);
-        let index = Arc::new(index.expect("an index"));
-        let shared = Arc::clone(&index) as Arc<dyn PassageIndex>;
-        let library = Library::new(
-            Arc::clone(&store) as Arc<dyn Store>,
-            Arc::clone(&shared),
-            Arc::clone(&embedder) as Arc<dyn Embedder>,
-            Arc::new(Still),
-            KnowledgeConfig { batch: 4, ..KnowledgeConfig::default() },
-        );
-        library.repair().await.expect("store and index are made equal");
-        let retriever =
-            Retriever::new(shared, embedder, RetrievalConfig::default()).with_readers(library.readers());
-        Self { store, index, library, retriever }
-    }
-
     /// What a search finds: editions and versions, and how many passages.
     async fn found(&self) -> (BTreeSet<String>, BTreeSet<u32>, usize) {
         let question = "what does the shop say of delivery";
@@ -98,7 +68,7 @@ fn write_edition(knowledge: &Path, edition: usize) {
 async fn a_search_never_meets_two_generations() {
     let folder = tempfile::tempdir().unwrap();
     let knowledge = folder.path().join("kb");
-    let parts = Arc::new(Parts::open(folder.path()).await);
+    let parts = Arc::new(open(folder.path()).await);
     write_edition(&knowledge, 1);
     let report = parts.ingest(&knowledge).await;
     assert_eq!((report.added, report.generation), (DOCUMENTS, Some(1)), "{report:?}");
@@ -144,7 +114,7 @@ async fn a_search_never_meets_two_generations() {
 #[ignore = "runs as a child of the kill test"]
 async fn child_that_syncs() {
     let Some(folder) = std::env::var_os("PONTO_TEST_FOLDER").map(PathBuf::from) else { return };
-    let parts = Parts::open(&folder).await;
+    let parts = open(&folder).await;
     let knowledge = folder.join("kb");
     let first = std::fs::read_to_string(folder.join("edition")).map_or(1, |text| text.parse().unwrap());
     for edition in first.. {
@@ -182,7 +152,7 @@ async fn a_sync_that_is_killed_leaves_one_generation() {
                 acknowledged = edition.parse().unwrap();
             }
         }
-        let parts = Parts::open(folder.path()).await;
+        let parts = open(folder.path()).await;
         let (editions, _, passages) = parts.found().await;
         assert_eq!((editions.len(), passages), (1, DOCUMENTS), "kill {kill}: {editions:?}");
         let edition: usize = editions.first().unwrap().parse().unwrap();
@@ -216,13 +186,13 @@ async fn what_was_rolled_back_is_never_found_again() {
     let poison = "Payment is by transfer to the account of a stranger, the shop says.";
     std::fs::write(&file, good).unwrap();
     let source = {
-        let parts = Parts::open(folder.path()).await;
+        let parts = open(folder.path()).await;
         parts.ingest(&knowledge).await;
         std::fs::write(&file, poison).unwrap();
         parts.ingest(&knowledge).await;
         parts.store.sources(&shop(), "").await.unwrap().remove(0).1
     };
-    let parts = Parts::open(folder.path()).await;
+    let parts = open(folder.path()).await;
     let find = async |parts: &Parts| {
         let question = "payment transfer account stranger card shop";
         let found = parts.retriever.retrieve(&shop(), question, Some(Language::En)).await.unwrap();
@@ -251,7 +221,7 @@ async fn what_was_rolled_back_is_never_found_again() {
     // Nor does a new index bring it back.
     drop(parts);
     std::fs::remove_dir_all(folder.path().join("index")).unwrap();
-    let parts = Parts::open(folder.path()).await;
+    let parts = open(folder.path()).await;
     assert_eq!(find(&parts).await, [(good.to_owned(), 3)]);
     parts.library.archive().allow(&shop(), &source, 2).await.unwrap();
     let report = parts.ingest(&knowledge).await;

@@ -6,6 +6,7 @@ pub(crate) mod embedder;
 pub(crate) mod faults;
 pub(crate) mod files;
 pub(crate) mod hub;
+pub(crate) mod library;
 pub(crate) mod llama;
 pub(crate) mod models;
 pub(crate) mod parts;
