@@ -1,7 +1,7 @@
 //! From a question to the passages that may answer it.
 //!
-//! Dense and sparse candidates come from a [`index::PassageIndex`], are fused by rank with their likeness by letters, and
-//! keep their raw scores: a fused score is a rank, not a confidence.
+//! Dense and sparse candidates come from a [`index::PassageIndex`], are fused by rank (and by likeness of letters where that is
+//! weighed), and keep their raw scores: a fused score is a rank, not a confidence.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
