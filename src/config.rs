@@ -9,6 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::decision::DecisionConfig;
+use crate::decision::rollout::RolloutConfig;
+use crate::decision::rules::live::PoliciesConfig;
 use crate::generation::GenerationConfig;
 use crate::inference::InferenceConfig;
 use crate::inference::candle::CandleConfig;
@@ -38,6 +40,10 @@ pub struct Config {
     pub generation: GenerationConfig,
     /// Floors and limits of the policies.
     pub decision: DecisionConfig,
+    /// Rules of your own, as files.
+    pub policies: PoliciesConfig,
+    /// Audits of automatic replies, and when they demote.
+    pub rollout: RolloutConfig,
     /// Where passages are searched.
     pub index: IndexConfig,
     /// How many passages are found, and how.
@@ -166,10 +172,11 @@ impl Config {
             }
             None => {}
         }
-        let config: Self = figment
+        let mut config: Self = figment
             .merge(Env::prefixed("PONTO__").split("__"))
             .extract()
             .map_err(|error| ConfigError::Unreadable(describe(&error)))?;
+        config.policies.base = file.and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
         config.validate()?;
         Ok(config)
     }
@@ -193,6 +200,8 @@ impl Config {
         );
         self.generation.validate(&mut problems);
         self.decision.validate(&mut problems);
+        self.policies.validate(&mut problems);
+        self.rollout.validate(&mut problems);
         self.index.validate(&mut problems);
         self.retrieval.validate(&mut problems);
         problems

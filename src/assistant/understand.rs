@@ -12,6 +12,8 @@ pub(super) struct Understood {
     pub(super) language: Option<Language>,
     /// What to search for: the question, made to stand alone.
     pub(super) query: String,
+    /// What it is about, by name, with how sure that is.
+    pub(super) topics: Vec<(String, f64)>,
 }
 
 pub(super) fn understand(conversation: &Conversation, rewrite: Rewrite) -> Understood {
@@ -28,6 +30,7 @@ pub(super) fn understand(conversation: &Conversation, rewrite: Rewrite) -> Under
     Understood {
         language: detect(&question, hint).language,
         query: query::of(conversation, rewrite),
+        topics: Vec::new(),
         question,
     }
 }

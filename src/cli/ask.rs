@@ -72,6 +72,7 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
         locale: args.locale,
         customer: None,
         labels: Labels::default(),
+        handed_back_after: None,
         messages: vec![Message {
             id: "m-1".into(),
             role: Role::Customer,
@@ -114,7 +115,9 @@ fn report(suggestion: &Suggestion) -> String {
     }
     if let Some(handoff) = &answer.handoff {
         let _ = writeln!(out, "\nSummary for the agent\n{}", indented(&handoff.summary));
-        let _ = writeln!(out, "\nMessage for the customer\n{}", indented(&handoff.holding_message));
+        if let Some(message) = &handoff.holding_message {
+            let _ = writeln!(out, "\nMessage for the customer\n{}", indented(message));
+        }
     }
     if !answer.confidence.signals.is_empty() {
         let kind = if answer.confidence.calibrated { "calibrated" } else { "not calibrated" };

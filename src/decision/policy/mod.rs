@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{PolicyCheck, ReasonCode, Verdict};
+use super::{Evidence, PolicyCheck, ReasonCode, Verdict};
 use crate::conversation::{Channel, Conversation, Language};
 use crate::generation::Draft;
 use crate::judgement::Judgement;
@@ -19,6 +19,7 @@ use crate::settings::Problem;
 mod agents_only_source;
 mod asks_for_human;
 mod complaint;
+mod human_took_over;
 mod identifiers;
 mod injection;
 mod language_mismatch;
@@ -46,6 +47,8 @@ pub struct PolicyInput<'a> {
     pub language: Option<Language>,
     /// The time of the check.
     pub now: DateTime<Utc>,
+    /// Topics it is about, by name, with how sure that is.
+    pub topics: &'a [(String, f64)],
     /// What was found, best first.
     pub retrieved: &'a [Retrieved],
     /// The draft, once there is one.
@@ -61,32 +64,40 @@ pub struct PolicyInput<'a> {
 struct Finding {
     verdict: Verdict,
     detail: Option<String>,
+    evidence: Vec<Evidence>,
 }
 
 impl Finding {
     fn pass() -> Self {
-        Self { verdict: Verdict::Pass, detail: None }
+        Self { verdict: Verdict::Pass, detail: None, evidence: Vec::new() }
     }
 
     fn draft(detail: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Draft, detail: Some(detail.into()) }
+        Self { verdict: Verdict::Draft, detail: Some(detail.into()), evidence: Vec::new() }
     }
 
     fn escalate(detail: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Escalate, detail: Some(detail.into()) }
+        Self { verdict: Verdict::Escalate, detail: Some(detail.into()), evidence: Vec::new() }
+    }
+
+    /// The finding with something it stands on.
+    fn with(mut self, evidence: Evidence) -> Self {
+        self.evidence.push(evidence);
+        self
     }
 }
 
 type Check = fn(&PolicyInput<'_>) -> Finding;
 
 /// Checks that need the message and the time alone.
-const MESSAGE: [(ReasonCode, Check); 6] = [
+const MESSAGE: [(ReasonCode, Check); 7] = [
     (ReasonCode::NothingToAnswer, nothing_to_answer::check),
     (ReasonCode::UnsupportedLanguage, unsupported_language::check),
     (ReasonCode::AsksForHuman, asks_for_human::check),
     (ReasonCode::Complaint, complaint::check),
     (ReasonCode::NeedsAccountData, needs_account_data::check),
     (ReasonCode::ReplyWindowClosed, reply_window_closed::check),
+    (ReasonCode::HumanTookOver, human_took_over::check),
 ];
 
 /// Checks that need the passages too.
@@ -117,8 +128,8 @@ pub fn check_draft(input: &PolicyInput<'_>) -> Vec<PolicyCheck> {
 }
 
 fn run((code, check): &(ReasonCode, Check), input: &PolicyInput<'_>) -> PolicyCheck {
-    let Finding { verdict, detail } = check(input);
-    PolicyCheck { check: *code, verdict, detail }
+    let Finding { verdict, detail, evidence } = check(input);
+    PolicyCheck { check: *code, verdict, detail, evidence }
 }
 
 /// Identifiers of persons in a text: what each is, in words, and its normal form (lower case, digits alone).
@@ -215,4 +226,4 @@ impl DecisionConfig {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

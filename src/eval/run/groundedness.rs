@@ -53,6 +53,7 @@ async fn case(row: &Row, judge: &Judge, config: &DecisionConfig, texts: bool) ->
         locale: None,
         customer: None,
         labels: Labels::default(),
+        handed_back_after: None,
         messages: Vec::new(),
     };
     let checks = check_draft(&PolicyInput {
@@ -60,6 +61,7 @@ async fn case(row: &Row, judge: &Judge, config: &DecisionConfig, texts: bool) ->
         question,
         language: Some(language),
         now: chrono::DateTime::UNIX_EPOCH,
+        topics: &[],
         retrieved: &retrieved,
         draft: Some(&draft),
         judgement: Some(&judgement),

@@ -164,6 +164,7 @@ fn check(row: &Row, config: &DecisionConfig, retrieved: &[Retrieved]) -> Vec<Pol
         locale: None,
         customer: None,
         labels: Labels::default(),
+        handed_back_after: None,
         messages: vec![Message { id: row.id.clone(), role: Role::Customer, text: text.to_owned(), at: None }],
     };
     check_message(&PolicyInput {
@@ -171,6 +172,7 @@ fn check(row: &Row, config: &DecisionConfig, retrieved: &[Retrieved]) -> Vec<Pol
         question: text,
         language: detect(text, Hint::default()).language,
         now: DateTime::<Utc>::UNIX_EPOCH,
+        topics: &[],
         retrieved,
         draft: None,
         judgement: None,
