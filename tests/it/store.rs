@@ -21,8 +21,8 @@ use ponto::store::suggestion::{
 };
 use ponto::store::versions::{ChangeKind, Staged};
 use ponto::store::{
-    ANSWER_KEPT, CLAIM_STALE, Claim, Document, Documents, KeyRecord, Keys, LastWord, Page, Removal, Rollouts,
-    Scope, Store, StoreError, Suggestions, Visit,
+    ANSWER_KEPT, CLAIM_STALE, Claim, Document, Documents, KeyRecord, Keys, LastWord, Page, Removal, Scope,
+    Store, StoreError, Suggestions, Visit,
 };
 
 /// A fresh, empty store of every kind, with what has to live as long as it.
