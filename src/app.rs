@@ -24,6 +24,7 @@ use crate::retrieval::index::server::ServerIndex;
 use crate::retrieval::index::{IndexError, PassageIndex};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
+use crate::understanding::MessageReader;
 
 /// Everything the API and the commands use.
 #[derive(Clone)]
@@ -122,7 +123,9 @@ impl App {
         let retriever = Retriever::new(Arc::clone(&index), Arc::clone(&cached), config.retrieval.clone());
         let retriever = Arc::new(retriever.with_readers(library.readers()));
         let calibrations = Calibrations::load(config.judgement.calibrations.as_deref())?;
+        let reader = Arc::new(MessageReader::new(&config.understanding, Some(Arc::clone(&cached))));
         let assistant = Arc::new(Assistant::new(AssistantParts {
+            reader: Arc::clone(&reader),
             retriever: Arc::clone(&retriever),
             drafter: Arc::new(Drafter::new(
                 Arc::clone(&chat),

@@ -19,6 +19,7 @@ use crate::knowledge::KnowledgeConfig;
 use crate::retrieval::RetrievalConfig;
 use crate::retrieval::index::IndexConfig;
 pub use crate::settings::Problem;
+use crate::understanding::UnderstandingConfig;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +37,8 @@ pub struct Config {
     pub openai: OpenAiConfig,
     /// How drafts are written.
     pub generation: GenerationConfig,
+    /// Topics of messages.
+    pub understanding: UnderstandingConfig,
     /// Floors and limits of the policies.
     pub decision: DecisionConfig,
     /// Where passages are searched.
@@ -192,6 +195,7 @@ impl Config {
                 .map(|(setting, message)| Problem::new(&setting, message)),
         );
         self.generation.validate(&mut problems);
+        self.understanding.validate(&mut problems);
         self.decision.validate(&mut problems);
         self.index.validate(&mut problems);
         self.retrieval.validate(&mut problems);

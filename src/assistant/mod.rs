@@ -22,6 +22,7 @@ use crate::judgement::{Confidence, Judge, JudgeInput, Judgement};
 use crate::retrieval::{Retrieved, Retriever, Rewrite, Within};
 use crate::store::suggestion::{Answer, Handoff, PublicDraft, Suggestion, Timings, Trace, Usage};
 use crate::store::{StoreError, Suggestions};
+use crate::understanding::{self, MessageReader};
 
 mod disclosure;
 mod understand;
@@ -30,6 +31,8 @@ use understand::Understood;
 
 /// What an assistant is made of.
 pub struct AssistantParts {
+    /// From a message to its topics.
+    pub reader: Arc<MessageReader>,
     /// From a question to passages.
     pub retriever: Arc<Retriever>,
     /// From passages to a draft, and summaries.
@@ -128,7 +131,7 @@ impl Assistant {
     pub fn new(parts: AssistantParts) -> Self {
         std::thread::spawn(|| {
             language::warm_up();
-            policy::warm_up();
+            understanding::compile();
         });
         Self { parts }
     }
@@ -227,6 +230,7 @@ impl Assistant {
     async fn understand(&self, conversation: &Conversation, budget: &Budget) -> Understood {
         let (rewrite, longest) = self.parts.retriever.rewrite();
         let mut understood = understand::understand(conversation, rewrite);
+        understood.understanding = self.parts.reader.read(&understood.question, budget.remaining()).await;
         if rewrite == Rewrite::Model
             && let Some(query) = self.parts.drafter.search_query(conversation, budget.at_most(longest)).await
         {
@@ -385,6 +389,7 @@ impl Assistant {
             conversation,
             question: &understood.question,
             language: understood.language,
+            understanding: &understood.understanding,
             now: self.parts.clock.now(),
             retrieved: &found.retrieved,
             draft: found.judged.as_ref().map(|judged| &judged.draft),

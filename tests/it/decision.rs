@@ -10,6 +10,7 @@ use ponto::decision::policy::{PolicyInput, check_message};
 use ponto::decision::{
     Action, DecisionConfig, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
 };
+use ponto::understanding::MessageReader;
 use proptest::prelude::*;
 
 const CODES: [ReasonCode; 8] = [
@@ -137,6 +138,7 @@ fn message_checks(messages: Vec<Message>, locale: Option<&str>) -> Vec<ReasonCod
         conversation: &conversation,
         question: &question,
         language: detect(&question, Hint { locale, earlier: &[] }).language,
+        understanding: &MessageReader::by_phrases(&question),
         now: DateTime::<Utc>::UNIX_EPOCH,
         retrieved: &[],
         draft: None,

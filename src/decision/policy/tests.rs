@@ -10,10 +10,12 @@ use crate::generation::Draft;
 pub(super) use crate::judgement::tests::{draft, hit};
 use crate::judgement::{Confidence, Judgement, SentenceGrounding};
 use crate::retrieval::Retrieved;
+use crate::understanding::{MessageReader, Understanding};
 
 pub(super) struct Case {
     pub(super) conversation: Conversation,
     pub(super) language: Option<Language>,
+    pub(super) understanding: Understanding,
     pub(super) now: DateTime<Utc>,
     pub(super) retrieved: Vec<Retrieved>,
     pub(super) draft: Option<Draft>,
@@ -39,6 +41,7 @@ impl Case {
             }],
         };
         Self {
+            understanding: MessageReader::by_phrases(text),
             question: conversation.pending_question(),
             conversation,
             language: Some(Language::En),
@@ -55,6 +58,7 @@ impl Case {
             conversation: &self.conversation,
             question: &self.question,
             language: self.language,
+            understanding: &self.understanding,
             now: self.now,
             retrieved: &self.retrieved,
             draft: self.draft.as_ref(),

@@ -15,6 +15,7 @@ use crate::eval::dataset::rows::{Row, RowSet};
 use crate::generation::{Citation, Draft, Production};
 use crate::inference::{FinishReason, ModelInfo, TokenUsage};
 use crate::judgement::{Judge, JudgeInput, Judgement};
+use crate::understanding::Understanding;
 
 /// Rows that are judged at a time: embedding goes in batches behind them.
 const AT_A_TIME: usize = 4;
@@ -59,6 +60,7 @@ async fn case(row: &Row, judge: &Judge, config: &DecisionConfig, texts: bool) ->
         conversation: &conversation,
         question,
         language: Some(language),
+        understanding: &Understanding::default(),
         now: chrono::DateTime::UNIX_EPOCH,
         retrieved: &retrieved,
         draft: Some(&draft),
