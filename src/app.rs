@@ -1,6 +1,5 @@
 //! The one place where parts are wired: a [`Config`] in, an [`App`] out.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -26,6 +25,7 @@ use crate::retrieval::index::server::ServerIndex;
 use crate::retrieval::index::{IndexError, PassageIndex};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
+use crate::understanding::{self, MessageReader};
 
 /// Everything the API and the commands use.
 #[derive(Clone)]
@@ -129,8 +129,11 @@ impl App {
         let retriever = Retriever::new(Arc::clone(&index), Arc::clone(&cached), config.retrieval.clone());
         let retriever = Arc::new(retriever.with_readers(library.readers()));
         let calibrations = Calibrations::load(config.judgement.calibrations.as_deref())?;
-        let policies = Arc::new(Policies::open(config.policies.path(), BTreeSet::new())?);
+        let reader = Arc::new(MessageReader::new(&config.understanding, Some(Arc::clone(&cached))));
+        let topics = understanding::known(&config.understanding);
+        let policies = Arc::new(Policies::open(config.policies.path(), topics)?);
         let assistant = Arc::new(Assistant::new(AssistantParts {
+            reader: Arc::clone(&reader),
             retriever: Arc::clone(&retriever),
             drafter: Arc::new(Drafter::new(
                 Arc::clone(&chat),

@@ -21,6 +21,7 @@ use crate::knowledge::KnowledgeConfig;
 use crate::retrieval::RetrievalConfig;
 use crate::retrieval::index::IndexConfig;
 pub use crate::settings::Problem;
+use crate::understanding::UnderstandingConfig;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +39,8 @@ pub struct Config {
     pub openai: OpenAiConfig,
     /// How drafts are written.
     pub generation: GenerationConfig,
+    /// Topics of messages.
+    pub understanding: UnderstandingConfig,
     /// Floors and limits of the policies.
     pub decision: DecisionConfig,
     /// Rules of your own, as files.
@@ -199,6 +202,7 @@ impl Config {
                 .map(|(setting, message)| Problem::new(&setting, message)),
         );
         self.generation.validate(&mut problems);
+        self.understanding.validate(&mut problems);
         self.decision.validate(&mut problems);
         self.policies.validate(&mut problems);
         self.rollout.validate(&mut problems);

@@ -26,6 +26,7 @@ use crate::store::suggestion::{
     Answer, AuditDraw, Handoff, PublicDraft, Suggestion, Timings, Trace, TriedDraft, Usage,
 };
 use crate::store::{LastWord, Store, StoreError, Suggestions};
+use crate::understanding::{self, MessageReader};
 
 mod disclosure;
 mod handoff;
@@ -36,6 +37,8 @@ use understand::Understood;
 
 /// What an assistant is made of.
 pub struct AssistantParts {
+    /// From a message to its topics.
+    pub reader: Arc<MessageReader>,
     /// From a question to passages.
     pub retriever: Arc<Retriever>,
     /// From passages to a draft, and summaries.
@@ -159,7 +162,7 @@ impl Assistant {
     pub fn new(parts: AssistantParts) -> Self {
         std::thread::spawn(|| {
             language::warm_up();
-            policy::warm_up();
+            understanding::compile();
         });
         Self { parts }
     }
@@ -221,7 +224,8 @@ impl Assistant {
         let mut found = Findings::default();
         // One set of rules from the message to the handover, whatever is loaded meanwhile.
         let rules = self.parts.policies.rules();
-        let topics: Vec<&str> = understood.topics.iter().map(|(name, _)| name.as_str()).collect();
+        let topics: Vec<&str> =
+            understood.understanding.topics.iter().map(|topic| topic.name.as_str()).collect();
         let place = (conversation.id.as_str(), conversation.channel);
         let rollout = allowed(&before.steps, workspace, place, &topics, understood.language);
         let asked = Asked {
@@ -267,6 +271,7 @@ impl Assistant {
     async fn understand(&self, conversation: &Conversation, budget: &Budget) -> Understood {
         let (rewrite, longest) = self.parts.retriever.rewrite();
         let mut understood = understand::understand(conversation, rewrite);
+        understood.understanding = self.parts.reader.read(&understood.question, budget.remaining()).await;
         if rewrite == Rewrite::Model
             && let Some(query) = self.parts.drafter.search_query(conversation, budget.at_most(longest)).await
         {
@@ -447,8 +452,8 @@ impl Assistant {
             conversation,
             question: &understood.question,
             language: understood.language,
+            understanding: &understood.understanding,
             now: self.parts.clock.now(),
-            topics: &understood.topics,
             retrieved: &found.retrieved,
             draft: found.judged.as_ref().map(|judged| &judged.draft),
             judgement: found.judged.as_ref().map(|judged| &judged.judgement),
@@ -543,6 +548,7 @@ impl Assistant {
                 judgement,
                 calibration_key: calibration_key.to_string(),
                 threshold,
+                understanding: understood.understanding.clone(),
                 rollout: asked.rollout.clone(),
                 audit,
                 policies: asked.rules.version().to_owned(),

@@ -37,13 +37,27 @@ pub(super) struct Args {
     backend: Option<BackendKind>,
 }
 
+/// A channel on the command line.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum ChannelName {
+pub(super) enum ChannelName {
     Whatsapp,
     WebChat,
     Email,
     Instagram,
     Api,
+}
+
+impl ChannelName {
+    /// The channel it names.
+    pub(super) fn channel(self) -> Channel {
+        match self {
+            Self::Whatsapp => Channel::Whatsapp,
+            Self::WebChat => Channel::WebChat,
+            Self::Email => Channel::Email,
+            Self::Instagram => Channel::Instagram,
+            Self::Api => Channel::Api,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -62,13 +76,7 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
     let app = App::build(config, Arc::new(FetchProgress::new(*printer))).await?;
     let conversation = Conversation {
         id: app.ids.id("ask_"),
-        channel: match args.channel {
-            ChannelName::Whatsapp => Channel::Whatsapp,
-            ChannelName::WebChat => Channel::WebChat,
-            ChannelName::Email => Channel::Email,
-            ChannelName::Instagram => Channel::Instagram,
-            ChannelName::Api => Channel::Api,
-        },
+        channel: args.channel.channel(),
         locale: args.locale,
         customer: None,
         labels: Labels::default(),

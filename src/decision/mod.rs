@@ -80,6 +80,13 @@ pub enum Evidence {
         /// Its value, and the limit it was held against.
         found: String,
     },
+    /// A topic of the message.
+    Topic {
+        /// Its name.
+        name: String,
+        /// The phrase that was found, or the example that the message is like.
+        found: String,
+    },
     /// A passage of the knowledge base.
     Passage {
         /// The passage.
@@ -124,10 +131,20 @@ pub enum ReasonCode {
     UnsupportedLanguage,
     /// The message tries to steer the assistant.
     Injection,
-    /// The customer is angry, threatens legal steps, or reports an accident.
+    /// The customer makes a complaint, threatens legal steps, or reports an accident.
     Complaint,
     /// The question is about the customer's own order, payment or account.
     NeedsAccountData,
+    /// The customer wants no more messages.
+    OptedOut,
+    /// The customer exercises a right over personal data, or wants an automated decision reviewed.
+    DataRequest,
+    /// The customer is angry or upset.
+    AngryCustomer,
+    /// The message asks more than one question.
+    SeveralQuestions,
+    /// The message has nothing to do with the company.
+    OffTopic,
     /// The draft holds personal data the customer did not give here.
     PersonalData,
     /// The channel's reply window is closed.

@@ -109,6 +109,7 @@ mod tests {
     use crate::decision::{Decision, Mode, Reason};
     use crate::judgement::Confidence;
     use crate::store::suggestion::{Answer, Timings, Trace, Usage};
+    use crate::understanding::Understanding;
 
     fn suggestion(id: &str, action: Action, codes: &[ReasonCode]) -> Suggestion {
         let reasons = codes
@@ -152,6 +153,7 @@ mod tests {
                 judgement: None,
                 calibration_key: String::new(),
                 threshold: None,
+                understanding: Understanding::default(),
                 rollout: Allowed::default(),
                 audit: None,
                 policies: String::new(),

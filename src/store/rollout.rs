@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::StoreError;
 use crate::conversation::{Channel, Language, WorkspaceId};
 use crate::decision::ReasonCode;
-use crate::decision::rollout::{Slice, Stage, Step};
+use crate::decision::rollout::{AUTOMATIC, Slice, Stage, Step};
 
 /// The rollout of each workspace.
 #[async_trait]
@@ -53,6 +53,31 @@ pub struct NewStep {
     pub why: String,
     /// When.
     pub at: DateTime<Utc>,
+}
+
+/// Longest reason for a change, and longest name, in characters.
+const LONGEST: usize = 500;
+
+impl NewStep {
+    /// What is wrong with it, in words, where something is.
+    pub fn check(&self) -> Result<(), String> {
+        let fits = |text: &str| !text.trim().is_empty() && text.chars().count() <= LONGEST;
+        match (self.stage, self.share) {
+            (Stage::Sample, Some(share)) if share > 0.0 && share < 1.0 => {}
+            (Stage::Sample, _) => {
+                return Err("the stage `sample` needs a share of the conversations, between 0 and 1".into());
+            }
+            (_, Some(_)) => return Err("a share belongs to the stage `sample` alone; leave it out".into()),
+            (_, None) => {}
+        }
+        if !fits(&self.why) || !fits(&self.by) {
+            return Err(format!("say who decides and why, in 1 to {LONGEST} characters each"));
+        }
+        if self.by == AUTOMATIC {
+            return Err(format!("`{AUTOMATIC}` is the name of demotions that nobody decides; write another"));
+        }
+        Ok(())
+    }
 }
 
 /// An automatic reply that was drawn for an audit.

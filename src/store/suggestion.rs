@@ -12,6 +12,7 @@ use crate::generation::{Citation, Draft};
 use crate::inference::TokenUsage;
 use crate::judgement::{Confidence, Judgement};
 use crate::retrieval::Retrieved;
+use crate::understanding::Understanding;
 
 /// A stored suggestion: the public answer, the conversation it answers, its trace, and what the agent said of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -203,6 +204,9 @@ pub struct Trace {
     pub calibration_key: String,
     /// The certified threshold that applied, where one did.
     pub threshold: Option<f64>,
+    /// What the message was about.
+    #[serde(default)]
+    pub understanding: Understanding,
     /// How far the rollout had come.
     #[serde(default)]
     pub rollout: Allowed,

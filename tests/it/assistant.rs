@@ -33,6 +33,7 @@ use ponto::retrieval::{RetrievalConfig, Retriever, Rewrite};
 use ponto::store::Suggestions;
 use ponto::store::sqlite::SqliteStore;
 use ponto::store::suggestion::Suggestion;
+use ponto::understanding::{MessageReader, UnderstandingConfig};
 use tokio::sync::OnceCell;
 
 use crate::support::models;
@@ -127,7 +128,9 @@ fn assistant_of(shop: &Shop, options: Options) -> Assistant {
         let quotes = Arc::new(Extractive::new(Some(shop.embedder.clone())));
         Arc::new(Drafter::new(quotes, Some(shop.embedder.clone()), GenerationConfig::default()).unwrap())
     });
+    let reader = MessageReader::new(&UnderstandingConfig::default(), Some(shop.embedder.clone()));
     Assistant::new(AssistantParts {
+        reader: Arc::new(reader),
         retriever: Arc::new(Retriever::new(shop.index.clone(), search, options.retrieval)),
         drafter: Arc::new(
             Drafter::new(chat.clone(), Some(shop.embedder.clone()), GenerationConfig::default()).unwrap(),

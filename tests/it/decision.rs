@@ -11,6 +11,7 @@ use ponto::decision::rollout::Allowed;
 use ponto::decision::{
     Action, DecisionConfig, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
 };
+use ponto::understanding::MessageReader;
 use proptest::prelude::*;
 
 const CODES: [ReasonCode; 8] = [
@@ -139,8 +140,8 @@ fn message_checks(messages: Vec<Message>, locale: Option<&str>) -> Vec<ReasonCod
         conversation: &conversation,
         question: &question,
         language: detect(&question, Hint { locale, earlier: &[] }).language,
+        understanding: &MessageReader::by_phrases(&question),
         now: DateTime::<Utc>::UNIX_EPOCH,
-        topics: &[],
         retrieved: &[],
         draft: None,
         judgement: None,

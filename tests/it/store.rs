@@ -24,6 +24,7 @@ use ponto::store::{
     ANSWER_KEPT, CLAIM_STALE, Claim, Document, Documents, KeyRecord, Keys, LastWord, Page, Removal, Scope,
     Store, StoreError, Suggestions, Visit,
 };
+use ponto::understanding::Understanding;
 
 /// A fresh, empty store of every kind, with what has to live as long as it.
 async fn stores() -> Vec<(&'static str, Arc<dyn Store>, tempfile::TempDir)> {
@@ -485,6 +486,7 @@ fn suggestion(workspace_name: &str, id: &str, message_id: &str, action: Action) 
             }),
             calibration_key: "k".into(),
             threshold: Some(0.9),
+            understanding: Understanding::default(),
             rollout: Allowed::default(),
             audit: None,
             policies: String::new(),

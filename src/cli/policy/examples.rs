@@ -143,10 +143,15 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Vec<Example>> {
             .collect::<anyhow::Result<Vec<_>>>()?
     } else {
         toml::from_str::<Examples>(&text)
-            .with_context(|| format!("{shown} holds no examples; write [[examples]] with name, message and expect"))?
+            .with_context(|| {
+                format!("{shown} holds no examples; write [[examples]] with name, message and expect")
+            })?
             .examples
     };
-    anyhow::ensure!(!examples.is_empty(), "{shown} holds no example; write [[examples]] with name, message and expect");
+    anyhow::ensure!(
+        !examples.is_empty(),
+        "{shown} holds no example; write [[examples]] with name, message and expect"
+    );
     for example in &examples {
         anyhow::ensure!(
             example.message.is_some() || !example.messages.is_empty(),

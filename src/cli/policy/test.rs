@@ -16,13 +16,12 @@ use crate::app::{SystemClock, load_embedder};
 use crate::cli::progress::FetchProgress;
 use crate::config::Config;
 use crate::conversation::language::{Hint, detect};
-use crate::conversation::{Clock, Language, WorkspaceId};
+use crate::conversation::{Audience, Clock, Labels, Language, WorkspaceId};
 use crate::decision::policy::PolicyInput;
 use crate::decision::rules::document::OneOrMore;
 use crate::decision::rules::{RuleMatch, Rules, edited};
 use crate::decision::{Action, PolicyCheck, Verdict};
-use crate::generation::citations::Citation;
-use crate::generation::{Draft, Production};
+use crate::generation::{Citation, Draft};
 use crate::inference::models::Registry;
 use crate::judgement::{Confidence, Judgement};
 use crate::retrieval::{Passage, Retrieved, Scores};
@@ -74,7 +73,10 @@ pub(super) async fn run(config: &Config, args: Args, printer: &Printer) -> anyho
     let mut tried = Vec::new();
     for (file, example) in examples {
         for topic in example.topics.iter().flatten().filter(|topic| !known.contains(*topic)) {
-            anyhow::bail!("{file}: the example {:?} has a topic {topic:?}, which does not exist", example.name);
+            anyhow::bail!(
+                "{file}: the example {:?} has a topic {topic:?}, which does not exist",
+                example.name
+            );
         }
         tried.push(attempt(&rules, config, reader.as_ref(), file, example).await);
     }
@@ -99,7 +101,8 @@ async fn attempt(
     };
     let now = example.at.unwrap_or_else(|| SystemClock.now());
     let workspace = WorkspaceId(example.workspace.clone());
-    let retrieved: Vec<Retrieved> = example.cites.iter().map(|labels| cited(&workspace, labels.clone())).collect();
+    let retrieved: Vec<Retrieved> =
+        example.cites.iter().map(|labels| cited(&workspace, labels.clone())).collect();
     let draft = example.draft.as_ref().map(|text| draft(text, language, &retrieved));
     let judgement = Judgement {
         sentences: Vec::new(),
@@ -183,10 +186,45 @@ fn report(tried: &[Tried], printer: &Printer) -> anyhow::Result<()> {
         }
         let topics: Vec<String> =
             one.topics.iter().map(|topic| format!("{} ({:.2})", topic.name, topic.score)).collect();
-        printer.line(format!("      topics: {}", if topics.is_empty() { "none".into() } else { topics.join(", ") }));
+        printer.line(format!(
+            "      topics: {}",
+            if topics.is_empty() { "none".into() } else { topics.join(", ") }
+        ));
     }
     printer.line(format!("{} of {} examples as expected", tried.len() - failed, tried.len()));
     Ok(())
+}
+
+/// A passage with labels, for the draft to cite.
+fn cited(workspace: &WorkspaceId, labels: Labels) -> Retrieved {
+    let passage = Passage {
+        id: "example".into(),
+        workspace: workspace.clone(),
+        document_id: "example".into(),
+        title: String::new(),
+        heading_path: Vec::new(),
+        text: String::new(),
+        language: None,
+        url: None,
+        span: (0, 0),
+        ordinal: 0,
+        version: 0,
+        audience: Audience::Public,
+        labels,
+    };
+    Retrieved { passage, scores: Scores::default() }
+}
+
+fn draft(text: &str, language: Option<Language>, retrieved: &[Retrieved]) -> Draft {
+    let citations = retrieved.iter().map(|hit| Citation {
+        passage_id: hit.passage.id.clone(),
+        document_id: hit.passage.document_id.clone(),
+        title: String::new(),
+        url: None,
+        quote: String::new(),
+        version: 0,
+    });
+    Draft::given(text, language.unwrap_or(Language::En), citations.collect())
 }
 
 fn given(names: &[String]) -> Understanding {

@@ -15,22 +15,20 @@ use crate::generation::Draft;
 use crate::judgement::Judgement;
 use crate::retrieval::Retrieved;
 use crate::settings::Problem;
+use crate::understanding::Understanding;
 
 mod agents_only_source;
-mod asks_for_human;
-mod complaint;
 mod human_took_over;
 mod identifiers;
 mod injection;
 mod language_mismatch;
-mod needs_account_data;
 mod no_answer_in_sources;
 mod nothing_relevant;
 mod nothing_to_answer;
 mod personal_data;
-mod phrases;
 mod reply_window_closed;
 mod too_long;
+mod topics;
 mod ungrounded;
 mod unsupported_language;
 
@@ -45,10 +43,10 @@ pub struct PolicyInput<'a> {
     pub question: &'a str,
     /// Its language; `None` when it is none of the supported ones.
     pub language: Option<Language>,
+    /// Its topics, and how many questions it asks.
+    pub understanding: &'a Understanding,
     /// The time of the check.
     pub now: DateTime<Utc>,
-    /// Topics it is about, by name, with how sure that is.
-    pub topics: &'a [(String, f64)],
     /// What was found, best first.
     pub retrieved: &'a [Retrieved],
     /// The draft, once there is one.
@@ -90,12 +88,17 @@ impl Finding {
 type Check = fn(&PolicyInput<'_>) -> Finding;
 
 /// Checks that need the message and the time alone.
-const MESSAGE: [(ReasonCode, Check); 7] = [
+const MESSAGE: [(ReasonCode, Check); 12] = [
     (ReasonCode::NothingToAnswer, nothing_to_answer::check),
     (ReasonCode::UnsupportedLanguage, unsupported_language::check),
-    (ReasonCode::AsksForHuman, asks_for_human::check),
-    (ReasonCode::Complaint, complaint::check),
-    (ReasonCode::NeedsAccountData, needs_account_data::check),
+    (ReasonCode::OptedOut, topics::opted_out),
+    (ReasonCode::AsksForHuman, topics::asks_for_human),
+    (ReasonCode::Complaint, topics::complaint),
+    (ReasonCode::DataRequest, topics::data_request),
+    (ReasonCode::NeedsAccountData, topics::needs_account_data),
+    (ReasonCode::AngryCustomer, topics::angry_customer),
+    (ReasonCode::SeveralQuestions, topics::several_questions),
+    (ReasonCode::OffTopic, topics::off_topic),
     (ReasonCode::ReplyWindowClosed, reply_window_closed::check),
     (ReasonCode::HumanTookOver, human_took_over::check),
 ];
@@ -135,15 +138,6 @@ fn run((code, check): &(ReasonCode, Check), input: &PolicyInput<'_>) -> PolicyCh
 /// Identifiers of persons in a text: what each is, in words, and its normal form (lower case, digits alone).
 pub fn personal_identifiers(text: &str) -> Vec<(&'static str, String)> {
     identifiers::find(text).into_iter().map(|(kind, normal)| (kind.name(), normal)).collect()
-}
-
-/// Compiles every pattern now; otherwise the first message waits for it.
-pub fn warm_up() {
-    for phrases in
-        [asks_for_human::warm_up, complaint::warm_up, injection::warm_up, needs_account_data::warm_up]
-    {
-        phrases();
-    }
 }
 
 /// `[decision]`: floors and limits of the policies.

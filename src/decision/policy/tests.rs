@@ -10,12 +10,13 @@ use crate::generation::Draft;
 pub(in crate::decision) use crate::judgement::tests::{draft, hit};
 use crate::judgement::{Confidence, Judgement, SentenceGrounding};
 use crate::retrieval::Retrieved;
+use crate::understanding::{MessageReader, Understanding};
 
 pub(in crate::decision) struct Case {
     pub(in crate::decision) conversation: Conversation,
     pub(in crate::decision) language: Option<Language>,
+    pub(in crate::decision) understanding: Understanding,
     pub(in crate::decision) now: DateTime<Utc>,
-    pub(in crate::decision) topics: Vec<(String, f64)>,
     pub(in crate::decision) retrieved: Vec<Retrieved>,
     pub(in crate::decision) draft: Option<Draft>,
     pub(in crate::decision) judgement: Option<Judgement>,
@@ -41,11 +42,11 @@ impl Case {
             }],
         };
         Self {
+            understanding: MessageReader::by_phrases(text),
             question: conversation.pending_question(),
             conversation,
             language: Some(Language::En),
             now,
-            topics: Vec::new(),
             retrieved: Vec::new(),
             draft: None,
             judgement: None,
@@ -58,8 +59,8 @@ impl Case {
             conversation: &self.conversation,
             question: &self.question,
             language: self.language,
+            understanding: &self.understanding,
             now: self.now,
-            topics: &self.topics,
             retrieved: &self.retrieved,
             draft: self.draft.as_ref(),
             judgement: self.judgement.as_ref(),

@@ -68,6 +68,12 @@ impl Truth {
 }
 
 impl When {
+    /// Whether a topic has to be found out for it.
+    pub fn asks_for_topics(&self) -> bool {
+        let inner = self.any.iter().chain(self.not.as_deref());
+        self.topic.is_some() || inner.into_iter().any(Self::asks_for_topics)
+    }
+
     /// Whether all of it holds.
     pub(super) fn holds(&self, input: &PolicyInput<'_>) -> Truth {
         let conversation = input.conversation;
@@ -109,8 +115,11 @@ impl When {
                 .map(|hours| Truth::of(!hours.is_open(input.now), "outside_hours", clock)),
         );
         hold(self.topic.as_ref().map(|topics| {
-            let found = input.topics.iter().find(|(name, _)| topics.0.contains(name));
-            Truth::found("topic", found.map(|(name, score)| format!("{name} ({score:.2})")))
+            let found = input.understanding.topics.iter().find(|found| topics.0.contains(&found.name));
+            Truth::found(
+                "topic",
+                found.map(|found| format!("{} ({:.2}): “{}”", found.name, found.score, found.example)),
+            )
         }));
         hold(self.pattern.as_ref().map(|condition| pattern(condition, input)));
         hold(self.amount_over.as_ref().map(|condition| amount(condition, input)));

@@ -8,6 +8,7 @@ use super::{PolicyError, Rules, blocked, edited, holding_message};
 use crate::conversation::{Channel, Customer, Labels, Language, WorkspaceId};
 use crate::decision::policy::tests::{Case, draft, hit, judged};
 use crate::decision::{Evidence, Reason, ReasonCode, Verdict};
+use crate::understanding::{MatchedBy, TopicMatch};
 
 fn source(text: &str) -> Vec<Source> {
     vec![("shop.toml".to_owned(), text.to_owned())]
@@ -52,8 +53,12 @@ fn case() -> Case {
         name: None,
         attributes: [("plan".to_owned(), "gold".to_owned())].into(),
     });
-    case.topics = vec![("refund".into(), 0.91)];
-    // A Monday, 21:33 UTC.
+    case.understanding.topics = vec![TopicMatch {
+        name: "refund".into(),
+        score: 0.91,
+        by: MatchedBy::Example,
+        example: "Quero meu dinheiro".into(),
+    }];
     assert_eq!(case.now.to_rfc3339(), "2026-11-18T10:40:00+00:00");
     case
 }
@@ -62,7 +67,7 @@ fn case() -> Case {
 fn each_condition_holds_on_its_evidence_or_not_at_all() {
     let case = case();
     for (condition, evidence) in [
-        ("topic = \"refund\"", Some("refund (0.91)")),
+        ("topic = \"refund\"", Some("refund (0.91): “Quero meu dinheiro”")),
         ("topic = [\"legal\"]", None),
         ("pattern = { regex = '\\bDEVOLUCAO\\b' }", Some("“devolução” in the message")),
         ("pattern = { regex = 'reembolso' }", None),

@@ -69,7 +69,7 @@ impl From<AuditRow> for Audit {
 struct RolledRow {
     channel: String,
     language: Option<String>,
-    topics: Option<String>,
+    topics: String,
     sent: bool,
     reasons: String,
     feedback: Option<String>,
@@ -85,7 +85,7 @@ impl TryFrom<RolledRow> for Rolled {
         Ok(Self {
             channel: from_word("channel", row.channel)?,
             language: row.language.map(|word| from_word("language", word)).transpose()?,
-            topics: row.topics.map_or_else(|| Ok(Vec::new()), |json| from_json("topics", &json))?,
+            topics: from_json("topics", &row.topics)?,
             sent: row.sent,
             reasons: from_json("reasons", &row.reasons)?,
             wrong: feedback.map(|feedback| feedback.wrong()),
@@ -239,7 +239,8 @@ impl Rollouts for SqliteStore {
     ) -> Result<Vec<Rolled>, StoreError> {
         let rows: Vec<RolledRow> = sqlx::query_as(
             "SELECT s.channel, json_extract(s.body, '$.trace.language') AS language, \
-             json_extract(s.body, '$.trace.topics') AS topics, s.action = ?2 AS sent, \
+             (SELECT json_group_array(json_extract(t.value, '$.name')) \
+                 FROM json_each(s.body, '$.trace.understanding.topics') t) AS topics, s.action = ?2 AS sent, \
              (SELECT json_group_array(json_extract(r.value, '$.code')) \
                  FROM json_each(s.body, '$.answer.decision.reasons') r) AS reasons, \
              s.feedback, EXISTS (SELECT 1 FROM audits a WHERE a.suggestion_id = s.id) AS audited \
