@@ -215,4 +215,10 @@ fn a_cross_lingual_suite_searches_every_language() {
     write(folder.path(), "cross.jsonl", &[row]);
     let report = json_of(&ponto(folder.path(), &["eval", "run", "cross.toml", "--json"]));
     assert_eq!(report["all"]["metrics"]["hit@5"]["value"], 1.0, "{report}");
+    // As if the English passages were not there: the Portuguese one is the first.
+    let row = json!({"id": "y", "kb": "a", "lang": "en", "question": "How long is the guarantee of a kettle?",
+        "relevant": ["en-2"], "relevant_xling": ["pt-2"]});
+    write(folder.path(), "cross.jsonl", &[row]);
+    let report = json_of(&ponto(folder.path(), &["eval", "run", "cross.toml", "--json"]));
+    assert_eq!(report["all"]["metrics"]["hit@1"]["value"], 1.0, "{report}");
 }
