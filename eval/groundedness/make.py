@@ -4,8 +4,8 @@ fourth column names kinds that do not fit) and a twin of it that the passage doe
 file. The same answers give the same rows. Of the kinds that an answer allows, the one used least so far is taken."""
 import json, pathlib, re
 from tables import (
-    ANTONYMS, CONDITIONS, DATES, ENTITIES, EXTRAS, FEMININE, FEMININE_UNITS, MODALITY, NEGATED, NEITHER, NUMBERS, OTHER_NUMBER, UNITS,
-    YES,
+    ANTONYMS, CONDITIONS, DATES, ENTITIES, EXTRAS, FEMININE, FEMININE_UNITS, MODALITY, NEGATED, NEITHER, NUMBERS, OTHER_NUMBER,
+    UNITS, YES,
 )
 
 HERE = pathlib.Path(__file__).parent
@@ -126,10 +126,12 @@ for language in ("pt", "it", "es", "en"):
     for line in (HERE / "answers" / f"{language}.tsv").read_text(encoding="utf-8").splitlines():
         name, question, answer, *unfit = line.split("\t")
         context = passage(language, name)
-        twins = {kind: rule(language, answer, context) for kind, rule in RULES.items() if kind not in " ".join(unfit).split()}
+        fit = {kind: rule for kind, rule in RULES.items() if kind not in " ".join(unfit).split()}
+        twins = {kind: rule(language, answer, context) for kind, rule in fit.items()}
         kind = min((kind for kind in twins if twins[kind]), key=lambda kind: used[kind])
         used[kind] += 1
-        for letter, response, label, made in (("a", answer, "grounded", "answer"), ("b", twins[kind], "hallucinated", kind)):
+        pair = (("a", answer, "grounded", "answer"), ("b", twins[kind], "hallucinated", kind))
+        for letter, response, label, made in pair:
             rows.append({
                 "id": f"ground-{language}-{len(rows) // 2 + 1:03}{letter}", "lang": language, "context": context,
                 "question": question, "response": response, "label": label, "kind": made,
