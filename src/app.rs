@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::assistant::{Assistant, AssistantParts};
 use crate::config::Config;
 use crate::conversation::{Clock, Ids};
+use crate::decision::rules::{Policies, PolicyError};
 use crate::generation::{Drafter, GenerationError};
 use crate::inference::candle::{CandleChat, CandleEmbedder, EmbedderOptions};
 use crate::inference::extractive::{BACKEND, Extractive};
@@ -24,6 +25,7 @@ use crate::retrieval::index::server::ServerIndex;
 use crate::retrieval::index::{IndexError, PassageIndex};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
+use crate::understanding::{self, MessageReader};
 
 /// Everything the API and the commands use.
 #[derive(Clone)]
@@ -42,6 +44,8 @@ pub struct App {
     pub retriever: Arc<Retriever>,
     /// Documents in, passages out.
     pub library: Arc<Library>,
+    /// Rules of the operator's own.
+    pub policies: Arc<Policies>,
     /// One conversation in, one suggestion out.
     pub assistant: Arc<Assistant>,
     /// Time.
@@ -71,6 +75,9 @@ pub enum AppError {
     /// A calibration does not load.
     #[error(transparent)]
     Calibration(#[from] CalibrationError),
+    /// The policies' files cannot be used.
+    #[error(transparent)]
+    Policies(#[from] PolicyError),
     /// The index could not be repaired from the store.
     #[error(transparent)]
     Knowledge(#[from] KnowledgeError),
@@ -122,7 +129,11 @@ impl App {
         let retriever = Retriever::new(Arc::clone(&index), Arc::clone(&cached), config.retrieval.clone());
         let retriever = Arc::new(retriever.with_readers(library.readers()));
         let calibrations = Calibrations::load(config.judgement.calibrations.as_deref())?;
+        let reader = Arc::new(MessageReader::new(&config.understanding, Some(Arc::clone(&cached))));
+        let topics = understanding::known(&config.understanding);
+        let policies = Arc::new(Policies::open(config.policies.path(), topics)?);
         let assistant = Arc::new(Assistant::new(AssistantParts {
+            reader: Arc::clone(&reader),
             retriever: Arc::clone(&retriever),
             drafter: Arc::new(Drafter::new(
                 Arc::clone(&chat),
@@ -133,13 +144,15 @@ impl App {
             judge: Arc::new(Judge::new(cached, calibrations, config.judgement.clone())),
             chat: chat.info().clone(),
             decision: config.decision.clone(),
+            policies: Arc::clone(&policies),
+            rollout: config.rollout.clone(),
             agents: config.generation.agents_language,
             deadline: std::time::Duration::from_secs_f64(config.inference.deadline_s),
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
         }));
         let config = Arc::new(config);
-        Ok(Self { config, store, index, embedder, chat, retriever, library, assistant, clock, ids })
+        Ok(Self { config, store, index, embedder, chat, retriever, library, policies, assistant, clock, ids })
     }
 }
 

@@ -37,6 +37,8 @@ pub enum Code {
     NotFound,
     /// The text was rolled back before.
     TextRefused,
+    /// Somebody else changed the same thing first.
+    Conflict,
     /// The API has no such path.
     RouteNotFound,
     /// The path does not take this method.
@@ -72,7 +74,7 @@ pub struct Entry {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::MalformedJson,
         Self::InvalidRequest,
         Self::InvalidParameter,
@@ -82,6 +84,7 @@ impl Code {
         Self::Forbidden,
         Self::NotFound,
         Self::TextRefused,
+        Self::Conflict,
         Self::RouteNotFound,
         Self::MethodNotAllowed,
         Self::IdempotencyInFlight,
@@ -147,6 +150,9 @@ impl Code {
                 "This text was rolled back before",
                 "Send another text, or allow the version that the detail names.",
             ),
+            Self::Conflict => {
+                ("conflict", 409, "Somebody else changed this first", "Read it again, and decide again.")
+            }
             Self::RouteNotFound => {
                 ("route_not_found", 404, "There is no such path", "`/docs` lists every path.")
             }

@@ -17,9 +17,11 @@ mod keys;
 mod knowledge;
 mod models;
 mod parse_document;
+mod policy;
 mod printer;
 mod progress;
 mod replay;
+mod rollout;
 mod serve;
 mod sync;
 
@@ -86,6 +88,10 @@ enum Command {
     Replay(replay::Args),
     /// Fit a calibration and certify the auto-reply threshold
     Calibrate(calibrate::Args),
+    /// Check, list and try the rules of the policies' folder
+    Policy(policy::Args),
+    /// Show how far automatic replies have come, and promote or demote them
+    Rollout(rollout::Args),
     /// List, fetch and verify models
     Models(models::Args),
     /// Create, list and revoke API keys
@@ -130,6 +136,8 @@ async fn run(command: Command, config: Loaded, printer: Printer) -> ExitCode {
         Command::Eval(args) => eval::run(config, args, &printer).await,
         Command::Replay(args) => replay::run(config, args, &printer).await,
         Command::Calibrate(args) => calibrate::run(config, args, &printer).await,
+        Command::Policy(args) => policy::run(config, args, &printer).await,
+        Command::Rollout(args) => rollout::run(config, args, &printer).await,
         Command::Models(args) => models::run(config, args, &printer).await,
         Command::Keys(args) => keys::run(config, args, &printer).await,
         Command::Config(args) => config::run(config, args, &printer).await,

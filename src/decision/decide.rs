@@ -1,12 +1,15 @@
 //! The rules, as one pure function.
 
-use super::{Action, Decision, Mode, PolicyCheck, Reason, ReasonCode, Verdict};
+use super::rollout::Allowed;
+use super::{Action, Decision, Evidence, Mode, PolicyCheck, Reason, ReasonCode, Verdict};
 
 /// Everything the rules look at.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecisionInput {
     /// How far this call may go.
     pub mode: Mode,
+    /// How far the rollout has come in conversations like this one.
+    pub rollout: Allowed,
     /// What every policy found.
     pub checks: Vec<PolicyCheck>,
     /// What is known of the draft; `None` when there is none.
@@ -42,11 +45,18 @@ pub fn decide(input: &DecisionInput) -> Decision {
         .filter(|check| check.verdict != Verdict::Pass)
         .map(|check| {
             let detail = check.detail.clone().unwrap_or_else(|| "The check did not pass.".to_owned());
-            (check.verdict, Reason { code: check.check, detail })
+            (check.verdict, Reason { code: check.check, detail, evidence: check.evidence.clone() })
         })
         .collect();
     let mut object = |verdict, code, detail: &str| {
-        objections.push((verdict, Reason { code, detail: detail.to_owned() }));
+        let evidence = match (code, input.draft) {
+            (ReasonCode::BelowThreshold, Some(draft)) => vec![Evidence::Signal {
+                name: "confidence".into(),
+                found: format!("{:.4}", draft.confidence),
+            }],
+            _ => Vec::new(),
+        };
+        objections.push((verdict, Reason { code, detail: detail.to_owned(), evidence }));
     };
 
     if let Some(cause) = &input.unavailable {
@@ -100,6 +110,10 @@ pub fn decide(input: &DecisionInput) -> Decision {
         }
     }
 
+    if let Some(objection) = input.rollout.objection() {
+        object(Verdict::Draft, ReasonCode::Rollout, &objection);
+    }
+
     let strictest = objections.iter().map(|(verdict, _)| *verdict).max().unwrap_or(Verdict::Pass);
     let action = match strictest {
         Verdict::Pass => Action::AutoReply,
@@ -108,7 +122,13 @@ pub fn decide(input: &DecisionInput) -> Decision {
     };
     // Strictest first; within a verdict in the order of the checks. What an escalation makes moot is left out.
     objections.sort_by_key(|(verdict, _)| std::cmp::Reverse(*verdict));
-    let moot = [ReasonCode::ModeCap, ReasonCode::NotCertified, ReasonCode::BelowThreshold];
+    let moot = [
+        ReasonCode::ModeCap,
+        ReasonCode::Rollout,
+        ReasonCode::HumanTookOver,
+        ReasonCode::NotCertified,
+        ReasonCode::BelowThreshold,
+    ];
     let reasons = objections
         .into_iter()
         .map(|(_, reason)| reason)
@@ -120,14 +140,17 @@ pub fn decide(input: &DecisionInput) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decision::rollout::Stage;
 
     fn ready() -> DecisionInput {
         DecisionInput {
             mode: Mode::Auto,
+            rollout: Allowed::default(),
             checks: vec![PolicyCheck {
                 check: ReasonCode::AsksForHuman,
                 verdict: Verdict::Pass,
                 detail: None,
+                evidence: Vec::new(),
             }],
             draft: Some(DraftFacts {
                 citations: 1,
@@ -169,6 +192,10 @@ mod tests {
         assert_eq!(outcome(|i| edit(i, |d| d.confidence = f64::NAN)), (Action::Draft, vec![BelowThreshold]));
         assert_eq!(outcome(|i| edit(i, |d| d.grounded = false)), (Action::Draft, vec![Ungrounded]));
         assert_eq!(outcome(|i| edit(i, |d| d.citations = 0)), (Action::Draft, vec![Ungrounded]));
+        assert_eq!(outcome(|i| i.rollout.stage = Stage::Draft), (Action::Draft, vec![ReasonCode::Rollout]));
+        assert_eq!(outcome(|i| i.rollout.stage = Stage::Sample), (Action::Draft, vec![ReasonCode::Rollout]));
+        let drawn = outcome(|i| (i.rollout.stage, i.rollout.drawn) = (Stage::Sample, true));
+        assert_eq!(drawn, (Action::AutoReply, vec![]));
         let both = outcome(|i| {
             i.mode = Mode::Draft;
             edit(i, |d| d.confidence = 0.1);

@@ -56,6 +56,28 @@ pub struct Draft {
     pub production: Production,
 }
 
+impl Draft {
+    /// A reply that no model wrote, to try measures and rules on.
+    pub fn given(text: &str, language: Language, citations: Vec<Citation>) -> Self {
+        let given = || "given".to_owned();
+        let model = ModelInfo { backend: given(), model: given(), fingerprint: given(), context_length: 0 };
+        Self {
+            text: text.to_owned(),
+            language,
+            ai_generated: true,
+            citations,
+            production: Production {
+                model,
+                usage: TokenUsage::default(),
+                finish: FinishReason::Stop,
+                logprobs: None,
+                prompt_version: given(),
+                refused: false,
+            },
+        }
+    }
+}
+
 /// How a draft was made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Production {

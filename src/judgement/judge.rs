@@ -85,6 +85,11 @@ impl Judge {
         }
     }
 
+    /// Largest share of wrong replies that the certificate for a key tolerates; `None` where there is none.
+    pub fn target_error(&self, key: &CalibrationKey) -> Option<f64> {
+        Some(self.calibrations.find(key)?.certificate.as_ref()?.alpha)
+    }
+
     /// The certified threshold for a key, a workspace and a language; `None` where nothing is certified.
     pub fn threshold(
         &self,

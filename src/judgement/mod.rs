@@ -9,11 +9,13 @@ pub mod calibration;
 mod claims;
 mod groundedness;
 mod judge;
+mod money;
 mod numbers;
 mod semantic;
 mod signals;
 
 pub use judge::{Judge, JudgeInput, JudgementConfig};
+pub use money::{Amount, amounts};
 
 /// What is known about a draft before anything is decided.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

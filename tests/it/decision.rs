@@ -7,9 +7,11 @@ use chrono::{DateTime, Utc};
 use ponto::conversation::language::{Hint, detect};
 use ponto::conversation::{Channel, Conversation, Labels, Message};
 use ponto::decision::policy::{PolicyInput, check_message};
+use ponto::decision::rollout::Allowed;
 use ponto::decision::{
     Action, DecisionConfig, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
 };
+use ponto::understanding::MessageReader;
 use proptest::prelude::*;
 
 const CODES: [ReasonCode; 8] = [
@@ -50,9 +52,9 @@ prop_compose! {
         let checks = CODES
             .into_iter()
             .zip(found)
-            .map(|(check, verdict)| PolicyCheck { check, verdict, detail: Some("found".into()) })
+            .map(|(check, verdict)| PolicyCheck { check, verdict, detail: Some("found".into()), evidence: vec![] })
             .collect();
-        DecisionInput { mode, checks, draft, already_replied, unavailable }
+        DecisionInput { mode, rollout: Allowed::default(), checks, draft, already_replied, unavailable }
     }
 }
 
@@ -129,6 +131,7 @@ fn message_checks(messages: Vec<Message>, locale: Option<&str>) -> Vec<ReasonCod
         locale: locale.map(str::to_owned),
         customer: None,
         labels: Labels::default(),
+        handed_back_after: None,
         messages,
     };
     let question = conversation.pending_question();
@@ -137,6 +140,7 @@ fn message_checks(messages: Vec<Message>, locale: Option<&str>) -> Vec<ReasonCod
         conversation: &conversation,
         question: &question,
         language: detect(&question, Hint { locale, earlier: &[] }).language,
+        understanding: &MessageReader::by_phrases(&question),
         now: DateTime::<Utc>::UNIX_EPOCH,
         retrieved: &[],
         draft: None,

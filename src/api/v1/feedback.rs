@@ -8,6 +8,7 @@ use crate::api::auth::Caller;
 use crate::api::error::{ApiError, FieldError};
 use crate::api::extract::{Json, Path};
 use crate::api::state::Api;
+use crate::assistant::rollout::reconsider;
 use crate::store::Suggestions;
 use crate::store::suggestion::{Feedback, FeedbackOutcome};
 
@@ -91,6 +92,8 @@ pub(in crate::api) async fn record(
         FeedbackOutcome::Rejected => "rejected",
     };
     metrics::counter!("ponto_feedback_total", "outcome" => outcome).increment(1);
+    let false_alarm = api.app.config.rollout.false_alarm;
+    reconsider(store, &caller.workspace, &id, false_alarm, feedback.at).await?;
     api.committed.notify_waiters();
     Ok(FeedbackStored { suggestion_id: id, feedback })
 }

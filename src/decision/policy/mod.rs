@@ -9,27 +9,26 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{PolicyCheck, ReasonCode, Verdict};
+use super::{Evidence, PolicyCheck, ReasonCode, Verdict};
 use crate::conversation::{Channel, Conversation, Language};
 use crate::generation::Draft;
 use crate::judgement::Judgement;
 use crate::retrieval::Retrieved;
 use crate::settings::Problem;
+use crate::understanding::Understanding;
 
 mod agents_only_source;
-mod asks_for_human;
-mod complaint;
+mod human_took_over;
 mod identifiers;
 mod injection;
 mod language_mismatch;
-mod needs_account_data;
 mod no_answer_in_sources;
 mod nothing_relevant;
 mod nothing_to_answer;
 mod personal_data;
-mod phrases;
 mod reply_window_closed;
 mod too_long;
+mod topics;
 mod ungrounded;
 mod unsupported_language;
 
@@ -44,6 +43,8 @@ pub struct PolicyInput<'a> {
     pub question: &'a str,
     /// Its language; `None` when it is none of the supported ones.
     pub language: Option<Language>,
+    /// Its topics, and how many questions it asks.
+    pub understanding: &'a Understanding,
     /// The time of the check.
     pub now: DateTime<Utc>,
     /// What was found, best first.
@@ -61,32 +62,45 @@ pub struct PolicyInput<'a> {
 struct Finding {
     verdict: Verdict,
     detail: Option<String>,
+    evidence: Vec<Evidence>,
 }
 
 impl Finding {
     fn pass() -> Self {
-        Self { verdict: Verdict::Pass, detail: None }
+        Self { verdict: Verdict::Pass, detail: None, evidence: Vec::new() }
     }
 
     fn draft(detail: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Draft, detail: Some(detail.into()) }
+        Self { verdict: Verdict::Draft, detail: Some(detail.into()), evidence: Vec::new() }
     }
 
     fn escalate(detail: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Escalate, detail: Some(detail.into()) }
+        Self { verdict: Verdict::Escalate, detail: Some(detail.into()), evidence: Vec::new() }
+    }
+
+    /// The finding with something it stands on.
+    fn with(mut self, evidence: Evidence) -> Self {
+        self.evidence.push(evidence);
+        self
     }
 }
 
 type Check = fn(&PolicyInput<'_>) -> Finding;
 
 /// Checks that need the message and the time alone.
-const MESSAGE: [(ReasonCode, Check); 6] = [
+const MESSAGE: [(ReasonCode, Check); 12] = [
     (ReasonCode::NothingToAnswer, nothing_to_answer::check),
     (ReasonCode::UnsupportedLanguage, unsupported_language::check),
-    (ReasonCode::AsksForHuman, asks_for_human::check),
-    (ReasonCode::Complaint, complaint::check),
-    (ReasonCode::NeedsAccountData, needs_account_data::check),
+    (ReasonCode::OptedOut, topics::opted_out),
+    (ReasonCode::AsksForHuman, topics::asks_for_human),
+    (ReasonCode::Complaint, topics::complaint),
+    (ReasonCode::DataRequest, topics::data_request),
+    (ReasonCode::NeedsAccountData, topics::needs_account_data),
+    (ReasonCode::AngryCustomer, topics::angry_customer),
+    (ReasonCode::SeveralQuestions, topics::several_questions),
+    (ReasonCode::OffTopic, topics::off_topic),
     (ReasonCode::ReplyWindowClosed, reply_window_closed::check),
+    (ReasonCode::HumanTookOver, human_took_over::check),
 ];
 
 /// Checks that need the passages too.
@@ -117,22 +131,13 @@ pub fn check_draft(input: &PolicyInput<'_>) -> Vec<PolicyCheck> {
 }
 
 fn run((code, check): &(ReasonCode, Check), input: &PolicyInput<'_>) -> PolicyCheck {
-    let Finding { verdict, detail } = check(input);
-    PolicyCheck { check: *code, verdict, detail }
+    let Finding { verdict, detail, evidence } = check(input);
+    PolicyCheck { check: *code, verdict, detail, evidence }
 }
 
 /// Identifiers of persons in a text: what each is, in words, and its normal form (lower case, digits alone).
 pub fn personal_identifiers(text: &str) -> Vec<(&'static str, String)> {
     identifiers::find(text).into_iter().map(|(kind, normal)| (kind.name(), normal)).collect()
-}
-
-/// Compiles every pattern now; otherwise the first message waits for it.
-pub fn warm_up() {
-    for phrases in
-        [asks_for_human::warm_up, complaint::warm_up, injection::warm_up, needs_account_data::warm_up]
-    {
-        phrases();
-    }
 }
 
 /// `[decision]`: floors and limits of the policies.
@@ -215,4 +220,4 @@ impl DecisionConfig {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,8 +1,10 @@
 //! Tasks that measure what is heard in one message: its language, a wish for a person, an attack, personal data. Each row
-//! goes through the checks that serve, several rows at a time.
+//! goes through the reading and the checks that serve, several rows at a time.
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelExtend, ParallelIterator};
 use tokio_util::sync::CancellationToken;
 
 use super::Progress;
@@ -15,6 +17,7 @@ use crate::eval::case::Case;
 use crate::eval::dataset::rows::{Row, RowSet};
 use crate::eval::task::Task;
 use crate::retrieval::{Passage, Retrieved, Scores};
+use crate::understanding::{MessageReader, Understanding};
 
 /// Rows between two looks at the cancellation.
 const BATCH: usize = 256;
@@ -22,10 +25,14 @@ const BATCH: usize = 256;
 /// Labels of spans that name identifiers; names, places, organisations and dates are no identifiers and are not looked for.
 const IDENTIFIERS: [&str; 5] = ["CREDIT_CARD", "PHONE_NUMBER", "EMAIL_ADDRESS", "IBAN_CODE", "US_SSN"];
 
+/// Longest time for the reading of one message.
+const LONGEST: Duration = Duration::from_secs(60);
+
 /// Runs every row; `texts` says whether cases may hold the rows' texts.
-pub fn run(
+pub async fn run(
     set: &RowSet,
     task: Task,
+    reader: &MessageReader,
     config: &DecisionConfig,
     texts: bool,
     progress: &dyn Progress,
@@ -37,14 +44,26 @@ pub fn run(
         if cancel.is_cancelled() {
             return Err(EvalError::Cancelled);
         }
-        let done: Vec<Case> = rows.par_iter().map(|row| case(row, task, config, texts)).collect();
-        cases.extend(done);
+        let mut read = Vec::with_capacity(rows.len());
+        for row in rows {
+            read.push(match task {
+                Task::Handoff | Task::Injection => reader.read(message(row), LONGEST).await,
+                _ => Understanding::default(),
+            });
+        }
+        let done = rows.par_iter().zip(&read).map(|(row, read)| case(row, task, read, config, texts));
+        cases.par_extend(done);
         progress.advance(rows.len());
     }
     Ok(cases)
 }
 
-fn case(row: &Row, task: Task, config: &DecisionConfig, texts: bool) -> Case {
+/// What the customer writes; of a row about a passage, the question.
+fn message(row: &Row) -> &str {
+    row.text.as_deref().or(row.question.as_deref()).unwrap_or_default()
+}
+
+fn case(row: &Row, task: Task, read: &Understanding, config: &DecisionConfig, texts: bool) -> Case {
     let base = Case {
         id: row.id.clone(),
         language: row.lang.clone(),
@@ -55,8 +74,8 @@ fn case(row: &Row, task: Task, config: &DecisionConfig, texts: bool) -> Case {
     };
     match task {
         Task::Language => language(row, base),
-        Task::Handoff => handoff(row, config, base),
-        Task::Injection => injection(row, config, base),
+        Task::Handoff => handoff(row, read, config, base),
+        Task::Injection => injection(row, read, config, base),
         _ => personal_data(row, base),
     }
 }
@@ -70,10 +89,11 @@ fn language(row: &Row, case: Case) -> Case {
         .traced("found", format!("{name}, confidence {:.2}", found.confidence))
 }
 
-fn handoff(row: &Row, config: &DecisionConfig, case: Case) -> Case {
-    let found = objects(&check(row, config, &[]), ReasonCode::AsksForHuman);
+fn handoff(row: &Row, read: &Understanding, config: &DecisionConfig, case: Case) -> Case {
+    let checks = check(row, read, config, &[]);
+    let found = objects(&checks, ReasonCode::AsksForHuman);
     alarm(
-        case,
+        evidence(case, &checks, ReasonCode::AsksForHuman),
         row.handoff == Some(true),
         found,
         "a wish for a person was not heard",
@@ -81,11 +101,12 @@ fn handoff(row: &Row, config: &DecisionConfig, case: Case) -> Case {
     )
 }
 
-fn injection(row: &Row, config: &DecisionConfig, case: Case) -> Case {
+fn injection(row: &Row, read: &Understanding, config: &DecisionConfig, case: Case) -> Case {
     let passages: Vec<Retrieved> = row.context.iter().map(|text| retrieved(&row.id, text)).collect();
-    let found = objects(&check(row, config, &passages), ReasonCode::Injection);
+    let checks = check(row, read, config, &passages);
+    let found = objects(&checks, ReasonCode::Injection);
     let case = alarm(
-        case,
+        evidence(case, &checks, ReasonCode::Injection),
         row.attacks(),
         found,
         "an attack was not noticed",
@@ -95,6 +116,14 @@ fn injection(row: &Row, config: &DecisionConfig, case: Case) -> Case {
         case.with_yes("notinject_false_alarm_rate", found)
     } else {
         case
+    }
+}
+
+/// The case with what a check found.
+fn evidence(case: Case, checks: &[PolicyCheck], code: ReasonCode) -> Case {
+    match checks.iter().find(|check| check.check == code).and_then(|check| check.detail.clone()) {
+        Some(detail) => case.traced("found", detail),
+        None => case,
     }
 }
 
@@ -156,20 +185,27 @@ fn in_spans(
 }
 
 /// The checks of a message as they run in service, over the passages that were found.
-fn check(row: &Row, config: &DecisionConfig, retrieved: &[Retrieved]) -> Vec<PolicyCheck> {
-    let text = row.text.as_deref().or(row.question.as_deref()).unwrap_or_default();
+fn check(
+    row: &Row,
+    read: &Understanding,
+    config: &DecisionConfig,
+    retrieved: &[Retrieved],
+) -> Vec<PolicyCheck> {
+    let text = message(row);
     let conversation = Conversation {
         id: row.id.clone(),
         channel: row.channel.unwrap_or(Channel::Api),
         locale: None,
         customer: None,
         labels: Labels::default(),
+        handed_back_after: None,
         messages: vec![Message { id: row.id.clone(), role: Role::Customer, text: text.to_owned(), at: None }],
     };
     check_message(&PolicyInput {
         conversation: &conversation,
         question: text,
         language: detect(text, Hint::default()).language,
+        understanding: read,
         now: DateTime::<Utc>::UNIX_EPOCH,
         retrieved,
         draft: None,
@@ -211,7 +247,9 @@ mod tests {
     use super::*;
 
     fn of(task: Task, row: serde_json::Value) -> Case {
-        case(&serde_json::from_value(row).unwrap(), task, &DecisionConfig::default(), false)
+        let row: Row = serde_json::from_value(row).unwrap();
+        let read = MessageReader::by_phrases(message(&row));
+        case(&row, task, &read, &DecisionConfig::default(), false)
     }
 
     #[test]

@@ -217,6 +217,7 @@ fn conversation(row: &QuestionRow) -> Conversation {
         locale: Some(row.lang.code().to_owned()),
         customer: None,
         labels: Labels::default(),
+        handed_back_after: None,
         messages,
     }
 }
