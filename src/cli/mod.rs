@@ -21,6 +21,7 @@ mod printer;
 mod progress;
 mod replay;
 mod serve;
+mod stored;
 mod sync;
 
 use printer::Printer;
@@ -84,7 +85,7 @@ enum Command {
     Eval(eval::Args),
     /// Run stored conversations through this configuration and show what would have been decided
     Replay(replay::Args),
-    /// Fit a calibration and certify the auto-reply threshold
+    /// Fit a calibration and certify the auto-reply threshold, or verify a certificate
     Calibrate(calibrate::Args),
     /// List, fetch and verify models
     Models(models::Args),

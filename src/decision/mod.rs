@@ -59,8 +59,10 @@ pub struct Reason {
 pub enum ReasonCode {
     /// The mode of the call allows no more.
     ModeCap,
-    /// No certified calibration for this model, prompt, embedder, workspace and language.
+    /// No certified calibration for this model, prompt, embedder, settings, workspace and language.
     NotCertified,
+    /// Too much of the knowledge has changed since the certificate was made.
+    CertificateLapsed,
     /// Confidence under the certified threshold.
     BelowThreshold,
     /// The customer asks for a person.

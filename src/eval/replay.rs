@@ -102,14 +102,14 @@ pub fn word(value: impl Serialize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::eval) mod tests {
     use super::*;
     use crate::conversation::{Channel, Conversation, Labels, Message, Role, WorkspaceId};
     use crate::decision::{Decision, Mode, Reason};
     use crate::judgement::Confidence;
     use crate::store::suggestion::{Answer, Timings, Trace, Usage};
 
-    fn suggestion(id: &str, action: Action, codes: &[ReasonCode]) -> Suggestion {
+    pub(in crate::eval) fn suggestion(id: &str, action: Action, codes: &[ReasonCode]) -> Suggestion {
         let reasons = codes.iter().map(|code| Reason { code: *code, detail: "d".into() }).collect();
         Suggestion {
             answer: Answer {
@@ -146,6 +146,7 @@ mod tests {
                 judgement: None,
                 calibration_key: String::new(),
                 threshold: None,
+                lapsed: None,
             },
             feedback: None,
         }

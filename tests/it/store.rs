@@ -396,6 +396,7 @@ fn suggestion(workspace_name: &str, id: &str, message_id: &str, action: Action) 
         value: 0.71,
         calibrated: true,
         signals: [("dense".to_owned(), 0.5), ("coverage".to_owned(), 0.25)].into(),
+        contributions: [("dense".to_owned(), -0.5)].into(),
     };
     Suggestion {
         answer: Answer {
@@ -467,6 +468,7 @@ fn suggestion(workspace_name: &str, id: &str, message_id: &str, action: Action) 
             }),
             calibration_key: "k".into(),
             threshold: Some(0.9),
+            lapsed: None,
         },
         feedback: None,
     }
