@@ -200,7 +200,7 @@ pub struct Trace {
     pub retrieved: Vec<Retrieved>,
     /// What was judged, where there was a draft.
     pub judgement: Option<Judgement>,
-    /// Model, prompt and embedder: the key a calibration needs.
+    /// The key a calibration needs: model, prompt, embedder, and the settings that make it another procedure.
     pub calibration_key: String,
     /// The certified threshold that applied, where one did.
     pub threshold: Option<f64>,
@@ -216,6 +216,9 @@ pub struct Trace {
     /// Version of the policies' files; empty where there are none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub policies: String,
+    /// Share of the knowledge that has changed since the certificate was made, where it lapsed by that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lapsed: Option<f64>,
 }
 
 /// An automatic reply was drawn for an audit: an agent's verdict on it counts for the rollout.
