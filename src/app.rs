@@ -17,7 +17,7 @@ use crate::inference::openai::OpenAiChat;
 use crate::inference::routing::Router;
 use crate::inference::{BackendKind, CachedEmbedder, ChatModel, Embedder, InferenceError};
 use crate::judgement::Judge;
-use crate::judgement::calibration::{CalibrationError, Calibrations};
+use crate::judgement::calibration::{CalibrationError, Calibrations, Procedure};
 use crate::knowledge::{KnowledgeError, Library};
 use crate::retrieval::Retriever;
 use crate::retrieval::index::edge::EdgeIndex;
@@ -141,7 +141,12 @@ impl App {
                 config.generation.clone(),
             )?),
             quoter: quoter(&config, &chat, &cached)?,
-            judge: Arc::new(Judge::new(cached, calibrations, config.judgement.clone())),
+            judge: Arc::new(Judge::new(
+                cached,
+                calibrations,
+                config.judgement.clone(),
+                Procedure::of(&config.retrieval, &(&config.decision, config.inference.quote_first)),
+            )),
             chat: chat.info().clone(),
             decision: config.decision.clone(),
             policies: Arc::clone(&policies),

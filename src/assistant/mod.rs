@@ -19,7 +19,7 @@ use crate::decision::{
 };
 use crate::generation::{Draft, DraftRequest, Drafter, RESTART};
 use crate::inference::{Budget, InferenceError, ModelInfo};
-use crate::judgement::calibration::CalibrationKey;
+use crate::judgement::calibration::{CalibrationKey, Standing};
 use crate::judgement::{Confidence, Judge, JudgeInput, Judgement};
 use crate::retrieval::{Retrieved, Retriever, Rewrite, Within};
 use crate::store::suggestion::{Answer, Handoff, PublicDraft, Suggestion, Timings, Trace, TriedDraft, Usage};
@@ -76,7 +76,7 @@ struct Judged {
     draft: Draft,
     judgement: Judgement,
     key: CalibrationKey,
-    threshold: Option<f64>,
+    standing: Standing,
 }
 
 /// What one run is about.
@@ -411,8 +411,8 @@ impl Assistant {
         match judged.await.unwrap_or(Err(InferenceError::DeadlineExceeded)) {
             Ok(judgement) => {
                 let key = judge.key(&draft);
-                let threshold = judge.threshold(&key, asked.workspace, language);
-                found.judged = Some(Judged { draft, judgement, key, threshold });
+                let standing = self.standing(&key, asked.workspace, language, budget).await;
+                found.judged = Some(Judged { draft, judgement, key, standing });
             }
             Err(error) => {
                 tracing::warn!(%error, "the draft could not be judged");
@@ -420,6 +420,33 @@ impl Assistant {
             }
         }
         found.timings.judgement += milliseconds(started);
+    }
+
+    /// What the certificate for a key says of a workspace and a language, with the knowledge as it is now. Knowledge that
+    /// cannot be looked at in time counts as changed.
+    async fn standing(
+        &self,
+        key: &CalibrationKey,
+        workspace: &WorkspaceId,
+        language: Language,
+        budget: &Budget,
+    ) -> Standing {
+        let Some((certificate, tolerated)) = self.parts.judge.certificate(key) else {
+            return Standing::Silent;
+        };
+        if certificate.threshold_for(workspace, language).is_none() {
+            return Standing::Silent;
+        }
+        let knowledge = tokio::time::timeout(budget.remaining(), self.parts.retriever.knowledge(workspace));
+        let knowledge = match knowledge.await {
+            Ok(Ok(knowledge)) => knowledge,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the knowledge could not be compared with the certificate's");
+                None
+            }
+            Err(_) => None,
+        };
+        certificate.standing(workspace, language, knowledge.as_deref(), tolerated)
     }
 
     /// What the policies may read by now.
@@ -455,8 +482,8 @@ impl Assistant {
         let outcome = outcome_of(&found);
         let Findings { retrieved, judged, timings, .. } = found;
         let calibration_key =
-            judged.as_ref().map_or_else(|| self.expected_key(), |judged| judged.key.clone());
-        let threshold = judged.as_ref().and_then(|judged| judged.threshold);
+            judged.as_ref().map_or_else(|| self.calibration_key(), |judged| judged.key.clone());
+        let (threshold, lapsed) = judged.as_ref().map_or((None, None), |judged| bounds(judged.standing));
         let (draft, judgement) = judged.map(|judged| (judged.draft, judged.judgement)).unzip();
         let usage = draft.as_ref().map_or_else(Usage::none, Usage::of);
         let answered = draft.filter(|_| outcome == TriedDraft::Offered);
@@ -499,13 +526,14 @@ impl Assistant {
                 rollout: asked.rollout.clone(),
                 audit,
                 policies: asked.rules.version().to_owned(),
+                lapsed,
             },
             feedback: None,
         }
     }
 
     /// The key a calibration needs when the preferred model writes.
-    fn expected_key(&self) -> CalibrationKey {
+    pub fn calibration_key(&self) -> CalibrationKey {
         self.parts.judge.key_of(&self.parts.chat.fingerprint, self.parts.drafter.prompt_version())
     }
 }
@@ -544,6 +572,7 @@ fn lacks_knowledge(decision: &Decision) -> bool {
 
 /// What the rules may know of a draft.
 fn facts(judged: &Judged, checks: &[PolicyCheck]) -> DraftFacts {
+    let (threshold, lapsed) = bounds(judged.standing);
     let grounded =
         |check: &PolicyCheck| check.check == ReasonCode::Ungrounded && check.verdict == Verdict::Pass;
     DraftFacts {
@@ -551,7 +580,17 @@ fn facts(judged: &Judged, checks: &[PolicyCheck]) -> DraftFacts {
         grounded: checks.iter().any(grounded),
         confidence: judged.judgement.confidence.value,
         calibrated: judged.judgement.confidence.calibrated,
-        threshold: judged.threshold,
+        threshold,
+        lapsed,
+    }
+}
+
+/// The threshold that holds, or the share of the knowledge by whose change it lapsed.
+fn bounds(standing: Standing) -> (Option<f64>, Option<f64>) {
+    match standing {
+        Standing::Certified(threshold) => (Some(threshold), None),
+        Standing::Silent => (None, None),
+        Standing::Lapsed(drift) => (None, Some(drift)),
     }
 }
 

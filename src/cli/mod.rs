@@ -23,6 +23,7 @@ mod progress;
 mod replay;
 mod rollout;
 mod serve;
+mod stored;
 mod sync;
 
 use printer::Printer;
@@ -86,7 +87,7 @@ enum Command {
     Eval(eval::Args),
     /// Run stored conversations through this configuration and show what would have been decided
     Replay(replay::Args),
-    /// Fit a calibration and certify the auto-reply threshold
+    /// Fit a calibration and certify the auto-reply threshold, or verify a certificate
     Calibrate(calibrate::Args),
     /// Check, list and try the rules of the policies' folder
     Policy(policy::Args),

@@ -29,10 +29,12 @@ pub struct DraftFacts {
     pub grounded: bool,
     /// Probability that it is acceptable.
     pub confidence: f64,
-    /// A calibration for exactly this model, prompt and embedder made that probability.
+    /// A calibration for exactly this procedure made that probability.
     pub calibrated: bool,
     /// The certified threshold for the customer's language.
     pub threshold: Option<f64>,
+    /// Share of the knowledge that has changed since the certificate was made, where it lapsed by that.
+    pub lapsed: Option<f64>,
 }
 
 /// Decides. The strictest policy wins; without an objection a reply is automatic only in the mode `auto`, with a draft
@@ -66,8 +68,14 @@ pub fn decide(input: &DecisionInput) -> Decision {
             object(
                 Verdict::Draft,
                 ReasonCode::NotCertified,
-                "There is no calibration for this model, prompt and embedder; fit one with `ponto calibrate`.",
+                "There is no calibration for this model, prompt, embedder and settings; fit one with `ponto calibrate`.",
             );
+        } else if let Some(drift) = draft.lapsed {
+            let detail = format!(
+                "{:.0}% of the knowledge has changed since the certificate was made; make it anew with `ponto calibrate`.",
+                100.0 * drift
+            );
+            object(Verdict::Draft, ReasonCode::CertificateLapsed, &detail);
         } else if let Some(threshold) = draft.threshold {
             if draft.confidence.is_nan() || draft.confidence < threshold {
                 let detail = format!(
@@ -127,6 +135,7 @@ pub fn decide(input: &DecisionInput) -> Decision {
         ReasonCode::Rollout,
         ReasonCode::HumanTookOver,
         ReasonCode::NotCertified,
+        ReasonCode::CertificateLapsed,
         ReasonCode::BelowThreshold,
     ];
     let reasons = objections
@@ -158,6 +167,7 @@ mod tests {
                 confidence: 0.97,
                 calibrated: true,
                 threshold: Some(0.95),
+                lapsed: None,
             }),
             already_replied: false,
             unavailable: None,
@@ -182,12 +192,14 @@ mod tests {
 
     #[test]
     fn every_obstacle_holds_the_reply_and_is_named() {
-        use ReasonCode::{BelowThreshold, ModeCap, NotCertified, Ungrounded};
+        use ReasonCode::{BelowThreshold, CertificateLapsed, ModeCap, NotCertified, Ungrounded};
         assert_eq!(outcome(|i| i.mode = Mode::Draft), (Action::Draft, vec![ModeCap]));
         assert_eq!(outcome(|i| i.mode = Mode::Shadow), (Action::Draft, vec![ModeCap]));
         assert_eq!(outcome(|i| i.already_replied = true), (Action::Draft, vec![ModeCap]));
         assert_eq!(outcome(|i| edit(i, |d| d.calibrated = false)), (Action::Draft, vec![NotCertified]));
         assert_eq!(outcome(|i| edit(i, |d| d.threshold = None)), (Action::Draft, vec![NotCertified]));
+        let lapsed = outcome(|i| edit(i, |d| (d.threshold, d.lapsed) = (None, Some(0.4))));
+        assert_eq!(lapsed, (Action::Draft, vec![CertificateLapsed]));
         assert_eq!(outcome(|i| edit(i, |d| d.confidence = 0.9)), (Action::Draft, vec![BelowThreshold]));
         assert_eq!(outcome(|i| edit(i, |d| d.confidence = f64::NAN)), (Action::Draft, vec![BelowThreshold]));
         assert_eq!(outcome(|i| edit(i, |d| d.grounded = false)), (Action::Draft, vec![Ungrounded]));

@@ -117,8 +117,10 @@ pub enum ReasonCode {
     Policy,
     /// A person has written to the customer, and has not handed the conversation back.
     HumanTookOver,
-    /// No certified calibration for this model, prompt, embedder, workspace and language.
+    /// No certified calibration for this model, prompt, embedder, settings, workspace and language.
     NotCertified,
+    /// Too much of the knowledge has changed since the certificate was made.
+    CertificateLapsed,
     /// Confidence under the certified threshold.
     BelowThreshold,
     /// The customer asks for a person.

@@ -102,7 +102,7 @@ pub fn word(value: impl Serialize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::eval) mod tests {
     use super::*;
     use crate::conversation::{Channel, Conversation, Labels, Message, Role, WorkspaceId};
     use crate::decision::rollout::Allowed;
@@ -111,7 +111,7 @@ mod tests {
     use crate::store::suggestion::{Answer, Timings, Trace, Usage};
     use crate::understanding::Understanding;
 
-    fn suggestion(id: &str, action: Action, codes: &[ReasonCode]) -> Suggestion {
+    pub(in crate::eval) fn suggestion(id: &str, action: Action, codes: &[ReasonCode]) -> Suggestion {
         let reasons = codes
             .iter()
             .map(|code| Reason { code: *code, detail: "d".into(), evidence: Vec::new() })
@@ -157,6 +157,7 @@ mod tests {
                 rollout: Allowed::default(),
                 audit: None,
                 policies: String::new(),
+                lapsed: None,
             },
             feedback: None,
         }

@@ -6,16 +6,19 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::calibration::{CalibrationKey, Calibrations};
+use super::calibration::{CalibrationKey, Calibrations, Certificate, Procedure, hash_of};
 use super::{Confidence, Judgement, groundedness, semantic, signals};
-use crate::conversation::{Language, WorkspaceId};
+use crate::conversation::Language;
 use crate::generation::Draft;
 use crate::inference::{Embedder, InferenceError};
 use crate::retrieval::Retrieved;
 use crate::settings::Problem;
 
+/// Part of every calibration's key: raise it when a signal is measured in another way.
+const REVISION: &str = "signals-2";
+
 /// `[judgement]`: how sure a draft may be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct JudgementConfig {
     /// Folder of calibrations (`*.json`) beside those of the binary; one of the same key replaces the binary's.
@@ -23,11 +26,18 @@ pub struct JudgementConfig {
     /// Whether question, reply and sources are compared by meaning too (a few milliseconds a sentence that was not
     /// compared before). A calibration is fitted for one or the other.
     pub semantic: bool,
+    /// Share of the passages that may have changed since a certificate was made, 0 to 1; past it the certificate lapses,
+    /// and replies are drafts until `ponto calibrate` makes a new one.
+    pub knowledge_drift: f64,
+    /// Highest share of unacceptable replies among automatic ones that `ponto calibrate` certifies, unless told otherwise.
+    pub target: f64,
+    /// Risk that such a certificate is wrong: one minus its confidence.
+    pub delta: f64,
 }
 
 impl Default for JudgementConfig {
     fn default() -> Self {
-        Self { calibrations: None, semantic: true }
+        Self { calibrations: None, semantic: true, knowledge_drift: 0.1, target: 0.02, delta: 0.05 }
     }
 }
 
@@ -40,6 +50,14 @@ impl JudgementConfig {
                 format!("{} is not a folder; make it, or leave the setting out", folder.display()),
             ));
         }
+        if !(0.0..=1.0).contains(&self.knowledge_drift) {
+            problems.push(Problem::new("judgement.knowledge_drift", "write a number from 0 to 1"));
+        }
+        for (name, value) in [("target", self.target), ("delta", self.delta)] {
+            if !(value > 0.0 && value < 1.0) {
+                problems.push(Problem::new(&format!("judgement.{name}"), "write a number between 0 and 1"));
+            }
+        }
     }
 }
 
@@ -48,6 +66,7 @@ pub struct Judge {
     embedder: Arc<dyn Embedder>,
     calibrations: Calibrations,
     config: JudgementConfig,
+    procedure: Procedure,
 }
 
 /// What is measured.
@@ -64,9 +83,14 @@ pub struct JudgeInput<'a> {
 }
 
 impl Judge {
-    /// A judge over the calibrations at hand.
-    pub fn new(embedder: Arc<dyn Embedder>, calibrations: Calibrations, config: JudgementConfig) -> Self {
-        Self { embedder, calibrations, config }
+    /// A judge over the calibrations at hand, among parts that work as `procedure` says.
+    pub fn new(
+        embedder: Arc<dyn Embedder>,
+        calibrations: Calibrations,
+        config: JudgementConfig,
+        procedure: Procedure,
+    ) -> Self {
+        Self { embedder, calibrations, config, procedure }
     }
 
     /// What a calibration of this draft must have been fitted for.
@@ -75,13 +99,14 @@ impl Judge {
     }
 
     /// What a calibration must have been fitted for, by the fingerprint of a model and the version of its prompt.
-    /// Signals without vectors belong to another calibration.
     pub fn key_of(&self, model: &str, prompt: &str) -> CalibrationKey {
-        let embedder = &self.embedder.info().fingerprint;
         CalibrationKey {
             model: model.to_owned(),
             prompt: prompt.to_owned(),
-            embedder: if self.config.semantic { embedder.clone() } else { format!("{embedder}+words-only") },
+            embedder: self.embedder.info().fingerprint.clone(),
+            retrieval: self.procedure.retrieval.clone(),
+            judgement: hash_of(&(REVISION, self.config.semantic)),
+            decision: self.procedure.decision.clone(),
         }
     }
 
@@ -90,14 +115,11 @@ impl Judge {
         Some(self.calibrations.find(key)?.certificate.as_ref()?.alpha)
     }
 
-    /// The certified threshold for a key, a workspace and a language; `None` where nothing is certified.
-    pub fn threshold(
-        &self,
-        key: &CalibrationKey,
-        workspace: &WorkspaceId,
-        language: Language,
-    ) -> Option<f64> {
-        self.calibrations.find(key)?.certificate.as_ref()?.threshold_for(workspace, language)
+    /// The certificate of the calibration for a key, and the share of the knowledge that may have changed since; `None`
+    /// where nothing is certified.
+    pub fn certificate(&self, key: &CalibrationKey) -> Option<(Certificate, f64)> {
+        let certificate = self.calibrations.find(key)?.certificate.clone()?;
+        Some((certificate, self.config.knowledge_drift))
     }
 
     /// Measures a draft. Without a calibration the value is the plain mean of the signals and says so.
@@ -113,7 +135,9 @@ impl Judge {
             || signals.values().sum::<f64>() / signals.len().max(1) as f64,
             |calibration| calibration.apply(&signals, language),
         );
-        let confidence = Confidence { value, calibrated: calibration.is_some(), signals };
+        let contributions =
+            calibration.as_ref().map(|calibration| calibration.contributions(&signals)).unwrap_or_default();
+        let confidence = Confidence { value, calibrated: calibration.is_some(), signals, contributions };
         Ok(Judgement { sentences: grounding.sentences, confidence })
     }
 }

@@ -60,10 +60,14 @@ pub struct SentenceGrounding {
 pub struct Confidence {
     /// Probability that the reply is acceptable, 0 to 1; without a calibration a plain mean of the signals.
     pub value: f64,
-    /// Whether a calibration fitted for exactly this model, prompt and embedder made it.
+    /// Whether a calibration fitted for exactly this procedure (model, prompt, embedder, search, signals, floors) made it.
     pub calibrated: bool,
     /// Signals by name, each 0 to 1, higher is better.
     pub signals: BTreeMap<String, f64>,
+    /// What each signal adds to the log-odds, over a reply that is like the mean of those the calibration was fitted on;
+    /// the most negative ones are what would raise the probability. Empty without a calibration.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub contributions: BTreeMap<String, f64>,
 }
 
 #[cfg(test)]

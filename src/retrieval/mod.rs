@@ -17,8 +17,10 @@ pub mod index;
 mod ngrams;
 pub mod query;
 mod retriever;
+pub mod sketch;
 
 pub use retriever::{RetrievalConfig, RetrievalError, Retriever, Rewrite, Within};
+pub use sketch::Sketch;
 
 /// A chunk of a document: what is indexed, retrieved and cited.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fusion::{Ranking, reciprocal_rank_fusion};
 use super::index::{IndexError, IndexHits, IndexQuery, PassageIndex, Readers, Selection};
-use super::{Passage, Retrieved, Scores, analysis, ngrams};
+use super::{Passage, Retrieved, Scores, Sketch, analysis, ngrams};
 use crate::conversation::{Labels, Language, WorkspaceId};
 use crate::inference::{Embedder, InferenceError, Purpose};
 use crate::settings::Problem;
@@ -140,6 +140,14 @@ impl Retriever {
     pub fn rewrite(&self) -> (Rewrite, Duration) {
         // A time that is no duration leaves the rule.
         (self.config.rewrite, Duration::try_from_secs_f64(self.config.rewrite_s).unwrap_or_default())
+    }
+
+    /// A sample of the passages that customers may read; `None` where the index does not change while it is searched.
+    pub async fn knowledge(&self, workspace: &WorkspaceId) -> Result<Option<Arc<Sketch>>, RetrievalError> {
+        match &self.readers {
+            Some(readers) => Ok(Some(readers.sketch(workspace).await?)),
+            None => Ok(None),
+        }
     }
 
     /// The best passages for a query, best first, at most `top_k` of the configuration.

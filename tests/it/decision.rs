@@ -36,8 +36,9 @@ prop_compose! {
         confidence in 0.0_f64..=1.0,
         calibrated in prop::bool::weighted(0.8),
         threshold in prop::option::weighted(0.8, 0.0_f64..=1.0),
+        lapsed in prop::option::weighted(0.1, 0.0_f64..=1.0),
     ) -> DraftFacts {
-        DraftFacts { citations, grounded, confidence, calibrated, threshold }
+        DraftFacts { citations, grounded, confidence, calibrated, threshold, lapsed }
     }
 }
 
@@ -85,7 +86,7 @@ proptest! {
         if decide(&input).action == Action::AutoReply {
             let draft = input.draft.unwrap();
             prop_assert!(draft.calibrated && draft.grounded && draft.citations > 0);
-            prop_assert!(draft.confidence >= draft.threshold.unwrap());
+            prop_assert!(draft.confidence >= draft.threshold.unwrap() && draft.lapsed.is_none());
             prop_assert!(input.checks.iter().all(|check| check.verdict == Verdict::Pass));
             prop_assert!(!input.already_replied && input.unavailable.is_none());
         }

@@ -1,12 +1,13 @@
 //! The judge with the real embedder: meaning, calibration keys, time.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ponto::conversation::{Audience, Labels, Language, WorkspaceId};
 use ponto::generation::{Citation, Draft, Production};
 use ponto::inference::{Embedder, FinishReason, ModelInfo, TokenUsage};
-use ponto::judgement::calibration::{Calibration, CalibrationKey, Calibrations};
+use ponto::judgement::calibration::{Calibration, Calibrations, Procedure};
 use ponto::judgement::{Judge, JudgeInput, Judgement, JudgementConfig};
 use ponto::retrieval::{Passage, Retrieved, Scores};
 
@@ -65,6 +66,10 @@ fn draft(text: &str, model: &str) -> Draft {
     }
 }
 
+fn judge(embedder: Arc<dyn Embedder>, calibrations: Calibrations, config: JudgementConfig) -> Judge {
+    Judge::new(embedder, calibrations, config, Procedure::of(&"search", &"floors"))
+}
+
 async fn judged(judge: &Judge, draft: &Draft) -> Judgement {
     let question = "how long does a refund take?";
     judge
@@ -75,7 +80,7 @@ async fn judged(judge: &Judge, draft: &Draft) -> Judgement {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn meaning_supports_a_paraphrase_more_than_an_invention() {
-    let judge = Judge::new(models::embedder().await, Calibrations::default(), JudgementConfig::default());
+    let judge = judge(models::embedder().await, Calibrations::default(), JudgementConfig::default());
     let said =
         judged(&judge, &draft("Your money returns to the payment card within ten working days.", "m")).await;
     let invented =
@@ -94,13 +99,10 @@ async fn meaning_supports_a_paraphrase_more_than_an_invention() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_the_calibration_of_the_same_model_is_applied() {
     let embedder = models::embedder().await;
+    let config = |semantic| JudgementConfig { semantic, ..Default::default() };
     let mut calibrations = Calibrations::default();
     calibrations.add(Calibration {
-        key: CalibrationKey {
-            model: "m1".into(),
-            prompt: "p".into(),
-            embedder: format!("{}+words-only", embedder.info().fingerprint),
-        },
+        key: judge(embedder.clone(), Calibrations::default(), config(false)).key_of("m1", "p"),
         description: String::new(),
         intercept: 0.0,
         language_intercepts: BTreeMap::from([(Language::En, 2.0)]),
@@ -109,16 +111,18 @@ async fn only_the_calibration_of_the_same_model_is_applied() {
         isotonic: Vec::new(),
         certificate: None,
     });
-    let config = |semantic| JudgementConfig { semantic, ..Default::default() };
-    let judge = Judge::new(embedder.clone(), calibrations.clone(), config(false));
+    let words = judge(embedder.clone(), calibrations.clone(), config(false));
     let text = "They take up to 10 business days.";
-    let same = judged(&judge, &draft(text, "m1")).await.confidence;
+    let same = judged(&words, &draft(text, "m1")).await.confidence;
     assert!(same.calibrated);
     assert!((same.value - 1.0 / (1.0 + f64::exp(-2.0))).abs() < 1e-9);
     assert!(!same.signals.contains_key("semantic_support"));
-    let with_vectors = Judge::new(embedder, calibrations, config(true));
+    let with_vectors = judge(embedder.clone(), calibrations.clone(), config(true));
     assert!(!judged(&with_vectors, &draft(text, "m1")).await.confidence.calibrated, "other signals");
-    let other = judged(&judge, &draft(text, "m2")).await.confidence;
+    let elsewhere =
+        Judge::new(embedder, calibrations, config(false), Procedure::of(&"another search", &"floors"));
+    assert!(!judged(&elsewhere, &draft(text, "m1")).await.confidence.calibrated, "another search");
+    let other = judged(&words, &draft(text, "m2")).await.confidence;
     assert!(!other.calibrated);
     let mean = other.signals.values().sum::<f64>() / other.signals.len() as f64;
     assert!((other.value - mean).abs() < 1e-9);
@@ -127,7 +131,7 @@ async fn only_the_calibration_of_the_same_model_is_applied() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn judging_words_is_quick() {
     let config = JudgementConfig { semantic: false, ..Default::default() };
-    let judge = Judge::new(models::embedder().await, Calibrations::default(), config);
+    let judge = judge(models::embedder().await, Calibrations::default(), config);
     let long = draft(&"They take up to 10 business days after we receive the parcel. ".repeat(10), "m");
     judged(&judge, &long).await;
     // The best of a few runs: the machine may be busy with other tests.

@@ -405,6 +405,7 @@ fn suggestion(workspace_name: &str, id: &str, message_id: &str, action: Action) 
         value: 0.71,
         calibrated: true,
         signals: [("dense".to_owned(), 0.5), ("coverage".to_owned(), 0.25)].into(),
+        contributions: [("dense".to_owned(), -0.5)].into(),
     };
     Suggestion {
         answer: Answer {
@@ -490,6 +491,7 @@ fn suggestion(workspace_name: &str, id: &str, message_id: &str, action: Action) 
             rollout: Allowed::default(),
             audit: None,
             policies: String::new(),
+            lapsed: None,
         },
         feedback: None,
     }

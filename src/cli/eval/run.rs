@@ -19,7 +19,7 @@ use crate::eval::task::Task;
 use crate::generation::prompts::Prompts;
 use crate::inference::{BackendKind, Embedder};
 use crate::judgement::Judge;
-use crate::judgement::calibration::Calibrations;
+use crate::judgement::calibration::{Calibrations, Procedure};
 use crate::understanding::MessageReader;
 
 /// Arguments of `ponto eval run`.
@@ -146,7 +146,12 @@ async fn labelled(
         Task::Groundedness => {
             let embedder = embedder(config, printer).await?;
             let hash = config_hash(&(&config.judgement, &config.decision, embedder.info()))?;
-            let judge = Judge::new(embedder, Calibrations::default(), config.judgement.clone());
+            let judge = Judge::new(
+                embedder,
+                Calibrations::default(),
+                config.judgement.clone(),
+                Procedure::of(&config.retrieval, &()),
+            );
             let cases =
                 run::groundedness::run(set, &judge, &config.decision, texts, progress, &cancel).await?;
             let method = "Each reply is judged against its source as the one passage that was found, and cites it. \

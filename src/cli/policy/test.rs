@@ -106,7 +106,7 @@ async fn attempt(
     let draft = example.draft.as_ref().map(|text| draft(text, language, &retrieved));
     let judgement = Judgement {
         sentences: Vec::new(),
-        confidence: Confidence { value: example.confidence, calibrated: true, signals: BTreeMap::new() },
+        confidence: Confidence { value: example.confidence, calibrated: true, ..Confidence::default() },
     };
     let matches = rules.matches(
         &workspace,

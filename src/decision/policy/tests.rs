@@ -80,6 +80,6 @@ pub(in crate::decision) fn judged(sentences: &[(f64, &[&str])]) -> Judgement {
                 unsupported: unsupported.iter().map(ToString::to_string).collect(),
             })
             .collect(),
-        confidence: Confidence { value: 0.5, calibrated: false, signals: BTreeMap::new() },
+        confidence: Confidence { value: 0.5, ..Confidence::default() },
     }
 }

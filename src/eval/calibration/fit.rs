@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Example, isotonic, logistic, split};
+use super::{Example, Sample, isotonic, logistic};
 use crate::conversation::Language;
 use crate::eval::EvalError;
 use crate::judgement::calibration::{Breakpoint, Calibration, CalibrationKey};
@@ -123,9 +123,9 @@ fn columns(examples: &[Example]) -> Vec<Column> {
 }
 
 /// A probability for every example from a fit that did not see it: two halves, each judged by the fit of the other. The
-/// halves are drawn with the seed after `seed`, so that they also cut across a half that [`split`] made with `seed`.
+/// halves are drawn with the seed after `seed`, so that they also cut across a half that [`Sample::by_hash`] made with `seed`.
 pub fn cross_fitted(examples: &[Example], key: &CalibrationKey, seed: u64) -> Result<Vec<f64>, EvalError> {
-    let (first, second) = split(examples, 0.5, seed.wrapping_add(1));
+    let Sample { fit: first, certify: second, .. } = Sample::by_hash(examples, 0.5, seed.wrapping_add(1));
     let of_first = fit(&second, key.clone(), String::new())?;
     let of_second = fit(&first, key.clone(), String::new())?;
     let first: BTreeSet<&str> = first.iter().map(|example| example.id.as_str()).collect();
@@ -145,7 +145,7 @@ mod tests {
     use crate::eval::metrics::{auroc::auroc, ece::ece};
 
     fn key() -> CalibrationKey {
-        CalibrationKey { model: "m".into(), prompt: "p".into(), embedder: "e".into() }
+        crate::judgement::calibration::tests::key("m")
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let calibration = fit(&simulated(300, 9), key(), "test".into()).unwrap();
         let path = folder.path().join("c.json");
-        calibration.save(&path).unwrap();
+        calibration.save(&path, b"").unwrap();
         let back = Calibration::load(&path, &key()).unwrap();
         let example = &simulated(1, 4)[0];
         let difference =

@@ -5,28 +5,22 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::{Certification, Example, Target, certify, cross_fitted, fit, plan, split};
+use super::labels::{Half, Label, hash_of, table, to_csv};
+use super::{Certification, Example, GroupTests, Sample, Target, certify, cross_fitted, fit, plan};
 use crate::conversation::Language;
 use crate::eval::EvalError;
 use crate::eval::metrics::{aurc::aurc, auroc::auroc, ece::ece};
-use crate::judgement::calibration::{Calibration, CalibrationKey, Origin};
-
-/// Settings of a study.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Design {
-    /// What is to be certified.
-    pub target: Target,
-    /// Share of the rows that goes to the fitting half.
-    pub fit_share: f64,
-    /// Seed of the split.
-    pub seed: u64,
-}
+use crate::judgement::calibration::{Calibration, CalibrationKey, Origin, Split};
 
 /// What a study found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Study {
-    /// Settings.
-    pub design: Design,
+    /// What was to be certified.
+    pub target: Target,
+    /// How the rows came to their halves.
+    pub split: Split,
+    /// Seed of split and plan.
+    pub seed: u64,
     /// Rows of the fitting half.
     pub fit_rows: usize,
     /// Rows and unacceptable ones by language, both halves.
@@ -37,6 +31,17 @@ pub struct Study {
     pub certification: Certification,
     /// The calibration, with its certificate where there is one.
     pub calibration: Calibration,
+}
+
+/// A study with the table it can be made from again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Made {
+    /// The study.
+    pub study: Study,
+    /// The outcomes.
+    pub labels: Vec<Label>,
+    /// The same as they are written.
+    pub csv: Vec<u8>,
 }
 
 /// Rows and how many of them are not acceptable.
@@ -65,27 +70,43 @@ pub struct Quality {
     pub auroc_after: f64,
 }
 
-/// Fits on one half, plans on it, certifies on the other.
+/// Fits on one half, plans on it, certifies on the other. `origin` says where; split, seed and hash of the labels are filled
+/// in.
 pub fn study(
-    examples: &[Example],
+    sample: &Sample,
     key: &CalibrationKey,
     description: &str,
-    design: Design,
-    origin: &Origin,
-) -> Result<Study, EvalError> {
-    let (fit_half, certify_half) = split(examples, design.fit_share, design.seed);
-    let mut calibration = fit(&fit_half, key.clone(), description.to_owned())?;
-    let thresholds = plan(&calibration, &fit_half, certify_half.len(), design.target, design.seed)?;
-    let certification = certify(&calibration, &thresholds, &certify_half, design.target, origin);
+    target: Target,
+    origin: Origin,
+) -> Result<Made, EvalError> {
+    let seed = origin.seed;
+    let mut calibration = fit(&sample.fit, key.clone(), description.to_owned())?;
+    let labels = table(sample, &calibration, seed)?;
+    let csv = to_csv(&labels)?;
+    let origin = Origin { split: sample.split, labels_hash: hash_of(&csv), ..origin };
+    let fitting: Vec<Label> = labels.iter().filter(|label| label.half == Half::Fit).cloned().collect();
+    let groups = plan(&fitting, sample.certify.len(), target, seed);
+    let certification = certify(&groups, &labels, target, &origin);
     calibration.certificate.clone_from(&certification.certificate);
+    let examples: Vec<Example> = sample.fit.iter().chain(&sample.certify).cloned().collect();
     let mut by_language: BTreeMap<Language, Counts> = BTreeMap::new();
-    for example in examples {
+    for example in &examples {
         let counts = by_language.entry(example.language).or_default();
         counts.n += 1;
         counts.errors += usize::from(!example.acceptable);
     }
-    let quality = quality(examples, key, design.seed)?;
-    Ok(Study { design, fit_rows: fit_half.len(), by_language, quality, certification, calibration })
+    let quality = quality(&examples, key, seed)?;
+    let study = Study {
+        target,
+        split: sample.split,
+        seed,
+        fit_rows: sample.fit.len(),
+        by_language,
+        quality,
+        certification,
+        calibration,
+    };
+    Ok(Made { study, labels, csv })
 }
 
 fn quality(examples: &[Example], key: &CalibrationKey, seed: u64) -> Result<Quality, EvalError> {
@@ -114,15 +135,18 @@ impl Study {
     pub fn text(&self) -> String {
         let mut text = String::new();
         let certification = &self.certification;
-        let Target { alpha, delta } = self.design.target;
+        let Target { alpha, delta } = self.target;
         let _ = writeln!(
             text,
             "{} replies were drafted and met no objection: {} to fit, {} to certify (seed {}).",
             self.fit_rows + certification.rows,
             self.fit_rows,
             certification.rows,
-            self.design.seed
+            self.seed
         );
+        if self.split == Split::Audit {
+            let _ = writeln!(text, "What was drawn at random for audits certifies; the other feedback fits.");
+        }
         for (language, counts) in &self.by_language {
             let _ = writeln!(
                 text,
@@ -152,39 +176,35 @@ impl Study {
             100.0 * certification.feasibility.base_error,
             100.0 * certification.feasibility.must_abstain
         );
-        text.push_str("\nthreshold      n  errors  upper bound  coverage  p-value\n");
-        for test in &certification.tested {
-            let _ = writeln!(
-                text,
-                "   {:.4}  {:>5}  {:>6}       {:>5.2}%    {:>5.1}%   {:.4}  {}",
-                test.threshold,
-                test.n,
-                test.errors,
-                100.0 * test.upper_bound,
-                100.0 * test.coverage,
-                test.p_value,
-                if test.passed { "passed" } else { "failed: the sequence ends" }
-            );
+        for group in &certification.groups {
+            tests(&mut text, group);
         }
         self.verdict(&mut text);
+        self.outlook(&mut text);
         text
     }
 
     fn verdict(&self, text: &mut String) {
-        let Target { alpha, delta } = self.design.target;
+        let Some(certificate) = &self.certification.certificate else {
+            let _ = writeln!(text, "\nNothing can be certified: replies stay drafts.");
+            return;
+        };
         let _ = writeln!(text);
-        if let Some(certificate) = &self.certification.certificate {
+        for group in &certificate.groups {
             let _ = writeln!(
                 text,
-                "Certified: replies with a probability of {:.4} and more may be sent. {} errors in {}; the error rate is at most \
-                 {:.2}% at level {:.0}%.",
-                certificate.threshold,
-                certificate.errors,
-                certificate.n,
-                100.0 * certificate.upper_bound,
-                100.0 * (1.0 - delta)
+                "Certified, {}: replies with a probability of {:.4} and more may be sent, {:.1}% of them. {} errors in {}; the \
+                 error rate is at most {:.2}% at level {:.1}%.",
+                names(&group.languages),
+                group.threshold,
+                100.0 * group.coverage,
+                group.errors,
+                group.n,
+                100.0 * group.upper_bound,
+                100.0 * (1.0 - group.delta)
             );
-            for (language, share) in &certificate.by_language {
+            for language in group.languages.iter().filter(|_| group.languages.len() > 1) {
+                let Some(share) = certificate.by_language.get(language) else { continue };
                 let _ = writeln!(
                     text,
                     "  {}: {} errors in {}, upper bound {:.1}%",
@@ -194,67 +214,98 @@ impl Study {
                     100.0 * share.upper_bound
                 );
             }
-            let _ = writeln!(
-                text,
-                "Guaranteed for questions exchangeable with the certifying half, all languages together; not for one language, \
-                 nor after a change of model, prompt, embedder or knowledge."
-            );
-            return;
         }
-        let _ = writeln!(text, "Nothing can be certified: replies stay drafts.");
-        match (self.certification.labels_needed, self.certification.tested.first()) {
-            (Some(needed), _) => {
-                let rows = self.certification.rows;
-                let _ = writeln!(
+        let _ = writeln!(
+            text,
+            "Guaranteed for questions exchangeable with the certifying half, with {:.0}% confidence for every line above at once; \
+             not for one language of several, nor after a change of model, prompt, embedder, settings or much of the knowledge.",
+            100.0 * (1.0 - certificate.delta)
+        );
+    }
+
+    fn outlook(&self, text: &mut String) {
+        let rows = self.certification.rows;
+        let _ = writeln!(text, "\nIf errors stay as frequent as they are, with all languages together:");
+        for outlook in &self.certification.outlook {
+            let alpha = 100.0 * outlook.alpha;
+            let _ = match outlook.rows {
+                None => writeln!(
                     text,
-                    "If errors above the first threshold stay as frequent, the certifying half needs about {needed} replies, {} more \
-                     than now.",
-                    needed.saturating_sub(rows)
-                );
-            }
-            (None, Some(first)) if first.n > 0 => {
-                let _ = writeln!(
+                    "  {alpha:.1}%: no number of labels certifies it; better replies or signals are needed"
+                ),
+                Some(needed) if needed <= rows => writeln!(
                     text,
-                    "Above the first threshold {:.1}% are wrong: no number of labels certifies {:.1}%. Better replies or signals \
-                     are needed, or a larger --alpha.",
-                    100.0 * first.errors as f64 / first.n as f64,
-                    100.0 * alpha
-                );
-            }
-            _ => {
-                let _ = writeln!(text, "No reply of the certifying half reaches a threshold of the plan.");
-            }
+                    "  {alpha:.1}%: the {rows} certifying replies are enough, with {:.0}% sent",
+                    100.0 * outlook.coverage
+                ),
+                Some(needed) => writeln!(
+                    text,
+                    "  {alpha:.1}%: about {needed} certifying replies, {} more than now, with {:.0}% sent",
+                    needed - rows,
+                    100.0 * outlook.coverage
+                ),
+            };
         }
     }
 }
 
+fn tests(text: &mut String, group: &GroupTests) {
+    let _ = writeln!(
+        text,
+        "\n{}, at level {:.1}%, {} replies to certify; something is certified in {:.0}% of the simulations of this plan:",
+        names(&group.plan.languages),
+        100.0 * (1.0 - group.plan.delta),
+        group.rows,
+        100.0 * group.plan.chance
+    );
+    text.push_str("threshold      n  errors  upper bound  coverage  p-value\n");
+    for test in &group.tested {
+        let _ = writeln!(
+            text,
+            "   {:.4}  {:>5}  {:>6}       {:>5.2}%    {:>5.1}%   {:.4}  {}",
+            test.threshold,
+            test.n,
+            test.errors,
+            100.0 * test.upper_bound,
+            100.0 * test.coverage,
+            test.p_value,
+            if test.passed { "passed" } else { "failed: the sequence ends" }
+        );
+    }
+}
+
+fn names(languages: &[Language]) -> String {
+    languages.iter().map(|language| language.code()).collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::tests::{origin, simulated};
     use super::*;
+    use crate::judgement::calibration::tests::key;
 
-    fn run(n: usize, alpha: f64) -> Study {
-        let key = CalibrationKey { model: "m".into(), prompt: "p".into(), embedder: "e".into() };
-        let design = Design { target: Target { alpha, delta: 0.05 }, fit_share: 0.5, seed: 2 };
-        study(&simulated(n, 21), &key, "m", design, &origin()).unwrap()
+    pub(in crate::eval::calibration) fn made(n: usize, alpha: f64) -> Made {
+        let sample = Sample::by_hash(&simulated(n, 21), 0.5, 2);
+        let origin = Origin { seed: 2, ..origin() };
+        study(&sample, &key("m"), "m", Target { alpha, delta: 0.05 }, origin).unwrap()
     }
 
     #[test]
     fn a_certificate_is_put_into_the_calibration_and_explained() {
-        let study = run(3000, 0.1);
+        let study = made(3000, 0.1).study;
         assert!(study.calibration.certificate.is_some());
         assert!(study.quality.ece_after < study.quality.ece_before, "{:?}", study.quality);
         assert!(study.quality.aurc_after < study.quality.aurc_before, "{:?}", study.quality);
         let text = study.text();
-        assert!(text.contains("Certified:") && text.contains("not for one language"), "{text}");
+        assert!(text.contains("Certified, ") && text.contains("not for one language"), "{text}");
     }
 
     #[test]
     fn without_a_certificate_it_says_what_is_missing() {
-        let study = run(120, 0.02);
+        let study = made(120, 0.02).study;
         assert_eq!(study.calibration.certificate, None);
         let text = study.text();
         assert!(text.contains("replies stay drafts"), "{text}");
-        assert!(text.contains("more than now") || text.contains("no number of labels"), "{text}");
+        assert!(text.contains("more than now") && text.contains("no number of labels"), "{text}");
     }
 }

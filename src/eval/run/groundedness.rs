@@ -79,7 +79,7 @@ fn outcome(row: &Row, said: bool, judgement: &Judgement, texts: bool) -> Case {
     let mut case = Case {
         id: row.id.clone(),
         language: row.lang.clone(),
-        group: row.src.clone(),
+        group: row.src.clone().or_else(|| row.kind.clone()),
         text: texts.then(|| row.response.clone()).flatten(),
         ..Case::default()
     }

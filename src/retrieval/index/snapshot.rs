@@ -11,12 +11,13 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::{RwLock, RwLockWriteGuard};
 
 use crate::conversation::WorkspaceId;
+use crate::retrieval::Sketch;
 use crate::retrieval::index::IndexError;
 
 /// How often a reader looks again before it gives up.
@@ -62,18 +63,23 @@ pub trait Generations: Send + Sync {
         generation: i64,
         document_ids: &[String],
     ) -> Result<HashMap<String, u32>, IndexError>;
+
+    /// A sample of the passages that customers may read, as they are now.
+    async fn sketch(&self, workspace: &WorkspaceId) -> Result<Sketch, IndexError>;
 }
 
 /// Readers of an index that changes.
 pub struct Readers {
     generations: Arc<dyn Generations>,
     reading: RwLock<()>,
+    /// The newest sketch of each workspace, with its generation.
+    sketches: Mutex<HashMap<WorkspaceId, (i64, Arc<Sketch>)>>,
 }
 
 impl Readers {
     /// Of the index that this store is the truth of.
     pub fn new(generations: Arc<dyn Generations>) -> Self {
-        Self { generations, reading: RwLock::new(()) }
+        Self { generations, reading: RwLock::new(()), sketches: Mutex::default() }
     }
 
     /// Reads what `read` finds of one generation.
@@ -103,6 +109,19 @@ impl Readers {
     /// Waits for everybody who is reading now, and lets nobody begin while the guard lives.
     pub async fn settle(&self) -> RwLockWriteGuard<'_, ()> {
         self.reading.write().await
+    }
+
+    /// A sample of the passages that customers may read. It is made anew once a generation.
+    pub async fn sketch(&self, workspace: &WorkspaceId) -> Result<Arc<Sketch>, IndexError> {
+        let generation = self.generations.snapshot(workspace).await?.generation;
+        let known = || self.sketches.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, sketch)) = known().get(workspace).filter(|(of, _)| *of == generation) {
+            return Ok(Arc::clone(sketch));
+        }
+        // A change that is committed meanwhile is at worst seen early; the next look compares generations again.
+        let sketch = Arc::new(self.generations.sketch(workspace).await?);
+        known().insert(workspace.clone(), (generation, Arc::clone(&sketch)));
+        Ok(sketch)
     }
 
     /// Versions of documents in a generation.

@@ -1,19 +1,21 @@
 //! Change sets: what is staged, what a commit makes of it, and what it leaves the index to do.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, TryLockError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{FromRow, Row};
 
 use super::documents::{PassageRow, number};
 use super::{SqliteStore, from_json, id_list, sql_number, to_json, to_word};
-use crate::conversation::{Language, WorkspaceId};
-use crate::retrieval::Passage;
+use crate::conversation::{Audience, Language, WorkspaceId};
 use crate::retrieval::index::{ChangeSetId, Generations, IndexError, Snapshot};
+use crate::retrieval::sketch::passage_hash;
+use crate::retrieval::{Passage, Sketch};
 use crate::store::StoreError;
 use crate::store::versions::{ChangeKind, Changes, Plan, Staged, StagedState, SyncLock};
 
@@ -76,6 +78,20 @@ impl Generations for SqliteStore {
         .await
         .map_err(unavailable)?;
         Ok(rows.into_iter().collect())
+    }
+
+    async fn sketch(&self, workspace: &WorkspaceId) -> Result<Sketch, IndexError> {
+        let mut rows =
+            sqlx::query_as::<_, PassageRow>("SELECT * FROM passages WHERE workspace = ?1 AND audience = ?2")
+                .bind(&workspace.0)
+                .bind(Audience::Public.as_str())
+                .fetch(&self.pool);
+        let mut hashes = BTreeSet::new();
+        while let Some(row) = rows.try_next().await.map_err(unavailable)? {
+            let passage = Passage::try_from(row).map_err(|error| IndexError::Internal(error.to_string()))?;
+            hashes.insert(passage_hash(&passage));
+        }
+        Ok(Sketch::of(&hashes))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Calibrations: from signals to one probability, and the certificate that lets a probability send a reply.
 //!
-//! A calibration is fitted offline for exactly one chat model, prompt and embedder; [`Calibration::load`] refuses it
-//! for any other. It is applied in three steps:
+//! A calibration is fitted offline for exactly one procedure ([`CalibrationKey`]); [`Calibration::load`] refuses it for
+//! any other. It is applied in three steps:
 //!
 //! 1. a logistic score: `s = σ(intercept + intercept[language] + Σ weight[i] · signal[i])`, where a signal that the
 //!    backend does not give takes the value of `missing[i]` (the mean of the fitting set);
@@ -10,65 +10,22 @@
 //!
 //! Fitting and certifying live in the evaluation; this module holds the type that both sides read.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use rust_embed::RustEmbed;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::conversation::{Language, WorkspaceId};
+use crate::conversation::Language;
 
-/// What a calibration is valid for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CalibrationKey {
-    /// Fingerprint of the chat model.
-    pub model: String,
-    /// Hash of the prompt template.
-    pub prompt: String,
-    /// Fingerprint of the embedder.
-    pub embedder: String,
-}
+mod certificate;
+mod key;
 
-impl CalibrationKey {
-    /// Twelve hexadecimal digits that stand for the whole key, for file names.
-    pub fn short_id(&self) -> String {
-        let mut id = hex::encode(Sha256::digest(self.to_string()));
-        id.truncate(12);
-        id
-    }
-}
-
-impl std::fmt::Display for CalibrationKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "model={} prompt={} embedder={}", self.model, self.prompt, self.embedder)
-    }
-}
-
-impl std::str::FromStr for CalibrationKey {
-    type Err = KeyError;
-
-    /// Reads what [`Display`](std::fmt::Display) writes.
-    fn from_str(text: &str) -> Result<Self, KeyError> {
-        let mut parts = text.split(' ');
-        let mut part = |name: &str| {
-            parts
-                .next()
-                .and_then(|part| part.strip_prefix(name)?.strip_prefix('='))
-                .map(str::to_owned)
-                .ok_or_else(|| KeyError(text.to_owned()))
-        };
-        Ok(Self { model: part("model")?, prompt: part("prompt")?, embedder: part("embedder")? })
-    }
-}
-
-/// A text is not the key of a calibration.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not the key of a calibration (model=… prompt=… embedder=…)")]
-pub struct KeyError(String);
+pub use certificate::{Certificate, GroupCertificate, LanguageCertificate, Origin, Split, Standing};
+pub(super) use key::hash_of;
+pub use key::{CalibrationKey, KeyError, Procedure};
 
 /// A fitted map from signals to a probability.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -107,61 +64,6 @@ pub struct Breakpoint {
     pub probability: f64,
 }
 
-/// What a held-out sample says about the replies at or above a threshold.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Certificate {
-    /// Highest error rate among automatic replies that was asked for.
-    pub alpha: f64,
-    /// Risk that the certificate is wrong: one minus its confidence level.
-    pub delta: f64,
-    /// Smallest calibrated probability that may be sent.
-    pub threshold: f64,
-    /// Replies of the sample at or above the threshold.
-    pub n: usize,
-    /// Those among them that were not acceptable.
-    pub errors: usize,
-    /// Exact (Clopper-Pearson) one-sided upper bound of the error rate at level `1 − delta`.
-    pub upper_bound: f64,
-    /// The same sample by language.
-    pub by_language: BTreeMap<Language, LanguageCertificate>,
-    /// Where it holds, and what it was made on.
-    #[serde(flatten)]
-    pub origin: Origin,
-}
-
-/// What a certificate was made on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
-    /// The workspace whose knowledge and customers the sample stands for. Nothing is sent automatically in another one.
-    pub workspace: WorkspaceId,
-    /// Hash of the questions and the knowledge.
-    pub dataset_hash: String,
-    /// When.
-    pub made_at: DateTime<Utc>,
-}
-
-/// One language's share of a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LanguageCertificate {
-    /// Replies at or above the threshold.
-    pub n: usize,
-    /// Those among them that were not acceptable.
-    pub errors: usize,
-    /// Exact one-sided upper bound of the error rate at level `1 − delta`.
-    pub upper_bound: f64,
-}
-
-impl Certificate {
-    /// The threshold for a workspace and a language; `None` where the sample says nothing of them.
-    pub fn threshold_for(&self, workspace: &WorkspaceId, language: Language) -> Option<f64> {
-        if *workspace != self.origin.workspace {
-            return None;
-        }
-        self.by_language.get(&language).filter(|share| share.n > 0).map(|_| self.threshold)
-    }
-}
-
 impl Calibration {
     /// Reads a calibration file and refuses it unless it was fitted for `key`.
     pub fn load(path: &Path, key: &CalibrationKey) -> Result<Self, CalibrationError> {
@@ -183,22 +85,40 @@ impl Calibration {
         Self::parse(&bytes, path)
     }
 
-    /// Writes the file, whole or not at all.
-    pub fn save(&self, path: &Path) -> Result<(), CalibrationError> {
-        let failed = |message: String| CalibrationError::Io { path: path.to_path_buf(), message };
-        let mut text = serde_json::to_string_pretty(self).map_err(|error| failed(error.to_string()))?;
+    /// Writes the file, and the table of its labels beside it; each whole or not at all, the table first.
+    pub fn save(&self, path: &Path, labels: &[u8]) -> Result<(), CalibrationError> {
+        let failed = |error: &dyn std::fmt::Display| CalibrationError::Io {
+            path: path.to_path_buf(),
+            message: error.to_string(),
+        };
+        let mut text = serde_json::to_string_pretty(self).map_err(|error| failed(&error))?;
         text.push('\n');
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
+            std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
         }
-        let partial = path.with_extension("json.part");
-        std::fs::write(&partial, text).map_err(|error| failed(error.to_string()))?;
-        std::fs::rename(&partial, path).map_err(|error| failed(error.to_string()))
+        for (path, bytes) in [(labels_beside(path), labels), (path.to_path_buf(), text.as_bytes())] {
+            let mut partial = path.clone().into_os_string();
+            partial.push(".part");
+            std::fs::write(&partial, bytes).map_err(|error| failed(&error))?;
+            std::fs::rename(&partial, &path).map_err(|error| failed(&error))?;
+        }
+        Ok(())
     }
 
     fn parse(bytes: &[u8], path: &Path) -> Result<Self, CalibrationError> {
         let invalid = |message: String| CalibrationError::Invalid { path: path.to_path_buf(), message };
-        let calibration: Self = serde_json::from_slice(bytes).map_err(|error| invalid(error.to_string()))?;
+        let value: serde_json::Value =
+            serde_json::from_slice(bytes).map_err(|error| invalid(error.to_string()))?;
+        if let Some(key) = value.get("key") {
+            let lacking = CalibrationKey::lacking(key);
+            if !lacking.is_empty() {
+                return Err(CalibrationError::Outdated {
+                    path: path.to_path_buf(),
+                    lacking: lacking.join(", "),
+                });
+            }
+        }
+        let calibration: Self = serde_json::from_value(value).map_err(|error| invalid(error.to_string()))?;
         calibration.check().map_err(invalid)?;
         Ok(calibration)
     }
@@ -236,6 +156,17 @@ impl Calibration {
         1.0 / (1.0 + (-sum).exp())
     }
 
+    /// What each weighted signal adds to the logistic score's exponent, over what it adds in a reply with the mean of the
+    /// fitting set: the largest negative one is what would raise the probability most.
+    pub fn contributions(&self, signals: &BTreeMap<String, f64>) -> BTreeMap<String, f64> {
+        let of = |(name, weight): (&String, &f64)| {
+            let mean = self.missing.get(name).copied().unwrap_or(0.5);
+            let value = signals.get(name).copied().unwrap_or(mean);
+            (name.clone(), weight * (value - mean))
+        };
+        self.weights.iter().filter(|(_, weight)| **weight != 0.0).map(of).collect()
+    }
+
     /// The calibrated probability that the reply is acceptable, 0 to 1.
     ///
     /// The isotonic map is level over whole blocks; a hundredth of the score keeps the order within them, so that a
@@ -268,6 +199,47 @@ fn interpolate(points: &[Breakpoint], score: f64) -> f64 {
 #[folder = "models/calibrations/"]
 struct Embedded;
 
+/// Calibrations of the binary, by name.
+fn embedded() -> impl Iterator<Item = (String, Cow<'static, [u8]>)> {
+    let names = Embedded::iter().filter(|name| name.ends_with(".json"));
+    names.filter_map(|name| Some((name.to_string(), Embedded::get(&name)?.data)))
+}
+
+/// The names of the binary's calibrations, each with its calibration and the table of labels beside it.
+pub fn of_the_binary() -> Result<Vec<(String, Calibration, Option<Vec<u8>>)>, CalibrationError> {
+    embedded()
+        .map(|(name, bytes)| {
+            let path = Path::new(&name);
+            let labels = labels_beside(path);
+            let labels = Embedded::get(&labels.to_string_lossy()).map(|file| file.data.into_owned());
+            let calibration = Calibration::parse(&bytes, path)?;
+            Ok((name, calibration, labels))
+        })
+        .collect()
+}
+
+/// The calibrations of a folder, by name.
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>, CalibrationError> {
+    let unreadable = |error: std::io::Error| CalibrationError::Io {
+        path: folder.to_path_buf(),
+        message: error.to_string(),
+    };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// Where the table of the labels that a calibration was made from lies.
+pub fn labels_beside(calibration: &Path) -> PathBuf {
+    calibration.with_extension("labels.csv")
+}
+
 /// Every calibration at hand, by key.
 #[derive(Debug, Clone, Default)]
 pub struct Calibrations {
@@ -278,27 +250,11 @@ impl Calibrations {
     /// The embedded calibrations, and over them those of a folder (`*.json`); a folder that is named must be readable.
     pub fn load(folder: Option<&Path>) -> Result<Self, CalibrationError> {
         let mut all = Self::default();
-        for name in Embedded::iter().filter(|name| name.ends_with(".json")) {
-            if let Some(file) = Embedded::get(&name) {
-                all.add(Calibration::parse(&file.data, Path::new(name.as_ref()))?);
-            }
+        for (name, bytes) in embedded() {
+            all.add(Calibration::parse(&bytes, Path::new(&name))?);
         }
-        if let Some(folder) = folder {
-            let unreadable = |error: std::io::Error| CalibrationError::Io {
-                path: folder.to_path_buf(),
-                message: error.to_string(),
-            };
-            let mut paths = Vec::new();
-            for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-                let path = entry.map_err(unreadable)?.path();
-                if path.extension().is_some_and(|extension| extension == "json") {
-                    paths.push(path);
-                }
-            }
-            paths.sort();
-            for path in paths {
-                all.add(Calibration::read(&path)?);
-            }
+        for path in folder.map(files).transpose()?.unwrap_or_default() {
+            all.add(Calibration::read(&path)?);
         }
         Ok(all)
     }
@@ -338,10 +294,23 @@ pub enum CalibrationError {
         /// What is wrong.
         message: String,
     },
+    /// An earlier version made it.
+    #[error(
+        "{} was made by an earlier version of Ponto: its key does not say {lacking}, so it may speak of another procedure \
+         than the one that runs; make a new one with `ponto calibrate`, and take this file away",
+        .path.display()
+    )]
+    Outdated {
+        /// The file.
+        path: PathBuf,
+        /// Parts that its key does not have.
+        lacking: String,
+    },
     /// It was fitted for something else.
     #[error(
-        "the calibration {} was fitted for {actual}, not for {expected}; make one with `ponto calibrate`",
-        .path.display()
+        "the calibration {} was fitted for another procedure (another {}): for {actual}, not for {expected}; make one \
+         with `ponto calibrate`",
+        .path.display(), .actual.differences(expected).join(", ")
     )]
     OtherKey {
         /// The file.
@@ -354,11 +323,18 @@ pub enum CalibrationError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn key(model: &str) -> CalibrationKey {
-        CalibrationKey { model: model.into(), prompt: "p1".into(), embedder: "e1".into() }
+    pub(crate) fn key(model: &str) -> CalibrationKey {
+        CalibrationKey {
+            model: model.into(),
+            prompt: "p1".into(),
+            embedder: "e1".into(),
+            retrieval: "r1".into(),
+            judgement: "j1".into(),
+            decision: "d1".into(),
+        }
     }
 
     fn sample() -> Calibration {
@@ -374,15 +350,8 @@ mod tests {
                 Breakpoint { score: 0.6, probability: 0.5 },
                 Breakpoint { score: 0.9, probability: 0.5 },
             ],
-            certificate: None,
+            certificate: Some(certificate::tests::certificate()),
         }
-    }
-
-    #[test]
-    fn a_key_reads_back_from_its_text() {
-        let key = CalibrationKey { model: "sha256:a=b".into(), ..key("m") };
-        assert_eq!(key.to_string().parse(), Ok(key));
-        assert!("model=a embedder=b".parse::<CalibrationKey>().is_err());
     }
 
     #[test]
@@ -391,6 +360,42 @@ mod tests {
         let expected = 1.0 / (1.0 + f64::exp(-(-1.0 + 2.0 * 0.5 + 0.8)));
         assert!((sample().score(&signals, Language::Pt) - expected).abs() < 1e-12);
         assert!(sample().score(&signals, Language::It) > expected);
+    }
+
+    #[test]
+    fn contributions_tell_what_holds_a_reply_back() {
+        let signals = BTreeMap::from([("token_logprob".to_owned(), 0.3), ("retrieval_top".to_owned(), 0.9)]);
+        let calibration = sample();
+        let parts = calibration.contributions(&signals);
+        assert!((parts["token_logprob"] + 0.5).abs() < 1e-12, "{parts:?}");
+        assert!((parts["retrieval_top"] - 0.8).abs() < 1e-12, "{parts:?}");
+        // They add up to what separates the reply from the mean one.
+        let exponent = |signals: &BTreeMap<String, f64>| {
+            let score = calibration.score(signals, Language::Pt);
+            (score / (1.0 - score)).ln()
+        };
+        let difference = exponent(&signals) - exponent(&BTreeMap::from([("retrieval_top".to_owned(), 0.5)]));
+        assert!((parts.values().sum::<f64>() - difference).abs() < 1e-9);
+        assert!(calibration.contributions(&BTreeMap::new()).values().all(|part| part.abs() < 1e-12));
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_version_is_refused_and_says_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("old.json");
+        let mut value = serde_json::to_value(sample()).unwrap();
+        let key = value["key"].as_object_mut().unwrap();
+        for part in ["retrieval", "judgement", "decision"] {
+            key.remove(part);
+        }
+        std::fs::write(&path, value.to_string()).unwrap();
+        let error = Calibrations::load(Some(folder.path())).unwrap_err();
+        assert!(matches!(error, CalibrationError::Outdated { .. }));
+        let text = error.to_string();
+        assert!(
+            text.contains("retrieval, judgement, decision") && text.contains("ponto calibrate"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -406,11 +411,12 @@ mod tests {
     fn a_file_reads_back_and_refuses_another_key() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("one.json");
-        sample().save(&path).unwrap();
+        sample().save(&path, b"id\n").unwrap();
+        assert_eq!(std::fs::read(folder.path().join("one.labels.csv")).unwrap(), b"id\n");
         assert_eq!(Calibration::load(&path, &key("m1")).unwrap(), sample());
         let error = Calibration::load(&path, &key("m2")).unwrap_err();
         assert!(matches!(error, CalibrationError::OtherKey { .. }));
-        assert!(error.to_string().contains("ponto calibrate"));
+        assert!(error.to_string().contains("(another model)"), "{error}");
 
         let all = Calibrations::load(Some(folder.path())).unwrap();
         assert!(all.find(&key("m1")).is_some());
@@ -423,33 +429,9 @@ mod tests {
         let path = folder.path().join("bad.json");
         let mut falling = sample();
         falling.isotonic.reverse();
-        falling.save(&path).unwrap();
+        falling.save(&path, b"").unwrap();
         assert!(matches!(Calibration::read(&path), Err(CalibrationError::Invalid { .. })));
         std::fs::write(&path, "{}").unwrap();
         assert!(matches!(Calibration::read(&path), Err(CalibrationError::Invalid { .. })));
-    }
-
-    #[test]
-    fn without_evidence_there_is_no_threshold() {
-        let share = |n| LanguageCertificate { n, errors: 0, upper_bound: 0.05 };
-        let certificate = Certificate {
-            alpha: 0.05,
-            delta: 0.05,
-            threshold: 0.9,
-            n: 60,
-            errors: 0,
-            upper_bound: 0.049,
-            by_language: BTreeMap::from([(Language::Pt, share(60)), (Language::It, share(0))]),
-            origin: Origin {
-                workspace: WorkspaceId("shop".into()),
-                dataset_hash: "d".into(),
-                made_at: DateTime::<Utc>::UNIX_EPOCH,
-            },
-        };
-        let shop = WorkspaceId("shop".into());
-        assert_eq!(certificate.threshold_for(&shop, Language::Pt), Some(0.9));
-        assert_eq!(certificate.threshold_for(&shop, Language::It), None);
-        assert_eq!(certificate.threshold_for(&shop, Language::En), None);
-        assert_eq!(certificate.threshold_for(&WorkspaceId("other".into()), Language::Pt), None);
     }
 }

@@ -1,0 +1,244 @@
+//! `ponto calibrate`: fits a calibration and certifies the auto-reply threshold, from a labelled set or from agents' feedback.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use super::evaluation::{Bench, BenchOptions, RunProgress};
+use super::progress::FetchProgress;
+use super::{Loaded, Printer, stored};
+use crate::app::{App, SystemClock};
+use crate::config::Config;
+use crate::conversation::{Clock, WorkspaceId};
+use crate::eval::EvalError;
+use crate::eval::calibration::{Example, Reading, Sample, Target, from_feedback, study};
+use crate::eval::dataset::{Dataset, Rows};
+use crate::eval::run::assistant::Outcome;
+use crate::inference::BackendKind;
+use crate::judgement::calibration::{CalibrationKey, Origin};
+use crate::retrieval::Sketch;
+
+mod verify;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Suite file of kind assistant
+    #[arg(default_value = "eval/demo/suite.toml")]
+    set: PathBuf,
+    /// Take the labels from what agents did with the drafts of the data folder, instead of a set
+    #[arg(long, conflicts_with_all = ["set", "fit_share"])]
+    from_feedback: bool,
+    /// Backend that writes the drafts
+    #[arg(long)]
+    backend: Option<BackendKind>,
+    /// Highest share of unacceptable replies among automatic ones [default: `judgement.target`, 0.02]
+    #[arg(long)]
+    target: Option<f64>,
+    /// Risk that the certificate is wrong [default: `judgement.delta`, 0.05]
+    #[arg(long)]
+    delta: Option<f64>,
+    /// Share of the rows that the fit sees; the others certify
+    #[arg(long, default_value_t = 0.5)]
+    fit_share: f64,
+    /// Seed of the split and of the plan
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Workspace whose knowledge and customers the labels stand for; a certificate holds there alone [default: the set's
+    /// name; of feedback, `default`]
+    #[arg(long)]
+    workspace: Option<String>,
+    /// Of feedback: how far back, a number with m, h, d or w (7d), or a date (2026-03-01)
+    #[arg(long, value_name = "TIME", default_value = "90d", requires = "from_feedback")]
+    since: String,
+    /// Of feedback: share of the replies, drawn at random, that certifies; one of them without a verdict counts as wrong
+    #[arg(long, default_value_t = 0.5, requires = "from_feedback")]
+    audit_share: f64,
+    /// Of feedback: share of a reply's characters that an agent may change in one that was acceptable all the same
+    #[arg(long, default_value_t = 0.1, requires = "from_feedback")]
+    edit_tolerance: f64,
+    /// Where the calibration is written, and its labels beside it [default: models/calibrations/<key>.json]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Compute certificates again from the labels beside them; exits with 3 where one is not equal
+    Verify(verify::Args),
+}
+
+/// What is labelled, and what it stands for.
+struct Labelled {
+    key: CalibrationKey,
+    sample: Sample,
+    description: String,
+    workspace: WorkspaceId,
+    dataset_hash: String,
+    knowledge: Sketch,
+}
+
+pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
+    if let Some(Command::Verify(args)) = args.command {
+        return verify::run(config, args, printer);
+    }
+    let config = config?;
+    let target = Target {
+        alpha: args.target.unwrap_or(config.judgement.target),
+        delta: args.delta.unwrap_or(config.judgement.delta),
+    };
+    let share = |name: &str, value: f64| {
+        anyhow::ensure!(value > 0.0 && value < 1.0, "--{name} must lie between 0 and 1, not at {value}");
+        Ok(())
+    };
+    share("target", target.alpha)?;
+    share("delta", target.delta)?;
+    share("fit-share", args.fit_share)?;
+    share("audit-share", args.audit_share)?;
+    anyhow::ensure!(
+        (0.0..1.0).contains(&args.edit_tolerance),
+        "--edit-tolerance must lie from 0 to below 1, not at {}",
+        args.edit_tolerance
+    );
+    let labelled = if args.from_feedback {
+        Some(Box::pin(of_feedback(config, &args, *printer)).await?)
+    } else {
+        Box::pin(of_set(config, &args, *printer)).await?
+    };
+    let Some(Labelled { key, sample, description, workspace, dataset_hash, knowledge }) = labelled else {
+        return Ok(ExitCode::from(130));
+    };
+    let origin = Origin {
+        workspace,
+        dataset_hash,
+        made_at: SystemClock.now(),
+        knowledge,
+        split: sample.split,
+        seed: args.seed,
+        labels_hash: String::new(),
+    };
+    let made = study(&sample, &key, &description, target, origin)?;
+    let path =
+        args.out.unwrap_or_else(|| Path::new("models/calibrations").join(format!("{}.json", key.short_id())));
+    made.study.calibration.save(&path, &made.csv)?;
+    printer.line(made.study.text());
+    printer.json(&made.study)?;
+    printer.note(format!("wrote {}, and its labels beside it", path.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The replies to a labelled set; `None` where Ctrl-C stopped it.
+async fn of_set(config: Config, args: &Args, printer: Printer) -> anyhow::Result<Option<Labelled>> {
+    let dataset = Dataset::load(&args.set, None, None)?;
+    let Rows::Assistant(set) = &dataset.rows else {
+        anyhow::bail!(
+            "{} is of kind {}; a calibration needs a set of kind assistant",
+            dataset.name,
+            dataset.kind.as_str()
+        );
+    };
+    let progress = RunProgress::new(printer);
+    let workspace = WorkspaceId(args.workspace.clone().unwrap_or_else(|| dataset.name.clone()));
+    let options = BenchOptions { backend: args.backend, jobs: None, remember: true };
+    let bench = Bench::build(config, options, workspace.clone(), set, printer).await?;
+    let outcomes = match bench.ask(set, &dataset.hash, 1, &progress).await {
+        Err(error) if matches!(error.downcast_ref(), Some(EvalError::Cancelled)) => {
+            progress.finish();
+            printer.error(&error);
+            return Ok(None);
+        }
+        outcomes => outcomes?,
+    };
+    progress.finish();
+    let (key, examples) = of_model(&outcomes, &bench.app.chat.info().fingerprint, printer)?;
+    Ok(Some(Labelled {
+        key,
+        sample: Sample::by_hash(&examples, args.fit_share, args.seed),
+        description: described(&bench.app, &format!("the set {}", dataset.name)),
+        knowledge: knowledge(&bench.app, &workspace).await?,
+        dataset_hash: dataset.hash.clone(),
+        workspace,
+    }))
+}
+
+/// What agents did with the drafts of a workspace.
+async fn of_feedback(mut config: Config, args: &Args, printer: Printer) -> anyhow::Result<Labelled> {
+    let since = stored::since(&args.since, SystemClock.now())?;
+    let workspace = WorkspaceId(args.workspace.clone().unwrap_or_else(|| "default".into()));
+    if let Some(backend) = args.backend {
+        config.inference.backends = vec![backend];
+    }
+    let store = stored::open(&config).await?;
+    let suggestions = stored::suggestions(&store, &workspace, since, usize::MAX).await?;
+    let app = App::open(config, Arc::new(FetchProgress::new(printer))).await?;
+    let key = app.assistant.calibration_key();
+    let reading = Reading { audit_share: args.audit_share, edit_tolerance: args.edit_tolerance };
+    let (sample, tally) = from_feedback(&suggestions, &key, reading);
+    printer.note(format!(
+        "{} replies met no objection since {}: {} drawn to certify ({} of them without a verdict, which counts as wrong), {} \
+         others with a verdict to fit, {} without one left out; {} belong to another model or other settings",
+        tally.replies,
+        since.format("%Y-%m-%d"),
+        tally.drawn,
+        tally.drawn_silent,
+        sample.fit.len(),
+        tally.silent,
+        tally.other_key
+    ));
+    Ok(Labelled {
+        key,
+        description: described(&app, &format!("feedback of the workspace {workspace}")),
+        knowledge: knowledge(&app, &workspace).await?,
+        dataset_hash: format!("feedback since {}", since.format("%Y-%m-%d")),
+        sample,
+        workspace,
+    })
+}
+
+fn described(app: &App, labels: &str) -> String {
+    format!("{} with {}, fitted on {labels}", app.chat.info().model, app.embedder.info().model)
+}
+
+async fn knowledge(app: &App, workspace: &WorkspaceId) -> anyhow::Result<Sketch> {
+    let knowledge = app.retriever.knowledge(workspace).await?;
+    Ok(knowledge.map(|sketch| sketch.as_ref().clone()).unwrap_or_default())
+}
+
+/// The replies of the preferred model. What a certified quote answered, or a fallback, belongs to another key, in service
+/// too: a model is calibrated on what is left to it.
+fn of_model(
+    outcomes: &[Outcome],
+    model: &str,
+    printer: Printer,
+) -> anyhow::Result<(CalibrationKey, Vec<Example>)> {
+    let mut by_key: BTreeMap<&str, Vec<Example>> = BTreeMap::new();
+    for outcome in outcomes {
+        if let Some(example) = outcome.example() {
+            by_key.entry(&outcome.calibration_key).or_default().push(example);
+        }
+    }
+    let all: usize = by_key.values().map(Vec::len).sum();
+    let mut of_model = Vec::new();
+    for (key, examples) in by_key {
+        let key: CalibrationKey = key.parse()?;
+        if key.model == model {
+            of_model.push((key, examples));
+        }
+    }
+    let (key, examples) = of_model.into_iter().max_by_key(|(_, examples)| examples.len()).context(
+        "no question got a draft of this model that met no objection; there is nothing to calibrate",
+    )?;
+    if examples.len() < all {
+        printer.note(format!(
+            "{} of {all} replies were quoted before the model was asked, or written by another one; they are left out",
+            all - examples.len()
+        ));
+    }
+    Ok((key, examples))
+}
