@@ -20,6 +20,7 @@ use crate::eval::run::assistant::Outcome;
 use crate::inference::BackendKind;
 use crate::judgement::calibration::{CalibrationKey, Origin};
 use crate::retrieval::Sketch;
+use crate::store::suggestion::EDIT_TOLERANCE;
 
 mod verify;
 
