@@ -12,6 +12,7 @@ pub mod generation;
 pub mod inference;
 pub mod judgement;
 pub mod knowledge;
+pub mod personal_data;
 pub mod retrieval;
 pub mod settings;
 pub mod store;

@@ -19,7 +19,6 @@ use crate::settings::Problem;
 mod agents_only_source;
 mod asks_for_human;
 mod complaint;
-mod identifiers;
 mod injection;
 mod language_mismatch;
 mod needs_account_data;
@@ -32,8 +31,6 @@ mod reply_window_closed;
 mod too_long;
 mod ungrounded;
 mod unsupported_language;
-
-pub use identifiers::masked;
 
 /// What the checks read.
 #[derive(Debug, Clone, Copy)]
@@ -121,11 +118,6 @@ fn run((code, check): &(ReasonCode, Check), input: &PolicyInput<'_>) -> PolicyCh
     PolicyCheck { check: *code, verdict, detail }
 }
 
-/// Identifiers of persons in a text: what each is, in words, and its normal form (lower case, digits alone).
-pub fn personal_identifiers(text: &str) -> Vec<(&'static str, String)> {
-    identifiers::find(text).into_iter().map(|(kind, normal)| (kind.name(), normal)).collect()
-}
-
 /// Compiles every pattern now; otherwise the first message waits for it.
 pub fn warm_up() {
     for phrases in
@@ -133,6 +125,7 @@ pub fn warm_up() {
     {
         phrases();
     }
+    crate::personal_data::warm_up();
 }
 
 /// `[decision]`: floors and limits of the policies.
