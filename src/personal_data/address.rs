@@ -11,10 +11,10 @@ use super::{Found, Kind, pattern};
 static NUMBER_LAST: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?x)
-        \b(?i:r(?:ua|\.)|av(?:\.|enida|da\.?|ia)?|alameda|al\.|travessa|trav\.|tv\.|estrada|rodovia|largo|praça|praceta|p[çc]a\.
+        \b(?i:(?:r(?:ua)?|av(?:enida|da|ia)?|alameda|al|travessa|trav|tv|estrada|rodovia|largo|praça|praceta|p[çc]a
             |via|viale|v\.le|corso|c\.so|piazza|p\.zza|piazzale|vicolo|strada|lungomare
-            |calle|c/|c\.|plaza|pl\.|pza\.|paseo|p[ºo]\.|carretera|ctra\.|ronda|camino|callejón)
-        \ ?(?:(?i:d[aeio]s?|d[ae]l(?:l[aeo])?|de\ la|de\ los|de\ las|dei|degli|e|y)\ |\p{Lu}[\p{L}.'’-]*\ ?|\d{1,2}\ (?i:de\ |di\ )){1,7}
+            |calle|plaza|pl|pza|paseo|p[ºo]|carretera|ctra|ronda|camino|callejón)(?:\.\ ?|\ )|c/\ ?)
+        (?:(?i:d[aeio]s?|d[ae]l(?:l[aeo])?|de\ la|de\ los|de\ las|dei|degli|e|y)\ |\p{Lu}(?:\p{Ll}[\p{L}'’-]*|\.|\p{Lu}*['’]\p{L}+)\ ?|\d{1,2}\ (?i:de\ |di\ )){1,7}
         ,?\ ?(?i:n(?:[.ºo°]{1,2}|úmero|umero)?\ ?|nr\.?\ ?)?\d{1,5}(?:\ ?/\ ?\p{L}{1,2}|\ ?[A-Z]\b)?
         (?:,?\ (?i:ap(?:to?|artamento|\.)?|bloco|bl\.|casa|sala|andar|piso|planta|puerta|esc\.|int(?:erno|\.)?|scala)\.?\ ?[\w.ºª°-]{1,6}|,?\ \d{1,2}[ºª°](?:\ ?\p{L}{1,4}\.?)?){0,3}
         (?:\s?[,–-]?\s?\d{4,5}-?\d{0,3}(?:\ \p{Lu}[\p{L}'’-]+){0,3})?",

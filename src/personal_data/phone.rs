@@ -13,9 +13,7 @@ use super::{Found, Kind, pattern};
 
 /// Runs of digits with the separators people use, and an extension.
 static RUN: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r"(?i)\+?\(?[0-9](?:[ \u{a0}.()/–-]{0,3}[0-9]){5,16}(?:\ ?(?:x|ext\.?|ramal|int\.?)\ ?[0-9]{1,6})?",
-    )
+    pattern(r"(?i)\+?\(?[0-9](?:[ \u{a0}.()-]{0,3}[0-9]){5,16}(?:\ ?(?:x|ext\.?|ramal|int\.?)\ ?[0-9]{1,6})?")
 });
 static EXTENSION: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?i)\ ?(?:x|ext\.?|ramal|int\.?)\ ?[0-9]{1,6}$"));
@@ -28,8 +26,8 @@ static WORDS: LazyLock<Regex> = LazyLock::new(|| {
 static NO_PHONE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?x)^(?:
-            \d{1,2}[./\ -]\d{1,2}[./\ -]\d{4}(?:\ .*)? | \d{4}[./-]\d{1,2}[./-]\d{1,2}(?:\ .*)? |
-            (?:19|20)\d{2}\ ?[-–/]\ ?(?:19|20)\d{2} |
+            \d{1,2}[.\ -]\d{1,2}[.\ -]\d{4}(?:\ .*)? | \d{4}[.-]\d{1,2}[.-]\d{1,2}(?:\ .*)? |
+            (?:19|20)\d{2}\D+\d{3,6} | .*\b(?:19|20)\d{2}\b.*\b(?:19|20)\d{2}\b.* | .*\ \d+\.\d{2} |
             \d{3}-\d{2}-\d{4} | \d{1,3}(?:\.\d{1,3}){3} | (?:\d{4}[ -]){3}\d{4}
         )$",
     )
@@ -120,27 +118,51 @@ struct Reading {
 
 pub(super) fn find(text: &str, found: &mut Vec<Found>) {
     for hit in RUN.find_iter(text) {
+        let before = found.len();
         let span = trimmed(text, hit.range());
-        let raw = &text[span.clone()];
-        if !apart(text, &span) || NO_PHONE.is_match(raw) {
+        read(text, &span, false, found);
+        if found.len() == before {
+            apart_in(text, span, found);
+        }
+    }
+}
+
+/// Numbers of known countries side by side, which one run takes together: from each group of digits on the longest.
+fn apart_in(text: &str, run: Range<usize>, found: &mut Vec<Found>) {
+    let breaks: Vec<usize> =
+        text[run.clone()].match_indices(' ').map(|(at, _)| run.start + at).chain([run.end]).collect();
+    let mut start = run.start;
+    for (place, end) in breaks.iter().enumerate() {
+        if start >= *end {
             continue;
         }
-        let neighbours = Neighbours::of(text, &span, &WORDS);
-        if THOUSANDS.is_match(raw) && !neighbours.named {
-            continue;
-        }
-        let certainty = if raw.starts_with('+') { Certainty::Strong } else { Certainty::Likely };
-        if certainty == Certainty::Likely && neighbours.of_something_else() {
-            continue;
-        }
-        for reading in readings(raw, &neighbours) {
-            found.push(neighbours.found(
-                reading.kind,
-                reading.region,
-                span.clone(),
-                reading.national,
-                certainty,
-            ));
+        let next = breaks[place..].iter().rev().find(|end| {
+            let before = found.len();
+            read(text, &(start..**end), true, found);
+            found.len() > before
+        });
+        start = next.unwrap_or(end) + 1;
+    }
+}
+
+/// Takes in what one stretch is as a phone; `known` leaves out what follows no country's plan.
+fn read(text: &str, span: &Range<usize>, known: bool, found: &mut Vec<Found>) {
+    let raw = &text[span.clone()];
+    if !apart(text, span) || NO_PHONE.is_match(raw) {
+        return;
+    }
+    let neighbours = Neighbours::of(text, span, &WORDS);
+    if THOUSANDS.is_match(raw) && !neighbours.named {
+        return;
+    }
+    let certainty = if raw.starts_with('+') { Certainty::Strong } else { Certainty::Likely };
+    if certainty == Certainty::Likely && neighbours.of_something_else() {
+        return;
+    }
+    for reading in readings(raw, &neighbours) {
+        if reading.region.is_some() || !known {
+            let Reading { region, kind, national } = reading;
+            found.push(neighbours.found(kind, region, span.clone(), national, certainty));
         }
     }
 }
@@ -157,10 +179,10 @@ fn apart(text: &str, span: &Range<usize>) -> bool {
         |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '@' | '=' | '&'));
     let mut before = text[..span.start].chars().rev();
     let last = before.next();
-    let decimal = matches!(last, Some(',' | '.')) && before.next().is_some_and(|c| c.is_ascii_digit());
+    let decimal = matches!(last, Some(',' | '.' | '/')) && before.next().is_some_and(|c| c.is_ascii_digit());
     let mut after = text[span.end..].chars();
     let next = after.next();
-    let goes_on = matches!(next, Some(',' | ':')) && after.next().is_some_and(|c| c.is_ascii_digit());
+    let goes_on = matches!(next, Some(',' | ':' | '/')) && after.next().is_some_and(|c| c.is_ascii_digit());
     !touches(last) && !touches(next) && !decimal && !goes_on
 }
 

@@ -89,6 +89,12 @@ fn a_bare_number_answers_a_question() {
 }
 
 #[test]
+fn numbers_side_by_side_are_two() {
+    assert_eq!(kinds("912345678 +55 11 91234-5678"), [Kind::Mobile, Kind::Mobile]);
+    assert_eq!(kinds("+351 912 345 678 529.982.247-25"), [Kind::Mobile, Kind::Cpf]);
+}
+
+#[test]
 fn spellings_compare_equal() {
     for (one, other) in [
         ("52998224725", "529.982.247-25"),
