@@ -15,6 +15,7 @@ mod birth;
 mod brazil;
 mod card;
 mod check_digits;
+mod config;
 mod documents;
 mod email;
 mod english;
@@ -28,6 +29,7 @@ mod spain;
 #[cfg(test)]
 mod tests;
 
+pub use config::PrivacyConfig;
 pub use placeholders::{Placeholders, Restoring};
 
 use rule::{Certainty, Compiled};

@@ -138,7 +138,8 @@ fn apart_in(text: &str, run: Range<usize>, found: &mut Vec<Found>) {
         }
         let next = breaks[place..].iter().rev().find(|end| {
             let before = found.len();
-            read(text, &(start..**end), true, found);
+            let stretch = text[start..**end].trim_end_matches(|c: char| !c.is_ascii_digit());
+            read(text, &(start..start + stretch.len()), true, found);
             found.len() > before
         });
         start = next.unwrap_or(end) + 1;

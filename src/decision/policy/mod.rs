@@ -31,6 +31,7 @@ mod reply_window_closed;
 mod too_long;
 mod ungrounded;
 mod unsupported_language;
+mod unsupported_promise;
 
 /// What the checks read.
 #[derive(Debug, Clone, Copy)]
@@ -91,9 +92,10 @@ const PASSAGES: [(ReasonCode, Check); 2] =
     [(ReasonCode::Injection, injection::check), (ReasonCode::NothingRelevant, nothing_relevant::check)];
 
 /// Checks that need a draft and its judgement.
-const DRAFT: [(ReasonCode, Check); 6] = [
+const DRAFT: [(ReasonCode, Check); 7] = [
     (ReasonCode::NoAnswerInSources, no_answer_in_sources::check),
     (ReasonCode::Ungrounded, ungrounded::check),
+    (ReasonCode::UnsupportedPromise, unsupported_promise::check),
     (ReasonCode::AgentsOnlySource, agents_only_source::check),
     (ReasonCode::LanguageMismatch, language_mismatch::check),
     (ReasonCode::PersonalData, personal_data::check),
@@ -125,6 +127,7 @@ pub fn warm_up() {
     {
         phrases();
     }
+    unsupported_promise::warm_up();
     crate::personal_data::warm_up();
 }
 
