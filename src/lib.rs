@@ -8,6 +8,7 @@ pub mod config;
 pub mod conversation;
 pub mod decision;
 pub mod eval;
+pub mod explanation;
 pub mod generation;
 pub mod inference;
 pub mod judgement;

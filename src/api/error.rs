@@ -37,6 +37,8 @@ pub enum Code {
     NotFound,
     /// The text was rolled back before.
     TextRefused,
+    /// The channel takes only templates by now.
+    ReplyWindowClosed,
     /// The API has no such path.
     RouteNotFound,
     /// The path does not take this method.
@@ -72,7 +74,7 @@ pub struct Entry {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::MalformedJson,
         Self::InvalidRequest,
         Self::InvalidParameter,
@@ -82,6 +84,7 @@ impl Code {
         Self::Forbidden,
         Self::NotFound,
         Self::TextRefused,
+        Self::ReplyWindowClosed,
         Self::RouteNotFound,
         Self::MethodNotAllowed,
         Self::IdempotencyInFlight,
@@ -146,6 +149,12 @@ impl Code {
                 409,
                 "This text was rolled back before",
                 "Send another text, or allow the version that the detail names.",
+            ),
+            Self::ReplyWindowClosed => (
+                "reply_window_closed",
+                409,
+                "The channel takes only templates by now",
+                "Send an approved template; what was sent before the window closed is reported with `sent_at`.",
             ),
             Self::RouteNotFound => {
                 ("route_not_found", 404, "There is no such path", "`/docs` lists every path.")

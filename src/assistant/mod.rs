@@ -24,6 +24,7 @@ use crate::store::suggestion::{Answer, Handoff, PublicDraft, Suggestion, Timings
 use crate::store::{StoreError, Suggestions};
 
 mod disclosure;
+mod incoming;
 mod understand;
 
 use understand::Understood;
@@ -153,6 +154,7 @@ impl Assistant {
             Err(StoreError::AlreadyReplied) => {
                 input.already_replied = true;
                 suggestion.answer.decision = decide(&input);
+                suggestion.trace.decided = Some(input);
                 for draft in &mut suggestion.answer.drafts {
                     disclosure::take_back(draft);
                 }
@@ -184,6 +186,9 @@ impl Assistant {
     ) -> (Suggestion, DecisionInput) {
         let started = Instant::now();
         let budget = Budget::of(self.parts.deadline);
+        let whole = conversation;
+        let read = incoming::read(whole);
+        let conversation = read.as_ref();
         let understood = self.understand(conversation, &budget).await;
         let mut found = Findings::default();
         let asked = Asked {
@@ -219,7 +224,10 @@ impl Assistant {
         let decision = decide(&input);
         let handoff = self.hand_over(conversation, &understood, &decision, &budget).await;
         found.timings.total = milliseconds(started);
-        let suggestion = self.suggestion(workspace, conversation, mode, understood, found, decision, handoff);
+        let mut suggestion =
+            self.suggestion(workspace, conversation, mode, understood, found, decision, handoff);
+        suggestion.conversation = whole.clone();
+        suggestion.trace.decided = Some(input.clone());
         (suggestion, input)
     }
 
@@ -438,7 +446,7 @@ impl Assistant {
             _ => Confidence::default(),
         };
         let drafts = answered
-            .map(|draft| disclosure::disclosed(draft, conversation, decision.action))
+            .map(|draft| disclosure::disclosed(draft, conversation, decision.action, self.parts.clock.now()))
             .into_iter()
             .map(PublicDraft::from)
             .collect();
@@ -466,6 +474,7 @@ impl Assistant {
                 judgement,
                 calibration_key: calibration_key.to_string(),
                 threshold,
+                decided: None,
             },
             feedback: None,
         }

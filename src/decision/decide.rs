@@ -1,9 +1,12 @@
 //! The rules, as one pure function.
 
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
 use super::{Action, Decision, Mode, PolicyCheck, Reason, ReasonCode, Verdict};
 
-/// Everything the rules look at.
-#[derive(Debug, Clone, PartialEq)]
+/// Everything the rules look at. It is stored with every suggestion, so that the decision can be taken again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DecisionInput {
     /// How far this call may go.
     pub mode: Mode,
@@ -18,18 +21,23 @@ pub struct DecisionInput {
 }
 
 /// What the rules know of a draft: never its text.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DraftFacts {
     /// Passages it cites.
     pub citations: usize,
     /// Every sentence and every claim is supported.
     pub grounded: bool,
-    /// Probability that it is acceptable.
+    /// Probability that it is acceptable; one that is no number is stored as null.
+    #[serde(deserialize_with = "number_or_nan")]
     pub confidence: f64,
     /// A calibration for exactly this model, prompt and embedder made that probability.
     pub calibrated: bool,
     /// The certified threshold for the customer's language.
     pub threshold: Option<f64>,
+}
+
+fn number_or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// Decides. The strictest policy wins; without an objection a reply is automatic only in the mode `auto`, with a draft

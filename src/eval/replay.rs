@@ -146,6 +146,7 @@ mod tests {
                 judgement: None,
                 calibration_key: String::new(),
                 threshold: None,
+                decided: None,
             },
             feedback: None,
         }

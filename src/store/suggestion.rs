@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::conversation::{Channel, Conversation, Language, WorkspaceId};
-use crate::decision::{Action, Decision, Mode, PolicyCheck, Reason};
+use crate::decision::{Action, Decision, DecisionInput, Mode, PolicyCheck, Reason};
 use crate::generation::{Citation, Draft};
 use crate::inference::TokenUsage;
 use crate::judgement::{Confidence, Judgement};
@@ -147,6 +147,9 @@ pub struct Trace {
     pub calibration_key: String,
     /// The certified threshold that applied, where one did.
     pub threshold: Option<f64>,
+    /// What was decided on: the decision comes out of it again. Absent in traces of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<DecisionInput>,
 }
 
 /// What an agent did with a draft.

@@ -385,7 +385,7 @@ fn feedback(outcome: FeedbackOutcome) -> Feedback {
     }
 }
 
-fn suggestion(workspace_name: &str, id: &str, message_id: &str, action: Action) -> Suggestion {
+pub(crate) fn suggestion(workspace_name: &str, id: &str, message_id: &str, action: Action) -> Suggestion {
     let document = document(workspace_name, "d1", "s1");
     let retrieved = Retrieved {
         passage: passage(&document, "p1", 0),
@@ -467,6 +467,7 @@ fn suggestion(workspace_name: &str, id: &str, message_id: &str, action: Action) 
             }),
             calibration_key: "k".into(),
             threshold: Some(0.9),
+            decided: None,
         },
         feedback: None,
     }

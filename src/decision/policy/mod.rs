@@ -27,7 +27,7 @@ mod nothing_relevant;
 mod nothing_to_answer;
 mod personal_data;
 mod phrases;
-mod reply_window_closed;
+pub mod reply_window_closed;
 mod too_long;
 mod ungrounded;
 mod unsupported_language;
@@ -146,6 +146,8 @@ pub struct DecisionConfig {
     pub sentence_support: f64,
     /// Hours after the customer's last message in which `WhatsApp` and Instagram take free text.
     pub reply_window_hours: u32,
+    /// Name of the approved template that opens a conversation again once the window is closed; agents are told of it.
+    pub reply_template: String,
     /// Longest reply in characters on `WhatsApp`.
     pub max_chars_whatsapp: usize,
     /// Longest reply in characters on Instagram.
@@ -162,6 +164,7 @@ impl Default for DecisionConfig {
             relevance_dense_min: 0.80,
             sentence_support: 0.5,
             reply_window_hours: 24,
+            reply_template: String::new(),
             max_chars_whatsapp: 4096,
             max_chars_instagram: 1000,
             max_chars_web_chat: 2000,
