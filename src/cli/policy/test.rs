@@ -1,7 +1,7 @@
 //! `ponto policy test`: what the rules alone do with example conversations. No model writes; the embedder is loaded where
 //! topics have to be found out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -181,8 +181,12 @@ mod tests {
         let mut other = stored(2, Some((FeedbackOutcome::Accepted, 0)));
         other.trace.calibration_key = "model=a prompt=b embedder=c".into();
         let mut objected = stored(3, Some((FeedbackOutcome::Accepted, 0)));
-        objected.answer.policy =
-            vec![PolicyCheck { check: ReasonCode::Ungrounded, verdict: Verdict::Draft, detail: None, evidence: Vec::new() }];
+        objected.answer.policy = vec![PolicyCheck {
+            check: ReasonCode::Ungrounded,
+            verdict: Verdict::Draft,
+            detail: None,
+            evidence: Vec::new(),
+        }];
         let mut rejected_before = accepted();
         rejected_before.answer.id = "sug_0".into();
         let all = [rejected_before, accepted(), other, objected];
