@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::conversation::{Audience, Clock, Conversation, Ids, Language, WorkspaceId, language};
 use crate::decision::policy::{self, DecisionConfig, PolicyInput};
-use crate::decision::rollout::{Allowed, RolloutConfig, Step, allowed, audited};
+use crate::decision::rollout::{Allowed, RolloutConfig, Step, allowed};
 use crate::decision::rules::{self, Policies, RuleMatch, Rules};
 use crate::decision::{
     Action, Decision, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
@@ -22,13 +22,12 @@ use crate::inference::{Budget, InferenceError, ModelInfo};
 use crate::judgement::calibration::{CalibrationKey, Standing};
 use crate::judgement::{Confidence, Judge, JudgeInput, Judgement};
 use crate::retrieval::{Retrieved, Retriever, Rewrite, Within};
-use crate::store::suggestion::{
-    Answer, AuditDraw, Handoff, PublicDraft, Suggestion, Timings, Trace, TriedDraft, Usage,
-};
+use crate::store::suggestion::{Answer, Handoff, PublicDraft, Suggestion, Timings, Trace, TriedDraft, Usage};
 use crate::store::{LastWord, Store, StoreError, Suggestions};
 use crate::understanding::{self, MessageReader};
 
 mod disclosure;
+mod edits;
 mod handoff;
 mod incoming;
 pub mod rollout;
@@ -390,28 +389,6 @@ impl Assistant {
         found.decision_input(asked)
     }
 
-    /// Holds the draft against the rules, and takes out and adds what they say. The fixed checks read what results.
-    fn apply_rules(&self, asked: Asked<'_>, deltas: Option<&UnboundedSender<String>>, found: &mut Findings) {
-        if found.judged.is_none() {
-            return;
-        }
-        let matches = asked.rules.matches(asked.workspace, &self.policy_input(asked, found));
-        found.matches = matches;
-        let Some(judged) = found.judged.as_mut().filter(|judged| !judged.draft.production.refused) else {
-            return;
-        };
-        let blocked = rules::blocked(&found.matches);
-        let edited = rules::edited(&found.matches, &judged.draft.text, judged.draft.language);
-        if let Some(deltas) = deltas.filter(|_| blocked || edited.is_some()) {
-            // What agents have read so far is not what the rules leave. Nobody may be reading any more.
-            let shown = edited.clone().filter(|_| !blocked).unwrap_or_default();
-            let _ = deltas.send(RESTART.to_owned()).and_then(|()| deltas.send(shown));
-        }
-        if let Some(text) = edited {
-            judged.draft.text = text;
-        }
-    }
-
     async fn draft(
         &self,
         drafter: &Drafter,
@@ -493,36 +470,6 @@ impl Assistant {
             judgement: found.judged.as_ref().map(|judged| &judged.judgement),
             config: &self.parts.decision,
         }
-    }
-
-    /// What the person who takes over needs; nothing where nobody has to.
-    async fn hand_over(&self, asked: Asked<'_>, found: &Findings, decision: &Decision) -> Option<Handoff> {
-        if decision.action != Action::Escalate {
-            return None;
-        }
-        let Asked { conversation, understood, rules, budget, .. } = asked;
-        let (queue, priority) = rules.route(&found.matches, &decision.reasons, self.parts.clock.now());
-        Some(Handoff {
-            reasons: decision.reasons.clone(),
-            summary: self.parts.drafter.summarize(conversation, self.parts.agents, budget.clone()).await,
-            tried: handoff::tried(&understood.query, &found.retrieved, outcome_of(found)),
-            queue,
-            priority,
-            holding_message: handoff::holding(
-                conversation,
-                &found.matches,
-                understood.language.unwrap_or(Language::En),
-                asked.before.last_word.as_ref(),
-            ),
-        })
-    }
-
-    /// Whether a reply that was sent is one of those that are audited, and what it is held against.
-    fn audit(&self, id: &str, found: &Findings) -> Option<AuditDraw> {
-        let RolloutConfig { audit_share: share, max_error, .. } = self.parts.rollout;
-        let certified = || self.parts.judge.target_error(&found.judged.as_ref()?.key);
-        let max_error = max_error.or_else(certified)?;
-        audited(id, share).then_some(AuditDraw { share, max_error })
     }
 
     fn suggestion(

@@ -6,12 +6,24 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::{Assistant, Findings};
 use crate::conversation::WorkspaceId;
 use crate::decision::ReasonCode;
 use crate::decision::rollout::sequential::SequentialTest;
-use crate::decision::rollout::{AUTOMATIC, Slice, Stage, Step};
+use crate::decision::rollout::{AUTOMATIC, RolloutConfig, Slice, Stage, Step, audited};
 use crate::store::rollout::{Audit, NewStep, Rolled};
+use crate::store::suggestion::AuditDraw;
 use crate::store::{Rollouts, Store, StoreError};
+
+impl Assistant {
+    /// Whether a reply that was sent is one of those that are audited, and what it is held against.
+    pub(super) fn audit(&self, id: &str, found: &Findings) -> Option<AuditDraw> {
+        let RolloutConfig { audit_share: share, max_error, .. } = self.parts.rollout;
+        let certified = || self.parts.judge.target_error(&found.judged.as_ref()?.key);
+        let max_error = max_error.or_else(certified)?;
+        audited(id, share).then_some(AuditDraw { share, max_error })
+    }
+}
 
 /// Suggestions that a report counts at most.
 const COUNTED: usize = 50_000;

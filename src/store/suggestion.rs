@@ -253,18 +253,19 @@ pub struct Feedback {
     pub at: DateTime<Utc>,
 }
 
-/// Share of the characters that an agent may change in a reply that was right all the same.
-const EDIT_TOLERANCE: f64 = 0.1;
+/// Share of the characters that an agent may change in a reply that was acceptable all the same, where nothing else is said.
+pub const EDIT_TOLERANCE: f64 = 0.1;
 
 impl Feedback {
-    /// Whether the reply was wrong: rejected, or sent with more than a few characters changed.
-    pub fn wrong(&self) -> bool {
+    /// Accepted, or sent with no more than a few characters changed.
+    pub fn acceptable(&self, draft: &str, tolerance: f64) -> bool {
         match self.outcome {
-            FeedbackOutcome::Accepted => false,
-            FeedbackOutcome::Rejected => true,
+            FeedbackOutcome::Accepted => true,
+            FeedbackOutcome::Rejected => false,
             FeedbackOutcome::Edited => {
                 let sent = self.text.as_deref().map_or(0, |text| text.chars().count());
-                self.edit_distance.is_none_or(|distance| distance as f64 > EDIT_TOLERANCE * sent as f64)
+                let longest = draft.chars().count().max(sent).max(1) as f64;
+                self.edit_distance.is_some_and(|distance| distance as f64 <= tolerance * longest)
             }
         }
     }

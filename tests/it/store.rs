@@ -456,7 +456,7 @@ pub(crate) fn suggestion(workspace_name: &str, id: &str, message_id: &str, actio
             customer: Some(Customer {
                 id: "u-9".into(),
                 name: Some("Ana".into()),
-                attributes: Default::default(),
+                attributes: std::collections::BTreeMap::new(),
             }),
             labels: Labels::default(),
             handed_back_after: None,

@@ -13,7 +13,6 @@ use crate::api::extract::{Json, QueryString};
 use crate::api::state::Api;
 use crate::assistant::rollout::{SliceReport, report};
 use crate::decision::rollout::{Slice, Stage, Step};
-use crate::store::Rollouts;
 use crate::store::rollout::NewStep;
 
 const MOST_DAYS: u32 = 366;

@@ -9,7 +9,7 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
         Some(message) => Finding::draft(
             "A person has written to the customer, and the conversation has not been handed back since.",
         )
-        .with(Evidence::Message { id: message.id.clone() }),
+        .with([Evidence::Message { id: message.id.clone() }]),
         None => Finding::pass(),
     }
 }

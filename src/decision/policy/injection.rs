@@ -1,6 +1,6 @@
 //! An attempt to steer the assistant: what [`understanding`](crate::understanding) found, and what follows from it.
 
-use super::{Finding, PolicyInput};
+use super::{Finding, PolicyInput, last_message};
 use crate::understanding::MessageReader;
 use crate::understanding::injection::in_passage;
 
@@ -12,7 +12,8 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
             "The message tries to give instructions to the assistant ({}; {:.2}).",
             injection.signs.join(", "),
             injection.score
-        ));
+        ))
+        .with(last_message(input));
     }
     let name = input.conversation.customer.as_ref().and_then(|customer| customer.name.as_deref());
     if name.is_some_and(|name| MessageReader::by_phrases(name).injection.attempted()) {

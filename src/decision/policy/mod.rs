@@ -77,10 +77,28 @@ impl Finding {
     }
 
     /// The finding with something it stands on.
-    fn with(mut self, evidence: Evidence) -> Self {
-        self.evidence.push(evidence);
+    fn with(mut self, evidence: impl IntoIterator<Item = Evidence>) -> Self {
+        self.evidence.extend(evidence);
         self
     }
+}
+
+/// The customer's newest message, as evidence.
+fn last_message(input: &PolicyInput<'_>) -> Option<Evidence> {
+    input.conversation.last_customer_message().map(|message| Evidence::Message { id: message.id.clone() })
+}
+
+/// The best passages that were looked at, as evidence.
+fn looked_at(input: &PolicyInput<'_>) -> impl Iterator<Item = Evidence> {
+    input.retrieved.iter().take(3).map(|hit| Evidence::Passage {
+        id: hit.passage.id.clone(),
+        title: hit.passage.heading(),
+        found: format!(
+            "similarity {}, {:.0}% of the question's words",
+            hit.scores.dense.map_or_else(|| "unknown".into(), |dense| format!("{dense:.2}")),
+            100.0 * hit.scores.coverage
+        ),
+    })
 }
 
 type Check = fn(&PolicyInput<'_>) -> Finding;

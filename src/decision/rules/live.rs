@@ -157,3 +157,40 @@ impl Policies {
         Reload::Refused(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_files_replace_the_rules_and_wrong_ones_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policies");
+        let write = |text: &str| std::fs::write(path.join("a.toml"), text).unwrap();
+        let policies = Policies::open(path.clone(), BTreeSet::new()).unwrap();
+        let names = || policies.rules().rules().map(|rule| rule.name.clone()).collect::<Vec<_>>();
+        assert_eq!(policies.reload(), Reload::Unchanged, "no folder yet");
+        std::fs::create_dir(&path).unwrap();
+        write("[[rules]]\nname = 'a'\nwhen = {}\nthen.draft = true");
+        assert_eq!(policies.reload(), Reload::Replaced);
+        assert_eq!(names(), ["a"]);
+        assert_eq!(policies.reload(), Reload::Unchanged);
+        write("[[rules]]\nname = 'b'");
+        assert!(matches!(policies.reload(), Reload::Refused(_)));
+        assert_eq!(policies.reload(), Reload::Unchanged, "told once");
+        assert!(policies.refused().is_some());
+        assert_eq!(names(), ["a"]);
+        write("[[rules]]\nname = 'c'\nwhen = {}\nthen.draft = true");
+        assert_eq!(policies.reload(), Reload::Replaced);
+        assert!(policies.refused().is_none());
+        std::fs::rename(&path, folder.path().join("gone")).unwrap();
+        assert!(matches!(policies.reload(), Reload::Refused(_)));
+        assert_eq!(names(), ["c"], "a folder that is gone drops no rule");
+        std::fs::rename(folder.path().join("gone"), &path).unwrap();
+        assert_eq!(policies.reload(), Reload::Replaced);
+        assert!(policies.refused().is_none());
+        std::fs::remove_file(path.join("a.toml")).unwrap();
+        assert_eq!(policies.reload(), Reload::Replaced);
+        assert!(names().is_empty());
+    }
+}

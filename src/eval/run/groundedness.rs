@@ -12,8 +12,7 @@ use crate::decision::{DecisionConfig, ReasonCode, Verdict};
 use crate::eval::EvalError;
 use crate::eval::case::Case;
 use crate::eval::dataset::rows::{Row, RowSet};
-use crate::generation::{Citation, Draft, Production};
-use crate::inference::{FinishReason, ModelInfo, TokenUsage};
+use crate::generation::{Citation, Draft};
 use crate::judgement::{Judge, JudgeInput, Judgement};
 use crate::understanding::Understanding;
 

@@ -223,7 +223,7 @@ mod tests {
                 customer: Some(Customer {
                     id: "u".into(),
                     name: Some("Ana de Souza".into()),
-                    attributes: Default::default(),
+                    attributes: std::collections::BTreeMap::new(),
                 }),
                 labels: Labels::default(),
                 handed_back_after: None,

@@ -11,7 +11,7 @@ use crate::conversation::WorkspaceId;
 use crate::decision::Action;
 use crate::decision::rollout::{AUTOMATIC, Slice, Step};
 use crate::store::rollout::{Audit, NewStep, Rolled};
-use crate::store::suggestion::{Feedback, Suggestion};
+use crate::store::suggestion::{EDIT_TOLERANCE, Feedback, Suggestion};
 use crate::store::{Rollouts, StoreError};
 
 #[derive(FromRow)]
@@ -72,6 +72,7 @@ struct RolledRow {
     topics: String,
     sent: bool,
     reasons: String,
+    draft: Option<String>,
     feedback: Option<String>,
     audited: bool,
 }
@@ -88,7 +89,9 @@ impl TryFrom<RolledRow> for Rolled {
             topics: from_json("topics", &row.topics)?,
             sent: row.sent,
             reasons: from_json("reasons", &row.reasons)?,
-            wrong: feedback.map(|feedback| feedback.wrong()),
+            wrong: feedback.map(|feedback| {
+                !feedback.acceptable(row.draft.as_deref().unwrap_or_default(), EDIT_TOLERANCE)
+            }),
             audited: row.audited,
         })
     }
@@ -122,13 +125,20 @@ pub(super) async fn judge_audit(
     suggestion_id: &str,
     feedback: &Feedback,
 ) -> Result<(), StoreError> {
+    let draft: Option<String> = sqlx::query_scalar(
+        "SELECT json_extract(body, '$.answer.drafts[0].text') FROM suggestions WHERE workspace = ?1 AND id = ?2",
+    )
+    .bind(&workspace.0)
+    .bind(suggestion_id)
+    .fetch_one(&mut *connection)
+    .await?;
     sqlx::query(
         "UPDATE audits SET wrong = ?3, judged_at = COALESCE(judged_at, ?4) \
          WHERE workspace = ?1 AND suggestion_id = ?2",
     )
     .bind(&workspace.0)
     .bind(suggestion_id)
-    .bind(feedback.wrong())
+    .bind(!feedback.acceptable(draft.as_deref().unwrap_or_default(), EDIT_TOLERANCE))
     .bind(feedback.at)
     .execute(connection)
     .await?;
@@ -243,7 +253,8 @@ impl Rollouts for SqliteStore {
                  FROM json_each(s.body, '$.trace.understanding.topics') t) AS topics, s.action = ?2 AS sent, \
              (SELECT json_group_array(json_extract(r.value, '$.code')) \
                  FROM json_each(s.body, '$.answer.decision.reasons') r) AS reasons, \
-             s.feedback, EXISTS (SELECT 1 FROM audits a WHERE a.suggestion_id = s.id) AS audited \
+             json_extract(s.body, '$.answer.drafts[0].text') AS draft, s.feedback, \
+             EXISTS (SELECT 1 FROM audits a WHERE a.suggestion_id = s.id) AS audited \
              FROM suggestions s WHERE s.workspace = ?1 AND s.created_at >= ?3 ORDER BY s.sequence DESC LIMIT ?4",
         )
         .bind(&workspace.0)
