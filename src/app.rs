@@ -15,7 +15,7 @@ use crate::inference::extractive::{BACKEND, Extractive};
 use crate::inference::models::{ModelError, Progress, Registry};
 use crate::inference::openai::OpenAiChat;
 use crate::inference::routing::Router;
-use crate::inference::{BackendKind, CachedEmbedder, ChatModel, Embedder, InferenceError};
+use crate::inference::{BackendKind, CachedEmbedder, ChatModel, Embedder, InferenceError, Masked};
 use crate::judgement::Judge;
 use crate::judgement::calibration::{CalibrationError, Calibrations, Procedure};
 use crate::knowledge::{KnowledgeError, Library};
@@ -209,14 +209,22 @@ pub async fn load_chat(
                     })?;
                     CandleChat::load(&manifest.name, gguf, &files.fingerprint, options)
                 });
-                backends.push(Arc::new(chat.await??));
+                backends.push(masked(config, config.privacy.mask_local, Arc::new(chat.await??)));
             }
-            BackendKind::Openai => backends.push(Arc::new(OpenAiChat::new(&config.openai)?)),
+            BackendKind::Openai => {
+                let chat = Arc::new(OpenAiChat::new(&config.openai)?);
+                backends.push(masked(config, config.privacy.mask_hosted, chat));
+            }
             BackendKind::Extractive => {}
         }
     }
     backends.push(Arc::new(Extractive::new(Some(Arc::clone(embedder)))));
     Ok(Arc::new(Router::new(backends, config.inference.clone())))
+}
+
+/// The model, which reads placeholders where that is set.
+fn masked(config: &Config, mask: bool, chat: Arc<dyn ChatModel>) -> Arc<dyn ChatModel> {
+    if mask { Arc::new(Masked::new(chat, config.privacy.mask_names)) } else { chat }
 }
 
 /// What quotes before a model is asked; nothing where quoting is the preferred backend already.

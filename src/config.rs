@@ -18,6 +18,7 @@ use crate::inference::models::ModelsConfig;
 use crate::inference::openai::OpenAiConfig;
 use crate::judgement::JudgementConfig;
 use crate::knowledge::KnowledgeConfig;
+use crate::personal_data::PrivacyConfig;
 use crate::retrieval::RetrievalConfig;
 use crate::retrieval::index::IndexConfig;
 pub use crate::settings::Problem;
@@ -33,6 +34,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Which models answer, in which order.
     pub inference: InferenceConfig,
+    /// Which models read personal data.
+    pub privacy: PrivacyConfig,
     /// Local inference.
     pub candle: CandleConfig,
     /// An OpenAI-compatible server.

@@ -39,6 +39,8 @@ pub enum Code {
     TextRefused,
     /// Somebody else changed the same thing first.
     Conflict,
+    /// The channel takes only templates by now.
+    ReplyWindowClosed,
     /// The API has no such path.
     RouteNotFound,
     /// The path does not take this method.
@@ -74,7 +76,7 @@ pub struct Entry {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::MalformedJson,
         Self::InvalidRequest,
         Self::InvalidParameter,
@@ -85,6 +87,7 @@ impl Code {
         Self::NotFound,
         Self::TextRefused,
         Self::Conflict,
+        Self::ReplyWindowClosed,
         Self::RouteNotFound,
         Self::MethodNotAllowed,
         Self::IdempotencyInFlight,
@@ -153,6 +156,12 @@ impl Code {
             Self::Conflict => {
                 ("conflict", 409, "Somebody else changed this first", "Read it again, and decide again.")
             }
+            Self::ReplyWindowClosed => (
+                "reply_window_closed",
+                409,
+                "The channel takes only templates by now",
+                "Send an approved template; what was sent before the window closed is reported with `sent_at`.",
+            ),
             Self::RouteNotFound => {
                 ("route_not_found", 404, "There is no such path", "`/docs` lists every path.")
             }

@@ -29,6 +29,7 @@ use crate::understanding::{self, MessageReader};
 mod disclosure;
 mod edits;
 mod handoff;
+mod incoming;
 pub mod rollout;
 mod understand;
 
@@ -188,6 +189,7 @@ impl Assistant {
                 input.already_replied = true;
                 suggestion.answer.decision = decide(&input);
                 suggestion.trace.audit = None;
+                suggestion.trace.decided = Some(input);
                 for draft in &mut suggestion.answer.drafts {
                     disclosure::take_back(draft);
                 }
@@ -219,6 +221,9 @@ impl Assistant {
     ) -> (Suggestion, DecisionInput) {
         let started = Instant::now();
         let budget = Budget::of(self.parts.deadline);
+        let whole = conversation;
+        let read = incoming::read(whole);
+        let conversation = read.as_ref();
         let understood = self.understand(conversation, &budget).await;
         let mut found = Findings::default();
         // One set of rules from the message to the handover, whatever is loaded meanwhile.
@@ -262,7 +267,9 @@ impl Assistant {
         let decision = decide(&input);
         let handoff = self.hand_over(asked, &found, &decision).await;
         found.timings.total = milliseconds(started);
-        let suggestion = self.suggestion(asked, found, &input, decision, handoff);
+        let mut suggestion = self.suggestion(asked, found, &input, decision, handoff);
+        suggestion.conversation = whole.clone();
+        suggestion.trace.decided = Some(input.clone());
         (suggestion, input)
     }
 
@@ -492,7 +499,7 @@ impl Assistant {
             _ => Confidence::default(),
         };
         let drafts = answered
-            .map(|draft| disclosure::disclosed(draft, conversation, decision.action))
+            .map(|draft| disclosure::disclosed(draft, conversation, decision.action, self.parts.clock.now()))
             .into_iter()
             .map(PublicDraft::from)
             .collect();
@@ -527,6 +534,7 @@ impl Assistant {
                 audit,
                 policies: asked.rules.version().to_owned(),
                 lapsed,
+                decided: None,
             },
             feedback: None,
         }

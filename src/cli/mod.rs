@@ -12,6 +12,7 @@ mod demo;
 mod doctor;
 mod eval;
 mod evaluation;
+mod explain;
 mod ingest;
 mod keys;
 mod knowledge;
@@ -83,6 +84,8 @@ enum Command {
     Knowledge(knowledge::Args),
     /// Ask one question on the command line
     Ask(ask::Args),
+    /// Say why a suggestion came out as it did, and what would have changed it
+    Explain(explain::Args),
     /// Run offline evaluations
     Eval(eval::Args),
     /// Run stored conversations through this configuration and show what would have been decided
@@ -134,6 +137,7 @@ async fn run(command: Command, config: Loaded, printer: Printer) -> ExitCode {
         Command::Sync(args) => sync::run(config, args, &printer).await,
         Command::Knowledge(args) => knowledge::run(config, args, &printer).await,
         Command::Ask(args) => ask::run(config, args, &printer).await,
+        Command::Explain(args) => explain::run(config, args, &printer).await,
         Command::Eval(args) => eval::run(config, args, &printer).await,
         Command::Replay(args) => replay::run(config, args, &printer).await,
         Command::Calibrate(args) => calibrate::run(config, args, &printer).await,

@@ -1,10 +1,13 @@
 //! The rules, as one pure function.
 
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
 use super::rollout::Allowed;
 use super::{Action, Decision, Evidence, Mode, PolicyCheck, Reason, ReasonCode, Verdict};
 
-/// Everything the rules look at.
-#[derive(Debug, Clone, PartialEq)]
+/// Everything the rules look at. It is stored with every suggestion, so that the decision can be taken again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DecisionInput {
     /// How far this call may go.
     pub mode: Mode,
@@ -21,13 +24,14 @@ pub struct DecisionInput {
 }
 
 /// What the rules know of a draft: never its text.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DraftFacts {
     /// Passages it cites.
     pub citations: usize,
     /// Every sentence and every claim is supported.
     pub grounded: bool,
-    /// Probability that it is acceptable.
+    /// Probability that it is acceptable; one that is no number is stored as null.
+    #[serde(deserialize_with = "number_or_nan")]
     pub confidence: f64,
     /// A calibration for exactly this procedure made that probability.
     pub calibrated: bool,
@@ -35,6 +39,10 @@ pub struct DraftFacts {
     pub threshold: Option<f64>,
     /// Share of the knowledge that has changed since the certificate was made, where it lapsed by that.
     pub lapsed: Option<f64>,
+}
+
+fn number_or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// Decides. The strictest policy wins; without an objection a reply is automatic only in the mode `auto`, with a draft

@@ -155,6 +155,8 @@ pub enum ReasonCode {
     TooLong,
     /// The draft states something no source holds.
     Ungrounded,
+    /// The draft promises money, a delivery or a legal effect that no cited passage promises.
+    UnsupportedPromise,
     /// The draft was written with knowledge that is for agents alone.
     AgentsOnlySource,
     /// The draft is in another language than the customer's.

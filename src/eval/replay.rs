@@ -158,6 +158,7 @@ pub(in crate::eval) mod tests {
                 audit: None,
                 policies: String::new(),
                 lapsed: None,
+                decided: None,
             },
             feedback: None,
         }

@@ -13,6 +13,7 @@ use crate::inference::{FinishReason, ModelInfo, TokenUsage};
 pub mod citations;
 mod config;
 mod deltas;
+pub mod disclosure;
 mod drafter;
 pub mod excerpt;
 mod holding;

@@ -194,6 +194,12 @@ pub trait Suggestions: Send + Sync {
         conversation_id: &str,
         message_id: &str,
     ) -> Result<Option<LastWord>, StoreError>;
+    /// When the customer last wrote in a conversation, as far as its newest suggestion tells.
+    async fn last_heard(
+        &self,
+        workspace: &WorkspaceId,
+        conversation_id: &str,
+    ) -> Result<Option<DateTime<Utc>>, StoreError>;
     /// Sequence number of the newest event of a workspace; 0 when there is none.
     async fn last_event(&self, workspace: &WorkspaceId) -> Result<i64, StoreError>;
     /// Events after a sequence number, oldest first.

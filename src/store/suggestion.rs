@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::conversation::{Channel, Conversation, Language, WorkspaceId};
 use crate::decision::rollout::Allowed;
 use crate::decision::rules::routing::{Priority, QueueState};
-use crate::decision::{Action, Decision, Mode, PolicyCheck, Reason};
+use crate::decision::{Action, Decision, DecisionInput, Mode, PolicyCheck, Reason};
 use crate::generation::{Citation, Draft};
 use crate::inference::TokenUsage;
 use crate::judgement::{Confidence, Judgement};
@@ -219,6 +219,9 @@ pub struct Trace {
     /// Share of the knowledge that has changed since the certificate was made, where it lapsed by that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lapsed: Option<f64>,
+    /// What was decided on: the decision comes out of it again. Absent in traces of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<DecisionInput>,
 }
 
 /// An automatic reply was drawn for an audit: an agent's verdict on it counts for the rollout.

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 mod config;
 pub mod injection;
 mod meaning;
-mod phrases;
+pub mod phrases;
 mod questions;
 mod reader;
 mod topics;

@@ -16,26 +16,26 @@ const EVIDENCE_CHARS: usize = 80;
 /// The words and patterns of one language, or of all, and sentences that mean the same.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Lexicon {
+pub struct Lexicon {
     /// Alternatives by name.
-    pub(super) words: BTreeMap<String, String>,
+    pub words: BTreeMap<String, String>,
     /// Patterns; each matches whole words.
-    pub(super) patterns: Vec<String>,
+    pub patterns: Vec<String>,
     /// Sentences of the topic, for the embedder.
-    pub(super) examples: Vec<String>,
+    pub examples: Vec<String>,
     /// Sentences that sound alike and are not of the topic.
-    pub(super) unlike: Vec<String>,
+    pub unlike: Vec<String>,
 }
 
 /// Compiled patterns of every language: customers mix them, and a language may be misdetected.
 #[derive(Debug)]
-pub(super) struct Phrases {
+pub struct Phrases {
     set: RegexSet,
 }
 
 impl Phrases {
     /// Compiles the lexicons; a pattern that does not compile is a bug that the module's tests find.
-    pub(super) fn new<'a>(lexicons: impl IntoIterator<Item = &'a Lexicon>) -> Self {
+    pub fn new<'a>(lexicons: impl IntoIterator<Item = &'a Lexicon>) -> Self {
         let patterns: Vec<String> = lexicons
             .into_iter()
             .flat_map(|lexicon| lexicon.patterns.iter().map(|pattern| expand(pattern, &lexicon.words)))
@@ -44,24 +44,24 @@ impl Phrases {
     }
 
     /// Whether a normalised text holds one of the phrases.
-    pub(super) fn found(&self, normal: &str) -> bool {
+    pub fn found(&self, normal: &str) -> bool {
         self.set.is_match(normal)
     }
 
     /// How many different patterns a normalised text holds.
-    pub(super) fn count(&self, normal: &str) -> usize {
+    pub fn count(&self, normal: &str) -> usize {
         self.set.matches(normal).iter().count()
     }
 
     /// The words of a normalised text that the first pattern found matches.
-    pub(super) fn find(&self, normal: &str) -> Option<String> {
+    pub fn find(&self, normal: &str) -> Option<String> {
         let index = self.set.matches(normal).iter().next()?;
         let pattern = Regex::new(&self.set.patterns()[index]).ok()?;
         pattern.find(normal).map(|found| evidence(found.as_str()))
     }
 
     /// A normalised text without the phrases.
-    pub(super) fn without(&self, normal: &str) -> String {
+    pub fn without(&self, normal: &str) -> String {
         let mut text = normal.to_owned();
         for index in self.set.matches(normal) {
             if let Ok(pattern) = Regex::new(&self.set.patterns()[index]) {
@@ -73,7 +73,7 @@ impl Phrases {
 }
 
 /// What was found, short enough for a reason's detail.
-pub(super) fn evidence(text: &str) -> String {
+pub fn evidence(text: &str) -> String {
     match text.char_indices().nth(EVIDENCE_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
@@ -82,7 +82,7 @@ pub(super) fn evidence(text: &str) -> String {
 
 /// Lower case, without accents; everything but letters and digits becomes one space; letters typed more than twice in
 /// a row are cut to one ("hellooo").
-pub(super) fn normalise(text: &str) -> String {
+pub fn normalise(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut run = 0;
     for c in fold_compatible(text).chars() {

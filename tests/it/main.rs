@@ -22,6 +22,7 @@ mod judgement;
 mod knowledge;
 mod models;
 mod policies;
+mod privacy;
 mod rebuild;
 mod retrieval;
 mod serve;

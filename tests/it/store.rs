@@ -390,7 +390,7 @@ fn feedback(outcome: FeedbackOutcome) -> Feedback {
     }
 }
 
-fn suggestion(workspace_name: &str, id: &str, message_id: &str, action: Action) -> Suggestion {
+pub(crate) fn suggestion(workspace_name: &str, id: &str, message_id: &str, action: Action) -> Suggestion {
     let document = document(workspace_name, "d1", "s1");
     let retrieved = Retrieved {
         passage: passage(&document, "p1", 0),
@@ -492,6 +492,7 @@ fn suggestion(workspace_name: &str, id: &str, message_id: &str, action: Action) 
             audit: None,
             policies: String::new(),
             lapsed: None,
+            decided: None,
         },
         feedback: None,
     }

@@ -26,6 +26,7 @@ pub(super) fn routes(api: &Api) -> OpenApiRouter<Api> {
         .route_layer(from_fn_with_state(api.clone(), idempotency::once))
         .routes(routes!(suggestions::list))
         .routes(routes!(suggestions::get))
+        .routes(routes!(suggestions::explanation))
         .routes(routes!(events::follow));
     let knowledge = OpenApiRouter::new()
         .routes(routes!(documents::put, documents::list))

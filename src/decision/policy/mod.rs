@@ -19,20 +19,18 @@ use crate::understanding::Understanding;
 
 mod agents_only_source;
 mod human_took_over;
-mod identifiers;
 mod injection;
 mod language_mismatch;
 mod no_answer_in_sources;
 mod nothing_relevant;
 mod nothing_to_answer;
 mod personal_data;
-mod reply_window_closed;
+pub mod reply_window_closed;
 mod too_long;
 mod topics;
 mod ungrounded;
 mod unsupported_language;
-
-pub use identifiers::masked;
+mod unsupported_promise;
 
 /// What the checks read.
 #[derive(Debug, Clone, Copy)]
@@ -126,9 +124,10 @@ const PASSAGES: [(ReasonCode, Check); 2] =
     [(ReasonCode::Injection, injection::check), (ReasonCode::NothingRelevant, nothing_relevant::check)];
 
 /// Checks that need a draft and its judgement.
-const DRAFT: [(ReasonCode, Check); 6] = [
+const DRAFT: [(ReasonCode, Check); 7] = [
     (ReasonCode::NoAnswerInSources, no_answer_in_sources::check),
     (ReasonCode::Ungrounded, ungrounded::check),
+    (ReasonCode::UnsupportedPromise, unsupported_promise::check),
     (ReasonCode::AgentsOnlySource, agents_only_source::check),
     (ReasonCode::LanguageMismatch, language_mismatch::check),
     (ReasonCode::PersonalData, personal_data::check),
@@ -153,9 +152,10 @@ fn run((code, check): &(ReasonCode, Check), input: &PolicyInput<'_>) -> PolicyCh
     PolicyCheck { check: *code, verdict, detail, evidence }
 }
 
-/// Identifiers of persons in a text: what each is, in words, and its normal form (lower case, digits alone).
-pub fn personal_identifiers(text: &str) -> Vec<(&'static str, String)> {
-    identifiers::find(text).into_iter().map(|(kind, normal)| (kind.name(), normal)).collect()
+/// Compiles every pattern now; otherwise the first message waits for it.
+pub fn warm_up() {
+    unsupported_promise::warm_up();
+    crate::personal_data::warm_up();
 }
 
 /// `[decision]`: floors and limits of the policies.
@@ -173,6 +173,8 @@ pub struct DecisionConfig {
     pub sentence_support: f64,
     /// Hours after the customer's last message in which `WhatsApp` and Instagram take free text.
     pub reply_window_hours: u32,
+    /// Name of the approved template that opens a conversation again once the window is closed; agents are told of it.
+    pub reply_template: String,
     /// Longest reply in characters on `WhatsApp`.
     pub max_chars_whatsapp: usize,
     /// Longest reply in characters on Instagram.
@@ -189,6 +191,7 @@ impl Default for DecisionConfig {
             relevance_dense_min: 0.80,
             sentence_support: 0.5,
             reply_window_hours: 24,
+            reply_template: String::new(),
             max_chars_whatsapp: 4096,
             max_chars_instagram: 1000,
             max_chars_web_chat: 2000,

@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelExtend, ParallelIterator};
 use tokio_util::sync::CancellationToken;
 
-use super::Progress;
+use super::{Progress, personal_data};
 use crate::conversation::language::{Hint, detect};
 use crate::conversation::{Audience, Channel, Conversation, Labels, Message, Role, WorkspaceId};
-use crate::decision::policy::{PolicyInput, check_message, personal_identifiers};
+use crate::decision::policy::{PolicyInput, check_message};
 use crate::decision::{DecisionConfig, PolicyCheck, ReasonCode, Verdict};
 use crate::eval::EvalError;
 use crate::eval::case::Case;
@@ -21,9 +21,6 @@ use crate::understanding::{MessageReader, Understanding};
 
 /// Rows between two looks at the cancellation.
 const BATCH: usize = 256;
-
-/// Labels of spans that name identifiers; names, places, organisations and dates are no identifiers and are not looked for.
-const IDENTIFIERS: [&str; 5] = ["CREDIT_CARD", "PHONE_NUMBER", "EMAIL_ADDRESS", "IBAN_CODE", "US_SSN"];
 
 /// Longest time for the reading of one message.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -76,7 +73,7 @@ fn case(row: &Row, task: Task, read: &Understanding, config: &DecisionConfig, te
         Task::Language => language(row, base),
         Task::Handoff => handoff(row, read, config, base),
         Task::Injection => injection(row, read, config, base),
-        _ => personal_data(row, base),
+        _ => personal_data::case(row, base),
     }
 }
 
@@ -132,56 +129,6 @@ fn alarm(case: Case, due: bool, found: bool, missed: &str, needless: &str) -> Ca
     case.with_yes(if due { "recall" } else { "false_alarm_rate" }, found)
         .at_fault(due && !found, 2, missed)
         .at_fault(!due && found, 1, needless)
-}
-
-fn personal_data(row: &Row, case: Case) -> Case {
-    let found = personal_identifiers(row.text());
-    let (due, hits, right, said) = if let Some(spans) = &row.spans {
-        let (due, hits, right) = in_spans(row.text(), spans, &found);
-        (due, hits, right, found.len())
-    } else {
-        let (valid, said) = (row.label.as_deref() == Some("valid"), !found.is_empty());
-        let right = usize::from(valid && said);
-        (usize::from(valid), right, right, usize::from(said))
-    };
-    let mut case = case;
-    if due > 0 {
-        case = case.with("found", hits as f64).with("due", due as f64);
-    }
-    if said > 0 {
-        case = case.with("right", right as f64).with("said", said as f64);
-    }
-    let kinds: Vec<&str> = found.iter().map(|(kind, _)| *kind).collect();
-    case.at_fault(hits < due, 2, "an identifier was not found")
-        .at_fault(right < said, 1, "taken for personal data")
-        .traced("found", if kinds.is_empty() { "nothing".into() } else { kinds.join(", ") })
-}
-
-/// Identifiers that are marked, those of them that were found, and what was found that lies in any marked span.
-fn in_spans(
-    text: &str,
-    spans: &[crate::eval::dataset::rows::Span],
-    found: &[(&'static str, String)],
-) -> (usize, usize, usize) {
-    let plain = |text: &str| -> String {
-        text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-    };
-    let marked: Vec<(bool, String)> = spans
-        .iter()
-        .map(|span| {
-            let value: String =
-                text.chars().skip(span.start).take(span.end.saturating_sub(span.start)).collect();
-            (span.label.as_str().is_some_and(|label| IDENTIFIERS.contains(&label)), plain(&value))
-        })
-        .filter(|(_, value)| !value.is_empty())
-        .collect();
-    let said: Vec<String> = found.iter().map(|(_, normal)| plain(normal)).collect();
-    // A phone may be found without its extension, a card with the digits around it: either may hold the other.
-    let same = |a: &str, b: &str| a.contains(b) || b.contains(a);
-    let due = marked.iter().filter(|(identifier, _)| *identifier);
-    let hits = due.clone().filter(|(_, value)| said.iter().any(|own| same(own, value))).count();
-    let right = said.iter().filter(|own| marked.iter().any(|(_, value)| same(own, value))).count();
-    (due.count(), hits, right)
 }
 
 /// The checks of a message as they run in service, over the passages that were found.
@@ -276,33 +223,5 @@ mod tests {
             json!({"id": "f", "text": "What does the word ignore mean?", "label": "benign", "src": "notinject"}),
         );
         assert_eq!(harmless.measure("notinject_false_alarm_rate"), Some(0.0));
-    }
-
-    #[test]
-    fn identifiers_are_counted_bare_and_in_spans() {
-        let valid = of(
-            Task::PersonalData,
-            json!({"id": "a", "text": "529.982.247-25", "kind": "cpf", "label": "valid"}),
-        );
-        assert_eq!(
-            (valid.measure("found"), valid.measure("due"), valid.measure("right")),
-            (Some(1.0), Some(1.0), Some(1.0))
-        );
-        let invalid =
-            of(Task::PersonalData, json!({"id": "b", "text": "x@y", "kind": "email", "label": "invalid"}));
-        assert!(invalid.measures.is_empty(), "{invalid:?}");
-        let text = "I am Lu, lu@mail.example.com, ref 4111 1111 1111 1111";
-        let spans = json!([{"start": 5, "end": 7, "label": "PERSON"}, {"start": 9, "end": 28, "label": "EMAIL_ADDRESS"}]);
-        let spans = of(Task::PersonalData, json!({"id": "c", "text": text, "spans": spans}));
-        assert_eq!(
-            (spans.measure("found"), spans.measure("due")),
-            (Some(1.0), Some(1.0)),
-            "a name is no identifier"
-        );
-        assert_eq!(
-            (spans.measure("right"), spans.measure("said")),
-            (Some(1.0), Some(2.0)),
-            "the card is not marked"
-        );
     }
 }

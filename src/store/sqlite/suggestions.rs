@@ -310,6 +310,25 @@ impl Suggestions for SqliteStore {
         Ok(row.map(|(message_id, holding)| LastWord { holding, message_id }))
     }
 
+    async fn last_heard(
+        &self,
+        workspace: &WorkspaceId,
+        conversation_id: &str,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let body: Option<String> = sqlx::query_scalar(
+            "SELECT body FROM suggestions WHERE workspace = ?1 AND conversation_id = ?2 \
+             ORDER BY sequence DESC LIMIT 1",
+        )
+        .bind(&workspace.0)
+        .bind(conversation_id)
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some(body) = body else { return Ok(None) };
+        let newest: Suggestion = from_json("suggestion", &body)?;
+        let message = newest.conversation.last_customer_message();
+        Ok(message.map(|message| message.at.unwrap_or(newest.created_at)))
+    }
+
     async fn last_event(&self, workspace: &WorkspaceId) -> Result<i64, StoreError> {
         Ok(sqlx::query_scalar("SELECT COALESCE(MAX(sequence), 0) FROM events WHERE workspace = ?1")
             .bind(&workspace.0)
