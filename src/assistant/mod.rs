@@ -33,6 +33,7 @@ mod incoming;
 pub mod rollout;
 mod understand;
 
+use handoff::outcome_of;
 use understand::Understood;
 
 /// What an assistant is made of.
@@ -558,18 +559,6 @@ fn adopt(
     }
     *found = quoted;
     input
-}
-
-/// What became of a draft.
-fn outcome_of(found: &Findings) -> TriedDraft {
-    match &found.judged {
-        None => TriedDraft::None,
-        Some(judged) if judged.draft.production.refused || judged.draft.text.trim().is_empty() => {
-            TriedDraft::NoAnswer
-        }
-        Some(_) if rules::blocked(&found.matches) => TriedDraft::Withheld,
-        Some(_) => TriedDraft::Offered,
-    }
 }
 
 /// A person takes over for no other reason than that no answer was found.
