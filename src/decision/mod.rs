@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 mod decide;
+mod exact;
 pub mod policy;
 
 pub use decide::{DecisionInput, DraftFacts, decide};
