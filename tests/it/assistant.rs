@@ -393,7 +393,7 @@ async fn nothing_is_sent_twice_in_a_row_nor_over_a_persons_head() {
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&dir.path().join("ponto.db")).await.unwrap();
     let mut talk = vec![(Role::Customer, "I want to talk to a human")];
-    let mut said = async |talk: &[(Role, &str)], back: Option<&str>| {
+    let said = async |talk: &[(Role, &str)], back: Option<&str>| {
         let mut conversation = conversation(talk);
         conversation.handed_back_after = back.map(str::to_owned);
         let answer =
