@@ -69,8 +69,7 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
     let since = stored::since(&args.since, SystemClock.now())?;
     let store = stored::open(&config).await?;
     let workspace = WorkspaceId(args.workspace);
-    let stored =
-        stored::suggestions(&store, &workspace, since, args.limit.unwrap_or(usize::MAX)).await?;
+    let stored = stored::suggestions(&store, &workspace, since, args.limit.unwrap_or(usize::MAX)).await?;
     anyhow::ensure!(!stored.is_empty(), "the workspace {workspace} holds no suggestion since {since}");
 
     let clock = Arc::new(ReplayClock(Mutex::new(since)));

@@ -61,7 +61,11 @@ impl Sketch {
 pub fn passage_hash(passage: &Passage) -> String {
     let language = passage.language.map_or("", Language::code);
     let mut hash = hex::encode(
-        Sha256::new().chain_update(language).chain_update("\n").chain_update(passage.indexed_text()).finalize(),
+        Sha256::new()
+            .chain_update(language)
+            .chain_update("\n")
+            .chain_update(passage.indexed_text())
+            .finalize(),
     );
     hash.truncate(DIGITS);
     hash

@@ -534,7 +534,8 @@ async fn a_certificate_lapses_when_the_knowledge_has_changed() {
         };
         library.put(&workspace(), document).await.unwrap();
     };
-    put("delivery", Audience::Public, "# Delivery\n\nStandard delivery to Ireland takes 4 business days.").await;
+    put("delivery", Audience::Public, "# Delivery\n\nStandard delivery to Ireland takes 4 business days.")
+        .await;
     let calibrations = certain_of(&shop).await;
     let assistant = assistant_of(&shop, Options { calibrations, ..Options::default() });
     let question = "How long does standard delivery to Ireland take?";

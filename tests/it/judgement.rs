@@ -119,7 +119,8 @@ async fn only_the_calibration_of_the_same_model_is_applied() {
     assert!(!same.signals.contains_key("semantic_support"));
     let with_vectors = judge(embedder.clone(), calibrations.clone(), config(true));
     assert!(!judged(&with_vectors, &draft(text, "m1")).await.confidence.calibrated, "other signals");
-    let elsewhere = Judge::new(embedder, calibrations, config(false), Procedure::of(&"another search", &"floors"));
+    let elsewhere =
+        Judge::new(embedder, calibrations, config(false), Procedure::of(&"another search", &"floors"));
     assert!(!judged(&elsewhere, &draft(text, "m1")).await.confidence.calibrated, "another search");
     let other = judged(&words, &draft(text, "m2")).await.confidence;
     assert!(!other.calibrated);

@@ -1,7 +1,5 @@
 //! A case to try checks on.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 
 use super::{DecisionConfig, PolicyInput};

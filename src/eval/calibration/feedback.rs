@@ -114,8 +114,8 @@ mod tests {
     use super::*;
     use crate::decision::{Action, PolicyCheck, ReasonCode};
     use crate::eval::replay::tests::suggestion;
-    use crate::judgement::{Confidence, Judgement};
     use crate::judgement::calibration::tests::key;
+    use crate::judgement::{Confidence, Judgement};
     use crate::store::suggestion::PublicDraft;
 
     const READING: Reading = Reading { audit_share: 0.3, edit_tolerance: 0.1 };

@@ -48,11 +48,7 @@ pub(super) fn hashed(id: &str) -> String {
 }
 
 /// The table of a sample under a calibration that was fitted on its fitting half.
-pub(super) fn table(
-    sample: &Sample,
-    calibration: &Calibration,
-    seed: u64,
-) -> Result<Vec<Label>, EvalError> {
+pub(super) fn table(sample: &Sample, calibration: &Calibration, seed: u64) -> Result<Vec<Label>, EvalError> {
     let honest = cross_fitted(&sample.fit, &calibration.key, seed)?;
     let row = |example: &Example, half: Half, cross_fitted: Option<f64>| Label {
         id: hashed(&example.id),
@@ -101,7 +97,8 @@ mod tests {
             cross_fitted,
             acceptable: true,
         };
-        let labels = vec![label("conversation-7", Half::Fit, Some(0.1 + 0.2)), label("b", Half::Certify, None)];
+        let labels =
+            vec![label("conversation-7", Half::Fit, Some(0.1 + 0.2)), label("b", Half::Certify, None)];
         let csv = to_csv(&labels).unwrap();
         assert_eq!(from_csv(&csv, Path::new("x")).unwrap(), labels);
         let text = String::from_utf8(csv).unwrap();

@@ -68,10 +68,8 @@ impl Sample {
     /// A fitting part of about `fit_share` and a certifying part, by a seeded hash of the hashed ids: adding or removing
     /// other rows does not move a row to the other side, and who has the table of labels can check the sides.
     pub fn by_hash(examples: &[Example], fit_share: f64, seed: u64) -> Self {
-        let (fit, certify) = examples
-            .iter()
-            .cloned()
-            .partition(|example| fits(&labels::hashed(&example.id), fit_share, seed));
+        let (fit, certify) =
+            examples.iter().cloned().partition(|example| fits(&labels::hashed(&example.id), fit_share, seed));
         Self { fit, certify, split: Split::Hash(fit_share) }
     }
 }

@@ -31,7 +31,7 @@ use crate::eval::metrics::binomial::at_most;
 /// Steps of coverage from one threshold of the plan to the next.
 const STEPS: usize = 20;
 /// Certifying halves that are simulated.
-const DRAWS: usize = 400;
+const DRAWS: usize = 200;
 /// How much what the probabilities expect counts against the errors seen, in replies.
 const PRIOR: f64 = 2.0;
 /// Chances that differ by less are alike.
@@ -171,18 +171,17 @@ fn steps(rows: &[&Label], per_row: f64, target: Target) -> Vec<Step> {
         }
         let between = &order[before..covered];
         let errors = between.iter().filter(|label| !label.acceptable).count() as f64;
-        let expected =
-            between.iter().map(|label| 1.0 - honest(label)).sum::<f64>() / between.len() as f64;
+        let expected = between.iter().map(|label| 1.0 - honest(label)).sum::<f64>() / between.len() as f64;
         let expected = expected.clamp(1e-6, 1.0 - 1e-6);
-        let rate = Beta::new(
-            errors + PRIOR * expected,
-            between.len() as f64 - errors + PRIOR * (1.0 - expected),
-        );
+        let rate =
+            Beta::new(errors + PRIOR * expected, between.len() as f64 - errors + PRIOR * (1.0 - expected));
         // Both parameters are above 0.
         let Ok(rate) = rate else { continue };
         let expected_rows = (per_row * covered as f64).round() as usize;
         let passing = (0..=expected_rows)
-            .take_while(|errors| expected_rows > 0 && at_most(*errors, expected_rows, target.alpha) <= target.delta)
+            .take_while(|errors| {
+                expected_rows > 0 && at_most(*errors, expected_rows, target.alpha) <= target.delta
+            })
             .count();
         steps.push(Step {
             threshold,

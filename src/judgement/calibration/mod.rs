@@ -392,7 +392,10 @@ pub(crate) mod tests {
         let error = Calibrations::load(Some(folder.path())).unwrap_err();
         assert!(matches!(error, CalibrationError::Outdated { .. }));
         let text = error.to_string();
-        assert!(text.contains("retrieval, judgement, decision") && text.contains("ponto calibrate"), "{text}");
+        assert!(
+            text.contains("retrieval, judgement, decision") && text.contains("ponto calibrate"),
+            "{text}"
+        );
     }
 
     #[test]
