@@ -8,13 +8,14 @@ use tokio_util::sync::CancellationToken;
 use crate::assistant::{Assistant, AssistantParts};
 use crate::config::Config;
 use crate::conversation::{Clock, Ids};
+use crate::decision::rules::{Policies, PolicyError};
 use crate::generation::{Drafter, GenerationError};
 use crate::inference::candle::{CandleChat, CandleEmbedder, EmbedderOptions};
 use crate::inference::extractive::{BACKEND, Extractive};
 use crate::inference::models::{ModelError, Progress, Registry};
 use crate::inference::openai::OpenAiChat;
 use crate::inference::routing::Router;
-use crate::inference::{BackendKind, CachedEmbedder, ChatModel, Embedder, InferenceError};
+use crate::inference::{BackendKind, CachedEmbedder, ChatModel, Embedder, InferenceError, Masked};
 use crate::judgement::Judge;
 use crate::judgement::calibration::{CalibrationError, Calibrations, Procedure};
 use crate::knowledge::{KnowledgeError, Library};
@@ -24,6 +25,7 @@ use crate::retrieval::index::server::ServerIndex;
 use crate::retrieval::index::{IndexError, PassageIndex};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
+use crate::understanding::{self, MessageReader};
 
 /// Everything the API and the commands use.
 #[derive(Clone)]
@@ -42,6 +44,8 @@ pub struct App {
     pub retriever: Arc<Retriever>,
     /// Documents in, passages out.
     pub library: Arc<Library>,
+    /// Rules of the operator's own.
+    pub policies: Arc<Policies>,
     /// One conversation in, one suggestion out.
     pub assistant: Arc<Assistant>,
     /// Time.
@@ -71,6 +75,9 @@ pub enum AppError {
     /// A calibration does not load.
     #[error(transparent)]
     Calibration(#[from] CalibrationError),
+    /// The policies' files cannot be used.
+    #[error(transparent)]
+    Policies(#[from] PolicyError),
     /// The index could not be repaired from the store.
     #[error(transparent)]
     Knowledge(#[from] KnowledgeError),
@@ -122,7 +129,11 @@ impl App {
         let retriever = Retriever::new(Arc::clone(&index), Arc::clone(&cached), config.retrieval.clone());
         let retriever = Arc::new(retriever.with_readers(library.readers()));
         let calibrations = Calibrations::load(config.judgement.calibrations.as_deref())?;
+        let reader = Arc::new(MessageReader::new(&config.understanding, Some(Arc::clone(&cached))));
+        let topics = understanding::known(&config.understanding);
+        let policies = Arc::new(Policies::open(config.policies.path(), topics)?);
         let assistant = Arc::new(Assistant::new(AssistantParts {
+            reader: Arc::clone(&reader),
             retriever: Arc::clone(&retriever),
             drafter: Arc::new(Drafter::new(
                 Arc::clone(&chat),
@@ -138,13 +149,15 @@ impl App {
             )),
             chat: chat.info().clone(),
             decision: config.decision.clone(),
+            policies: Arc::clone(&policies),
+            rollout: config.rollout.clone(),
             agents: config.generation.agents_language,
             deadline: std::time::Duration::from_secs_f64(config.inference.deadline_s),
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
         }));
         let config = Arc::new(config);
-        Ok(Self { config, store, index, embedder, chat, retriever, library, assistant, clock, ids })
+        Ok(Self { config, store, index, embedder, chat, retriever, library, policies, assistant, clock, ids })
     }
 }
 
@@ -196,14 +209,22 @@ pub async fn load_chat(
                     })?;
                     CandleChat::load(&manifest.name, gguf, &files.fingerprint, options)
                 });
-                backends.push(Arc::new(chat.await??));
+                backends.push(masked(config, config.privacy.mask_local, Arc::new(chat.await??)));
             }
-            BackendKind::Openai => backends.push(Arc::new(OpenAiChat::new(&config.openai)?)),
+            BackendKind::Openai => {
+                let chat = Arc::new(OpenAiChat::new(&config.openai)?);
+                backends.push(masked(config, config.privacy.mask_hosted, chat));
+            }
             BackendKind::Extractive => {}
         }
     }
     backends.push(Arc::new(Extractive::new(Some(Arc::clone(embedder)))));
     Ok(Arc::new(Router::new(backends, config.inference.clone())))
+}
+
+/// The model, which reads placeholders where that is set.
+fn masked(config: &Config, mask: bool, chat: Arc<dyn ChatModel>) -> Arc<dyn ChatModel> {
+    if mask { Arc::new(Masked::new(chat, config.privacy.mask_names)) } else { chat }
 }
 
 /// What quotes before a model is asked; nothing where quoting is the preferred backend already.

@@ -9,6 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::decision::DecisionConfig;
+use crate::decision::rollout::RolloutConfig;
+use crate::decision::rules::live::PoliciesConfig;
 use crate::generation::GenerationConfig;
 use crate::inference::InferenceConfig;
 use crate::inference::candle::CandleConfig;
@@ -16,9 +18,11 @@ use crate::inference::models::ModelsConfig;
 use crate::inference::openai::OpenAiConfig;
 use crate::judgement::JudgementConfig;
 use crate::knowledge::KnowledgeConfig;
+use crate::personal_data::PrivacyConfig;
 use crate::retrieval::RetrievalConfig;
 use crate::retrieval::index::IndexConfig;
 pub use crate::settings::Problem;
+use crate::understanding::UnderstandingConfig;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,14 +34,22 @@ pub struct Config {
     pub log: LogConfig,
     /// Which models answer, in which order.
     pub inference: InferenceConfig,
+    /// Which models read personal data.
+    pub privacy: PrivacyConfig,
     /// Local inference.
     pub candle: CandleConfig,
     /// An OpenAI-compatible server.
     pub openai: OpenAiConfig,
     /// How drafts are written.
     pub generation: GenerationConfig,
+    /// Topics of messages.
+    pub understanding: UnderstandingConfig,
     /// Floors and limits of the policies.
     pub decision: DecisionConfig,
+    /// Rules of your own, as files.
+    pub policies: PoliciesConfig,
+    /// Audits of automatic replies, and when they demote.
+    pub rollout: RolloutConfig,
     /// Where passages are searched.
     pub index: IndexConfig,
     /// How many passages are found, and how.
@@ -166,10 +178,11 @@ impl Config {
             }
             None => {}
         }
-        let config: Self = figment
+        let mut config: Self = figment
             .merge(Env::prefixed("PONTO__").split("__"))
             .extract()
             .map_err(|error| ConfigError::Unreadable(describe(&error)))?;
+        config.policies.base = file.and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
         config.validate()?;
         Ok(config)
     }
@@ -192,7 +205,10 @@ impl Config {
                 .map(|(setting, message)| Problem::new(&setting, message)),
         );
         self.generation.validate(&mut problems);
+        self.understanding.validate(&mut problems);
         self.decision.validate(&mut problems);
+        self.policies.validate(&mut problems);
+        self.rollout.validate(&mut problems);
         self.index.validate(&mut problems);
         self.retrieval.validate(&mut problems);
         problems

@@ -1,9 +1,11 @@
 //! The vocabulary every other module speaks: conversations, messages, languages, ids, and time.
 //! A leaf: it imports nothing else of the crate.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 mod labels;
@@ -41,6 +43,10 @@ pub struct Conversation {
     /// out.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
+    /// Id of the newest message when people handed the conversation back to the assistant. After a message with the role
+    /// `agent` nothing is sent automatically, unless that message, or a later one, is named here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handed_back_after: Option<String>,
     /// At least one message.
     pub messages: Vec<Message>,
 }
@@ -60,6 +66,19 @@ impl Conversation {
         run.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
+    /// The newest message of a person of the company, where the conversation was not handed back since.
+    pub fn with_a_person(&self) -> Option<&Message> {
+        let back = self.handed_back_after.as_ref();
+        let since = self.messages.iter().rev().take_while(|message| back.is_none_or(|id| *id != message.id));
+        since.into_iter().find(|message| message.role == Role::Agent)
+    }
+
+    /// Whether a person of the company has written since a message; a message that is not here stands before all of these.
+    pub fn spoken_by_a_person_after(&self, message_id: &str) -> bool {
+        let since = self.messages.iter().rev().take_while(|message| message.id != message_id);
+        since.into_iter().any(|message| message.role == Role::Agent)
+    }
+
     /// The newest message of the customer.
     pub fn last_customer_message(&self) -> Option<&Message> {
         self.messages.iter().rev().find(|message| message.role == Role::Customer)
@@ -74,6 +93,29 @@ pub struct Customer {
     /// A name to greet with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// What rules may ask of the customer, such as `plan`: texts, numbers, or true and false.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "as_texts")]
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// Values as texts: a hub may have them as numbers or as true and false.
+fn as_texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "an attribute is a text, a number, true or false")]
+    enum Value {
+        Text(String),
+        Truth(bool),
+        Whole(i64),
+        Number(f64),
+    }
+    let values = BTreeMap::<String, Value>::deserialize(deserializer)?;
+    let text = |value| match value {
+        Value::Text(text) => text,
+        Value::Truth(truth) => truth.to_string(),
+        Value::Whole(number) => number.to_string(),
+        Value::Number(number) => number.to_string(),
+    };
+    Ok(values.into_iter().map(|(name, value)| (name, text(value))).collect())
 }
 
 /// One message.

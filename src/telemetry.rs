@@ -68,7 +68,7 @@ const BUCKETS: [f64; 15] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 90.0];
 
 fn describe() {
-    use metrics::{Unit, describe_counter, describe_histogram};
+    use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
     describe_counter!("ponto_http_requests_total", "Requests by method, route template and status");
     describe_histogram!(
         "ponto_http_request_duration_seconds",
@@ -84,6 +84,18 @@ fn describe() {
         "Time of a suggestion's stages: retrieval, generation, judgement, total"
     );
     describe_counter!("ponto_feedback_total", "Agents' verdicts by outcome");
+    describe_counter!(
+        "ponto_rollout_demotions_total",
+        "Slices whose automatic replies were stopped by their audits"
+    );
+    describe_counter!(
+        "ponto_policy_reloads_total",
+        "Policies that were loaded while the server ran, by outcome (replaced, refused)"
+    );
+    describe_gauge!(
+        "ponto_policies_refused",
+        "1 while the policies' files are wrong and older rules are in force"
+    );
     describe_counter!(
         "ponto_sync_total",
         "Syncs of a workspace's sources by outcome (ok, incomplete, stopped, skipped, error)"

@@ -37,6 +37,10 @@ pub enum Code {
     NotFound,
     /// The text was rolled back before.
     TextRefused,
+    /// Somebody else changed the same thing first.
+    Conflict,
+    /// The channel takes only templates by now.
+    ReplyWindowClosed,
     /// The API has no such path.
     RouteNotFound,
     /// The path does not take this method.
@@ -72,7 +76,7 @@ pub struct Entry {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::MalformedJson,
         Self::InvalidRequest,
         Self::InvalidParameter,
@@ -82,6 +86,8 @@ impl Code {
         Self::Forbidden,
         Self::NotFound,
         Self::TextRefused,
+        Self::Conflict,
+        Self::ReplyWindowClosed,
         Self::RouteNotFound,
         Self::MethodNotAllowed,
         Self::IdempotencyInFlight,
@@ -146,6 +152,15 @@ impl Code {
                 409,
                 "This text was rolled back before",
                 "Send another text, or allow the version that the detail names.",
+            ),
+            Self::Conflict => {
+                ("conflict", 409, "Somebody else changed this first", "Read it again, and decide again.")
+            }
+            Self::ReplyWindowClosed => (
+                "reply_window_closed",
+                409,
+                "The channel takes only templates by now",
+                "Send an approved template; what was sent before the window closed is reported with `sent_at`.",
             ),
             Self::RouteNotFound => {
                 ("route_not_found", 404, "There is no such path", "`/docs` lists every path.")

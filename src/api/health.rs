@@ -38,6 +38,9 @@ pub(super) struct Checks {
     /// The embedder and the chat models.
     #[schema(example = "ok")]
     pub(super) models: String,
+    /// The policies' files. Older rules stay in force while these are wrong, so this alone makes nothing unready.
+    #[schema(example = "ok")]
+    pub(super) policies: String,
 }
 
 /// The process is alive.
@@ -67,7 +70,11 @@ async fn readyz(State(api): State<Api>) -> Response {
     let stopping = api.stopping.is_cancelled();
     let ready = store == "ok" && index == "ok" && !stopping;
     // The models were loaded before there was an `App` to ask.
-    let checks = Checks { store, index, models: "ok".into() };
+    let policies = match api.app.policies.refused() {
+        Some(_) => "the files are wrong and the rules from before are in force; the log says why".to_owned(),
+        None => "ok".to_owned(),
+    };
+    let checks = Checks { store, index, models: "ok".into(), policies };
     let status = match (ready, stopping) {
         (true, _) => "ready",
         (false, true) => "stopping",

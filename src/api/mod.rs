@@ -23,6 +23,7 @@ mod health;
 mod idempotency;
 mod observe;
 mod openapi;
+mod policies;
 mod server;
 mod state;
 mod v1;

@@ -32,6 +32,7 @@ use super::state::Api;
     tags(
         (name = "suggest", description = "Answer a customer's message"),
         (name = "suggestions", description = "What was suggested, and what agents did with it"),
+        (name = "rollout", description = "How far automatic replies have come"),
         (name = "knowledge", description = "What drafts are made of"),
         (name = "service", description = "Health, metrics and this document; no key needed")
     ),

@@ -18,6 +18,7 @@ use tower::ServiceExt;
 
 use super::error::{ApiError, Code};
 use super::health::{Checks, Readiness, healthz};
+use super::policies;
 use super::state::Api;
 use crate::app::App;
 use crate::knowledge::Library;
@@ -108,6 +109,11 @@ impl Doors {
                 }
             });
         }
+        tasks.spawn(policies::follow(
+            Arc::clone(&api.app.policies),
+            api.app.config.policies.reload_s,
+            self.stopping.clone(),
+        ));
         tokio::spawn(self.stopping.clone().run_until_cancelled_owned(async move {
             loop {
                 tokio::time::sleep(UPKEEP).await;
@@ -166,7 +172,8 @@ async fn starting(path: &str) -> Response {
         "/healthz" => healthz().await.into_response(),
         "/readyz" => {
             let loading = || "loading".to_owned();
-            let checks = Checks { store: loading(), index: loading(), models: loading() };
+            let checks =
+                Checks { store: loading(), index: loading(), models: loading(), policies: loading() };
             let body = axum::Json(Readiness { status: "starting", checks });
             (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
         }

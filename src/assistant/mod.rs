@@ -12,24 +12,33 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::conversation::{Audience, Clock, Conversation, Ids, Language, WorkspaceId, language};
 use crate::decision::policy::{self, DecisionConfig, PolicyInput};
+use crate::decision::rollout::{Allowed, RolloutConfig, Step, allowed};
+use crate::decision::rules::{self, Policies, RuleMatch, Rules};
 use crate::decision::{
     Action, Decision, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
 };
-use crate::generation::{Draft, DraftRequest, Drafter, RESTART, holding_message};
+use crate::generation::{Draft, DraftRequest, Drafter, RESTART};
 use crate::inference::{Budget, InferenceError, ModelInfo};
 use crate::judgement::calibration::{CalibrationKey, Standing};
 use crate::judgement::{Confidence, Judge, JudgeInput, Judgement};
 use crate::retrieval::{Retrieved, Retriever, Rewrite, Within};
-use crate::store::suggestion::{Answer, Handoff, PublicDraft, Suggestion, Timings, Trace, Usage};
-use crate::store::{StoreError, Suggestions};
+use crate::store::suggestion::{Answer, Handoff, PublicDraft, Suggestion, Timings, Trace, TriedDraft, Usage};
+use crate::store::{LastWord, Store, StoreError, Suggestions};
+use crate::understanding::{self, MessageReader};
 
 mod disclosure;
+mod edits;
+mod handoff;
+mod incoming;
+pub mod rollout;
 mod understand;
 
 use understand::Understood;
 
 /// What an assistant is made of.
 pub struct AssistantParts {
+    /// From a message to its topics.
+    pub reader: Arc<MessageReader>,
     /// From a question to passages.
     pub retriever: Arc<Retriever>,
     /// From passages to a draft, and summaries.
@@ -44,6 +53,10 @@ pub struct AssistantParts {
     pub chat: ModelInfo,
     /// Floors and limits of the policies.
     pub decision: DecisionConfig,
+    /// Rules of the operator's own.
+    pub policies: Arc<Policies>,
+    /// Audits of automatic replies.
+    pub rollout: RolloutConfig,
     /// Language of the agents' summaries.
     pub agents: Language,
     /// Longest time for one answer.
@@ -74,8 +87,19 @@ struct Asked<'a> {
     conversation: &'a Conversation,
     understood: &'a Understood,
     mode: Mode,
-    already_replied: bool,
+    before: &'a Before,
+    rules: &'a Rules,
+    rollout: &'a Allowed,
     budget: &'a Budget,
+}
+
+/// What is stored of the conversation, and of how far the rollout has come; nothing where nothing is stored.
+#[derive(Default)]
+struct Before {
+    already_replied: bool,
+    /// What was last said automatically, in answer to another message.
+    last_word: Option<LastWord>,
+    steps: Vec<Step>,
 }
 
 /// What one run has found so far.
@@ -83,6 +107,7 @@ struct Asked<'a> {
 struct Findings {
     retrieved: Vec<Retrieved>,
     checks: Vec<PolicyCheck>,
+    matches: Vec<RuleMatch>,
     judged: Option<Judged>,
     unavailable: Option<String>,
     /// The search itself failed.
@@ -96,6 +121,7 @@ impl Findings {
         Self {
             retrieved: self.retrieved.clone(),
             checks: self.checks.clone(),
+            matches: self.matches.clone(),
             timings: self.timings,
             ..Self::default()
         }
@@ -112,14 +138,22 @@ impl Findings {
         }
     }
 
-    fn decision_input(&self, mode: Mode, already_replied: bool) -> DecisionInput {
+    fn decision_input(&self, asked: Asked<'_>) -> DecisionInput {
+        let rules = self.matches.iter().map(RuleMatch::check);
         DecisionInput {
-            mode,
-            checks: self.checks.clone(),
+            mode: asked.mode,
+            rollout: asked.rollout.clone(),
+            checks: self.checks.iter().cloned().chain(rules).collect(),
             draft: self.judged.as_ref().map(|judged| facts(judged, &self.checks)),
-            already_replied,
+            already_replied: asked.before.already_replied,
             unavailable: self.unavailable.clone(),
         }
+    }
+
+    /// Whether a person takes over whatever a draft would say.
+    fn escalates(&self) -> bool {
+        let rules = self.matches.iter().map(|found| found.verdict);
+        self.checks.iter().map(|check| check.verdict).chain(rules).any(|verdict| verdict == Verdict::Escalate)
     }
 }
 
@@ -128,7 +162,7 @@ impl Assistant {
     pub fn new(parts: AssistantParts) -> Self {
         std::thread::spawn(|| {
             language::warm_up();
-            policy::warm_up();
+            understanding::compile();
         });
         Self { parts }
     }
@@ -137,26 +171,29 @@ impl Assistant {
     /// ever stored for one customer message.
     pub async fn suggest(
         &self,
-        store: &dyn Suggestions,
+        store: &dyn Store,
         workspace: &WorkspaceId,
         conversation: &Conversation,
         mode: Mode,
         deltas: Option<UnboundedSender<String>>,
     ) -> Result<Suggestion, StoreError> {
-        let replied = match conversation.last_customer_message() {
-            Some(message) => store.auto_replied(workspace, &conversation.id, &message.id).await?,
-            None => false,
-        };
-        let (mut suggestion, mut input) = self.run(workspace, conversation, mode, replied, deltas).await;
-        match store.insert(&suggestion).await {
+        let mut before = Before { steps: store.steps(workspace).await?, ..Before::default() };
+        if let Some(message) = conversation.last_customer_message() {
+            before.already_replied = store.auto_replied(workspace, &conversation.id, &message.id).await?;
+            before.last_word = store.last_word(workspace, &conversation.id, &message.id).await?;
+        }
+        let (mut suggestion, mut input) = self.run(workspace, conversation, mode, &before, deltas).await;
+        match Suggestions::insert(store, &suggestion).await {
             // Another call answered the same message meanwhile: this one may only draft.
             Err(StoreError::AlreadyReplied) => {
                 input.already_replied = true;
                 suggestion.answer.decision = decide(&input);
+                suggestion.trace.audit = None;
+                suggestion.trace.decided = Some(input);
                 for draft in &mut suggestion.answer.drafts {
                     disclosure::take_back(draft);
                 }
-                store.insert(&suggestion).await?;
+                Suggestions::insert(store, &suggestion).await?;
                 Ok(suggestion)
             }
             stored => stored.map(|()| suggestion),
@@ -171,7 +208,7 @@ impl Assistant {
         mode: Mode,
         deltas: Option<UnboundedSender<String>>,
     ) -> Suggestion {
-        self.run(workspace, conversation, mode, false, deltas).await.0
+        self.run(workspace, conversation, mode, &Before::default(), deltas).await.0
     }
 
     async fn run(
@@ -179,19 +216,30 @@ impl Assistant {
         workspace: &WorkspaceId,
         conversation: &Conversation,
         mode: Mode,
-        already_replied: bool,
+        before: &Before,
         deltas: Option<UnboundedSender<String>>,
     ) -> (Suggestion, DecisionInput) {
         let started = Instant::now();
         let budget = Budget::of(self.parts.deadline);
+        let whole = conversation;
+        let read = incoming::read(whole);
+        let conversation = read.as_ref();
         let understood = self.understand(conversation, &budget).await;
         let mut found = Findings::default();
+        // One set of rules from the message to the handover, whatever is loaded meanwhile.
+        let rules = self.parts.policies.rules();
+        let topics: Vec<&str> =
+            understood.understanding.topics.iter().map(|topic| topic.name.as_str()).collect();
+        let place = (conversation.id.as_str(), conversation.channel);
+        let rollout = allowed(&before.steps, workspace, place, &topics, understood.language);
         let asked = Asked {
             workspace,
             conversation,
             understood: &understood,
             mode,
-            already_replied,
+            before,
+            rules: &rules,
+            rollout: &rollout,
             budget: &budget,
         };
         self.retrieve(asked, false, &mut found).await;
@@ -217,9 +265,11 @@ impl Assistant {
             found = again;
         }
         let decision = decide(&input);
-        let handoff = self.hand_over(conversation, &understood, &decision, &budget).await;
+        let handoff = self.hand_over(asked, &found, &decision).await;
         found.timings.total = milliseconds(started);
-        let suggestion = self.suggestion(workspace, conversation, mode, understood, found, decision, handoff);
+        let mut suggestion = self.suggestion(asked, found, &input, decision, handoff);
+        suggestion.conversation = whole.clone();
+        suggestion.trace.decided = Some(input.clone());
         (suggestion, input)
     }
 
@@ -227,6 +277,7 @@ impl Assistant {
     async fn understand(&self, conversation: &Conversation, budget: &Budget) -> Understood {
         let (rewrite, longest) = self.parts.retriever.rewrite();
         let mut understood = understand::understand(conversation, rewrite);
+        understood.understanding = self.parts.reader.read(&understood.question, budget.remaining()).await;
         if rewrite == Rewrite::Model
             && let Some(query) = self.parts.drafter.search_query(conversation, budget.at_most(longest)).await
         {
@@ -242,15 +293,17 @@ impl Assistant {
         deltas: Option<UnboundedSender<String>>,
         found: &mut Findings,
     ) -> DecisionInput {
-        found.checks = policy::check_message(&self.policy_input(asked.conversation, asked.understood, found));
+        let input = self.policy_input(asked, found);
+        let (checks, matches) = (policy::check_message(&input), asked.rules.matches(asked.workspace, &input));
+        (found.checks, found.matches) = (checks, matches);
         if found.unsearched {
             // Nothing can be said of passages.
             found.checks.retain(|check| check.check != ReasonCode::NothingRelevant);
         }
-        if found.unavailable.is_none() && !escalates(&found.checks) {
+        if found.unavailable.is_none() && !found.escalates() {
             return self.write(asked, deltas, found).await;
         }
-        found.decision_input(asked.mode, asked.already_replied)
+        found.decision_input(asked)
     }
 
     async fn retrieve(&self, asked: Asked<'_>, public_only: bool, found: &mut Findings) {
@@ -287,10 +340,11 @@ impl Assistant {
         };
         let before = found.anew();
         let mut quoted = None;
-        if asked.mode != Mode::Draft && !asked.already_replied {
+        if asked.mode != Mode::Draft && !asked.before.already_replied {
             let quote = self.quote(quoter, asked, &before).await;
-            // What is measured in the shadow is what would be sent.
-            if decide(&DecisionInput { mode: Mode::Auto, ..quote.1.clone() }).action == Action::AutoReply {
+            // What is measured in the shadow, and on the way there, is what would be sent.
+            let sent = DecisionInput { mode: Mode::Auto, rollout: Allowed::default(), ..quote.1.clone() };
+            if decide(&sent).action == Action::AutoReply {
                 return adopt(quote, found, deltas.as_ref());
             }
             quoted = Some(quote);
@@ -328,10 +382,11 @@ impl Assistant {
         deltas: Option<UnboundedSender<String>>,
         found: &mut Findings,
     ) -> DecisionInput {
-        self.draft(drafter, asked, deltas, found).await;
-        let drafted = policy::check_draft(&self.policy_input(asked.conversation, asked.understood, found));
+        self.draft(drafter, asked, deltas.clone(), found).await;
+        self.apply_rules(asked, deltas.as_ref(), found);
+        let drafted = policy::check_draft(&self.policy_input(asked, found));
         found.checks.extend(drafted);
-        found.decision_input(asked.mode, asked.already_replied)
+        found.decision_input(asked)
     }
 
     async fn draft(
@@ -402,16 +457,13 @@ impl Assistant {
     }
 
     /// What the policies may read by now.
-    fn policy_input<'a>(
-        &'a self,
-        conversation: &'a Conversation,
-        understood: &'a Understood,
-        found: &'a Findings,
-    ) -> PolicyInput<'a> {
+    fn policy_input<'a>(&'a self, asked: Asked<'a>, found: &'a Findings) -> PolicyInput<'a> {
+        let Asked { conversation, understood, .. } = asked;
         PolicyInput {
             conversation,
             question: &understood.question,
             language: understood.language,
+            understanding: &understood.understanding,
             now: self.parts.clock.now(),
             retrieved: &found.retrieved,
             draft: found.judged.as_ref().map(|judged| &judged.draft),
@@ -420,61 +472,45 @@ impl Assistant {
         }
     }
 
-    async fn hand_over(
-        &self,
-        conversation: &Conversation,
-        understood: &Understood,
-        decision: &Decision,
-        budget: &Budget,
-    ) -> Option<Handoff> {
-        if decision.action != Action::Escalate {
-            return None;
-        }
-        let summary = self.parts.drafter.summarize(conversation, self.parts.agents, budget.clone()).await;
-        let language = understood.language.unwrap_or(Language::En);
-        Some(Handoff {
-            reasons: decision.reasons.clone(),
-            summary,
-            holding_message: holding_message(language).to_owned(),
-        })
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the end of the pipeline: every stage's result comes together"
-    )]
     fn suggestion(
         &self,
-        workspace: &WorkspaceId,
-        conversation: &Conversation,
-        mode: Mode,
-        understood: Understood,
+        asked: Asked<'_>,
         found: Findings,
+        input: &DecisionInput,
         decision: Decision,
         handoff: Option<Handoff>,
     ) -> Suggestion {
-        let Findings { retrieved, checks, judged, timings, .. } = found;
+        let Asked { workspace, conversation, understood, .. } = asked;
+        let id = self.parts.ids.id("sug_");
+        let audit = match decision.action {
+            Action::AutoReply => self.audit(&id, &found),
+            Action::Draft | Action::Escalate => None,
+        };
+        let outcome = outcome_of(&found);
+        let Findings { retrieved, judged, timings, .. } = found;
         let calibration_key =
             judged.as_ref().map_or_else(|| self.calibration_key(), |judged| judged.key.clone());
         let (threshold, lapsed) = judged.as_ref().map_or((None, None), |judged| bounds(judged.standing));
         let (draft, judgement) = judged.map(|judged| (judged.draft, judged.judgement)).unzip();
         let usage = draft.as_ref().map_or_else(Usage::none, Usage::of);
-        let answered = draft.filter(|draft| !draft.production.refused && !draft.text.trim().is_empty());
+        let answered = draft.filter(|_| outcome == TriedDraft::Offered);
         let confidence = match (&answered, &judgement) {
             (Some(_), Some(judgement)) => judgement.confidence.clone(),
             _ => Confidence::default(),
         };
         let drafts = answered
-            .map(|draft| disclosure::disclosed(draft, conversation, decision.action))
+            .map(|draft| disclosure::disclosed(draft, conversation, decision.action, self.parts.clock.now()))
             .into_iter()
             .map(PublicDraft::from)
             .collect();
+        let mode = asked.rollout.cap(asked.mode);
         let answer = Answer {
-            id: self.parts.ids.id("sug_"),
+            id,
+            mode,
             decision,
             drafts,
             confidence,
-            policy: checks,
+            policy: input.checks.clone(),
             handoff,
             usage,
             timings_ms: timings,
@@ -488,12 +524,17 @@ impl Assistant {
             created_at: self.parts.clock.now(),
             trace: Trace {
                 language: understood.language,
-                query: understood.query,
+                query: understood.query.clone(),
                 retrieved,
                 judgement,
                 calibration_key: calibration_key.to_string(),
                 threshold,
+                understanding: understood.understanding.clone(),
+                rollout: asked.rollout.clone(),
+                audit,
+                policies: asked.rules.version().to_owned(),
                 lapsed,
+                decided: None,
             },
             feedback: None,
         }
@@ -519,8 +560,16 @@ fn adopt(
     input
 }
 
-fn escalates(checks: &[PolicyCheck]) -> bool {
-    checks.iter().any(|check| check.verdict == Verdict::Escalate)
+/// What became of a draft.
+fn outcome_of(found: &Findings) -> TriedDraft {
+    match &found.judged {
+        None => TriedDraft::None,
+        Some(judged) if judged.draft.production.refused || judged.draft.text.trim().is_empty() => {
+            TriedDraft::NoAnswer
+        }
+        Some(_) if rules::blocked(&found.matches) => TriedDraft::Withheld,
+        Some(_) => TriedDraft::Offered,
+    }
 }
 
 /// A person takes over for no other reason than that no answer was found.

@@ -3,6 +3,7 @@
 use crate::conversation::language::{Hint, detect};
 use crate::conversation::{Conversation, Language, Role};
 use crate::retrieval::{Rewrite, query};
+use crate::understanding::Understanding;
 
 /// A message understood.
 pub(super) struct Understood {
@@ -10,6 +11,8 @@ pub(super) struct Understood {
     pub(super) question: String,
     /// Its language; `None` when it is none of the supported ones.
     pub(super) language: Option<Language>,
+    /// Its topics, and how many questions it asks.
+    pub(super) understanding: Understanding,
     /// What to search for: the question, made to stand alone.
     pub(super) query: String,
 }
@@ -28,6 +31,7 @@ pub(super) fn understand(conversation: &Conversation, rewrite: Rewrite) -> Under
     Understood {
         language: detect(&question, hint).language,
         query: query::of(conversation, rewrite),
+        understanding: Understanding::default(),
         question,
     }
 }

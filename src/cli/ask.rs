@@ -37,13 +37,27 @@ pub(super) struct Args {
     backend: Option<BackendKind>,
 }
 
+/// A channel on the command line.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum ChannelName {
+pub(super) enum ChannelName {
     Whatsapp,
     WebChat,
     Email,
     Instagram,
     Api,
+}
+
+impl ChannelName {
+    /// The channel it names.
+    pub(super) fn channel(self) -> Channel {
+        match self {
+            Self::Whatsapp => Channel::Whatsapp,
+            Self::WebChat => Channel::WebChat,
+            Self::Email => Channel::Email,
+            Self::Instagram => Channel::Instagram,
+            Self::Api => Channel::Api,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -62,16 +76,11 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
     let app = App::build(config, Arc::new(FetchProgress::new(*printer))).await?;
     let conversation = Conversation {
         id: app.ids.id("ask_"),
-        channel: match args.channel {
-            ChannelName::Whatsapp => Channel::Whatsapp,
-            ChannelName::WebChat => Channel::WebChat,
-            ChannelName::Email => Channel::Email,
-            ChannelName::Instagram => Channel::Instagram,
-            ChannelName::Api => Channel::Api,
-        },
+        channel: args.channel.channel(),
         locale: args.locale,
         customer: None,
         labels: Labels::default(),
+        handed_back_after: None,
         messages: vec![Message {
             id: "m-1".into(),
             role: Role::Customer,
@@ -114,7 +123,9 @@ fn report(suggestion: &Suggestion) -> String {
     }
     if let Some(handoff) = &answer.handoff {
         let _ = writeln!(out, "\nSummary for the agent\n{}", indented(&handoff.summary));
-        let _ = writeln!(out, "\nMessage for the customer\n{}", indented(&handoff.holding_message));
+        if let Some(message) = &handoff.holding_message {
+            let _ = writeln!(out, "\nMessage for the customer\n{}", indented(message));
+        }
     }
     if !answer.confidence.signals.is_empty() {
         let kind = if answer.confidence.calibrated { "calibrated" } else { "not calibrated" };

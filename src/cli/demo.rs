@@ -1,5 +1,6 @@
 //! `ponto demo`: the models, the demo knowledge base, a key, and the server, in one command.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
@@ -28,6 +29,9 @@ pub(super) struct Args {
 #[folder = "eval/demo/knowledge"]
 struct DemoKnowledge;
 
+/// The shop's own rules.
+const POLICIES: &str = include_str!("../../eval/demo/policies/shop.toml");
+
 const WORKSPACE: &str = "demo";
 const KEY_NAME: &str = "demo";
 
@@ -40,7 +44,10 @@ struct Ready<'a> {
 }
 
 pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
-    let (config, server) = prepare(config, &args.listening).await?;
+    let (mut config, server) = prepare(config, &args.listening).await?;
+    if !config.policies.path().is_dir() {
+        config.policies.folder = Some(own_policies(&config.server.data_dir)?);
+    }
     let addresses = server.addresses.clone();
     let printer = *printer;
     let secret = Arc::new(OnceLock::new());
@@ -62,6 +69,17 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
             }
         })
         .await
+}
+
+/// A folder with the shop's rules, which may be changed while the demo runs and stay as they were changed.
+fn own_policies(data: &Path) -> anyhow::Result<PathBuf> {
+    let folder = std::path::absolute(data.join("policies"))?;
+    let file = folder.join("shop.toml");
+    std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    if !file.exists() {
+        std::fs::write(&file, POLICIES).with_context(|| format!("{} cannot be written", file.display()))?;
+    }
+    Ok(folder)
 }
 
 /// Loads the demo documents; those that are there already cost nothing.

@@ -9,12 +9,14 @@ use sysinfo::Disks;
 
 use super::{Loaded, Printer};
 use crate::config::Config;
+use crate::decision::rules::Policies;
 use crate::inference::BackendKind;
 use crate::inference::models::{Manifest, ModelError, Registry};
 use crate::retrieval::index::edge::EdgeIndex;
 use crate::retrieval::index::server::ServerIndex;
 use crate::store::Documents;
 use crate::store::sqlite::SqliteStore;
+use crate::understanding::known;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -71,9 +73,9 @@ pub(super) async fn run(config: Loaded, _args: Args, printer: &Printer) -> anyho
             State::Warning => "warn",
             State::Bad => "BAD ",
         };
-        printer.line(format!("{sign}  {:<7} {}", check.name, check.detail));
+        printer.line(format!("{sign}  {:<8} {}", check.name, check.detail));
         if let Some(remedy) = &check.remedy {
-            printer.line(format!("              → {remedy}"));
+            printer.line(format!("               → {remedy}"));
         }
     }
     printer.json(&checks)?;
@@ -83,6 +85,7 @@ pub(super) async fn run(config: Loaded, _args: Args, printer: &Printer) -> anyho
 
 async fn examine(config: &Config) -> Vec<Check> {
     let mut checks = vec![Check::good("config", "every setting makes sense")];
+    checks.push(policies(config));
     checks.push(disk(&config.server.data_dir));
     checks.extend(models(config));
     checks.push(hosted(config).await);
@@ -90,6 +93,20 @@ async fn examine(config: &Config) -> Vec<Check> {
     checks.push(index(config).await);
     checks.push(port(config).await);
     checks
+}
+
+/// Whether the policies' files can be used.
+fn policies(config: &Config) -> Check {
+    let folder = config.policies.path();
+    match Policies::open(folder.clone(), known(&config.understanding)) {
+        Ok(policies) => {
+            let count = policies.rules().rules().count();
+            Check::good("policies", format!("{count} rules in {}", folder.display()))
+        }
+        Err(error) => {
+            Check::bad("policies", error.to_string(), "correct them; `ponto policy check` tries again")
+        }
+    }
 }
 
 /// Whether the data folder can be written, and what is left on its disk.

@@ -12,14 +12,17 @@ mod demo;
 mod doctor;
 mod eval;
 mod evaluation;
+mod explain;
 mod ingest;
 mod keys;
 mod knowledge;
 mod models;
 mod parse_document;
+mod policy;
 mod printer;
 mod progress;
 mod replay;
+mod rollout;
 mod serve;
 mod stored;
 mod sync;
@@ -81,12 +84,18 @@ enum Command {
     Knowledge(knowledge::Args),
     /// Ask one question on the command line
     Ask(ask::Args),
+    /// Say why a suggestion came out as it did, and what would have changed it
+    Explain(explain::Args),
     /// Run offline evaluations
     Eval(eval::Args),
     /// Run stored conversations through this configuration and show what would have been decided
     Replay(replay::Args),
     /// Fit a calibration and certify the auto-reply threshold, or verify a certificate
     Calibrate(calibrate::Args),
+    /// Check, list and try the rules of the policies' folder
+    Policy(policy::Args),
+    /// Show how far automatic replies have come, and promote or demote them
+    Rollout(rollout::Args),
     /// List, fetch and verify models
     Models(models::Args),
     /// Create, list and revoke API keys
@@ -128,9 +137,12 @@ async fn run(command: Command, config: Loaded, printer: Printer) -> ExitCode {
         Command::Sync(args) => sync::run(config, args, &printer).await,
         Command::Knowledge(args) => knowledge::run(config, args, &printer).await,
         Command::Ask(args) => ask::run(config, args, &printer).await,
+        Command::Explain(args) => explain::run(config, args, &printer).await,
         Command::Eval(args) => eval::run(config, args, &printer).await,
         Command::Replay(args) => replay::run(config, args, &printer).await,
         Command::Calibrate(args) => calibrate::run(config, args, &printer).await,
+        Command::Policy(args) => policy::run(config, args, &printer).await,
+        Command::Rollout(args) => rollout::run(config, args, &printer).await,
         Command::Models(args) => models::run(config, args, &printer).await,
         Command::Keys(args) => keys::run(config, args, &printer).await,
         Command::Config(args) => config::run(config, args, &printer).await,

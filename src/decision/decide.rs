@@ -1,12 +1,18 @@
 //! The rules, as one pure function.
 
-use super::{Action, Decision, Mode, PolicyCheck, Reason, ReasonCode, Verdict};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
 
-/// Everything the rules look at.
-#[derive(Debug, Clone, PartialEq)]
+use super::rollout::Allowed;
+use super::{Action, Decision, Evidence, Mode, PolicyCheck, Reason, ReasonCode, Verdict};
+
+/// Everything the rules look at. It is stored with every suggestion, so that the decision can be taken again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DecisionInput {
     /// How far this call may go.
     pub mode: Mode,
+    /// How far the rollout has come in conversations like this one.
+    pub rollout: Allowed,
     /// What every policy found.
     pub checks: Vec<PolicyCheck>,
     /// What is known of the draft; `None` when there is none.
@@ -18,13 +24,14 @@ pub struct DecisionInput {
 }
 
 /// What the rules know of a draft: never its text.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DraftFacts {
     /// Passages it cites.
     pub citations: usize,
     /// Every sentence and every claim is supported.
     pub grounded: bool,
-    /// Probability that it is acceptable.
+    /// Probability that it is acceptable; one that is no number is stored as null.
+    #[serde(deserialize_with = "number_or_nan")]
     pub confidence: f64,
     /// A calibration for exactly this procedure made that probability.
     pub calibrated: bool,
@@ -32,6 +39,10 @@ pub struct DraftFacts {
     pub threshold: Option<f64>,
     /// Share of the knowledge that has changed since the certificate was made, where it lapsed by that.
     pub lapsed: Option<f64>,
+}
+
+fn number_or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// Decides. The strictest policy wins; without an objection a reply is automatic only in the mode `auto`, with a draft
@@ -44,11 +55,18 @@ pub fn decide(input: &DecisionInput) -> Decision {
         .filter(|check| check.verdict != Verdict::Pass)
         .map(|check| {
             let detail = check.detail.clone().unwrap_or_else(|| "The check did not pass.".to_owned());
-            (check.verdict, Reason { code: check.check, detail })
+            (check.verdict, Reason { code: check.check, detail, evidence: check.evidence.clone() })
         })
         .collect();
     let mut object = |verdict, code, detail: &str| {
-        objections.push((verdict, Reason { code, detail: detail.to_owned() }));
+        let evidence = match (code, input.draft) {
+            (ReasonCode::BelowThreshold, Some(draft)) => vec![Evidence::Signal {
+                name: "confidence".into(),
+                found: format!("{:.4}", draft.confidence),
+            }],
+            _ => Vec::new(),
+        };
+        objections.push((verdict, Reason { code, detail: detail.to_owned(), evidence }));
     };
 
     if let Some(cause) = &input.unavailable {
@@ -108,6 +126,10 @@ pub fn decide(input: &DecisionInput) -> Decision {
         }
     }
 
+    if let Some(objection) = input.rollout.objection() {
+        object(Verdict::Draft, ReasonCode::Rollout, &objection);
+    }
+
     let strictest = objections.iter().map(|(verdict, _)| *verdict).max().unwrap_or(Verdict::Pass);
     let action = match strictest {
         Verdict::Pass => Action::AutoReply,
@@ -118,6 +140,8 @@ pub fn decide(input: &DecisionInput) -> Decision {
     objections.sort_by_key(|(verdict, _)| std::cmp::Reverse(*verdict));
     let moot = [
         ReasonCode::ModeCap,
+        ReasonCode::Rollout,
+        ReasonCode::HumanTookOver,
         ReasonCode::NotCertified,
         ReasonCode::CertificateLapsed,
         ReasonCode::BelowThreshold,
@@ -133,14 +157,17 @@ pub fn decide(input: &DecisionInput) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decision::rollout::Stage;
 
     fn ready() -> DecisionInput {
         DecisionInput {
             mode: Mode::Auto,
+            rollout: Allowed::default(),
             checks: vec![PolicyCheck {
                 check: ReasonCode::AsksForHuman,
                 verdict: Verdict::Pass,
                 detail: None,
+                evidence: Vec::new(),
             }],
             draft: Some(DraftFacts {
                 citations: 1,
@@ -185,6 +212,10 @@ mod tests {
         assert_eq!(outcome(|i| edit(i, |d| d.confidence = f64::NAN)), (Action::Draft, vec![BelowThreshold]));
         assert_eq!(outcome(|i| edit(i, |d| d.grounded = false)), (Action::Draft, vec![Ungrounded]));
         assert_eq!(outcome(|i| edit(i, |d| d.citations = 0)), (Action::Draft, vec![Ungrounded]));
+        assert_eq!(outcome(|i| i.rollout.stage = Stage::Draft), (Action::Draft, vec![ReasonCode::Rollout]));
+        assert_eq!(outcome(|i| i.rollout.stage = Stage::Sample), (Action::Draft, vec![ReasonCode::Rollout]));
+        let drawn = outcome(|i| (i.rollout.stage, i.rollout.drawn) = (Stage::Sample, true));
+        assert_eq!(drawn, (Action::AutoReply, vec![]));
         let both = outcome(|i| {
             i.mode = Mode::Draft;
             edit(i, |d| d.confidence = 0.1);

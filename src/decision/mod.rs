@@ -1,11 +1,15 @@
 //! What happens with a draft. [`Decision`] is a pure function of what was measured: from a stored trace it comes out
 //! the same again, and nothing that a model writes chooses an action.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 mod decide;
+pub mod hours;
 pub mod policy;
+pub mod rollout;
+pub mod rules;
 
 pub use decide::{DecisionInput, DraftFacts, decide};
 pub use policy::DecisionConfig;
@@ -51,14 +55,68 @@ pub struct Reason {
     pub code: ReasonCode,
     /// One sentence for a person.
     pub detail: String,
+    /// What it stands on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
+}
+
+/// Something that was found, and that a reason stands on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Evidence {
+    /// A condition of a rule held.
+    Rule {
+        /// The rule.
+        name: String,
+        /// The condition, such as `topic` or `pattern`.
+        condition: String,
+        /// What was found.
+        found: String,
+    },
+    /// Something measured.
+    Signal {
+        /// Its name, such as `confidence`.
+        name: String,
+        /// Its value, and the limit it was held against.
+        found: String,
+    },
+    /// A topic of the message.
+    Topic {
+        /// Its name.
+        name: String,
+        /// The phrase that was found, or the example that the message is like.
+        found: String,
+    },
+    /// A passage of the knowledge base.
+    Passage {
+        /// The passage.
+        id: String,
+        /// Title of its document.
+        title: String,
+        /// What was found in it.
+        found: String,
+    },
+    /// A message of the conversation.
+    Message {
+        /// The message.
+        id: String,
+    },
 }
 
 /// Stable codes of reasons.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ReasonCode {
     /// The mode of the call allows no more.
     ModeCap,
+    /// The rollout has not come to automatic replies here.
+    Rollout,
+    /// A rule of the policies' folder applies.
+    Policy,
+    /// A person has written to the customer, and has not handed the conversation back.
+    HumanTookOver,
     /// No certified calibration for this model, prompt, embedder, settings, workspace and language.
     NotCertified,
     /// Too much of the knowledge has changed since the certificate was made.
@@ -75,10 +133,20 @@ pub enum ReasonCode {
     UnsupportedLanguage,
     /// The message tries to steer the assistant.
     Injection,
-    /// The customer is angry, threatens legal steps, or reports an accident.
+    /// The customer makes a complaint, threatens legal steps, or reports an accident.
     Complaint,
     /// The question is about the customer's own order, payment or account.
     NeedsAccountData,
+    /// The customer wants no more messages.
+    OptedOut,
+    /// The customer exercises a right over personal data, or wants an automated decision reviewed.
+    DataRequest,
+    /// The customer is angry or upset.
+    AngryCustomer,
+    /// The message asks more than one question.
+    SeveralQuestions,
+    /// The message has nothing to do with the company.
+    OffTopic,
     /// The draft holds personal data the customer did not give here.
     PersonalData,
     /// The channel's reply window is closed.
@@ -87,6 +155,8 @@ pub enum ReasonCode {
     TooLong,
     /// The draft states something no source holds.
     Ungrounded,
+    /// The draft promises money, a delivery or a legal effect that no cited passage promises.
+    UnsupportedPromise,
     /// The draft was written with knowledge that is for agents alone.
     AgentsOnlySource,
     /// The draft is in another language than the customer's.
@@ -107,6 +177,9 @@ pub struct PolicyCheck {
     /// The evidence, where it did not pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// What it stands on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
 }
 
 /// What a policy found, from lenient to strict.
@@ -119,4 +192,10 @@ pub enum Verdict {
     Draft,
     /// A person has to take over.
     Escalate,
+}
+
+impl std::fmt::Display for ReasonCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.serialize(f)
+    }
 }

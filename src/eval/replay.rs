@@ -105,15 +105,21 @@ pub fn word(value: impl Serialize) -> String {
 pub(in crate::eval) mod tests {
     use super::*;
     use crate::conversation::{Channel, Conversation, Labels, Message, Role, WorkspaceId};
+    use crate::decision::rollout::Allowed;
     use crate::decision::{Decision, Mode, Reason};
     use crate::judgement::Confidence;
     use crate::store::suggestion::{Answer, Timings, Trace, Usage};
+    use crate::understanding::Understanding;
 
     pub(in crate::eval) fn suggestion(id: &str, action: Action, codes: &[ReasonCode]) -> Suggestion {
-        let reasons = codes.iter().map(|code| Reason { code: *code, detail: "d".into() }).collect();
+        let reasons = codes
+            .iter()
+            .map(|code| Reason { code: *code, detail: "d".into(), evidence: Vec::new() })
+            .collect();
         Suggestion {
             answer: Answer {
                 id: id.into(),
+                mode: Mode::Auto,
                 decision: Decision { action, reasons },
                 drafts: Vec::new(),
                 confidence: Confidence::default(),
@@ -130,6 +136,7 @@ pub(in crate::eval) mod tests {
                 locale: None,
                 customer: None,
                 labels: Labels::default(),
+                handed_back_after: None,
                 messages: vec![Message {
                     id: "m".into(),
                     role: Role::Customer,
@@ -146,7 +153,12 @@ pub(in crate::eval) mod tests {
                 judgement: None,
                 calibration_key: String::new(),
                 threshold: None,
+                understanding: Understanding::default(),
+                rollout: Allowed::default(),
+                audit: None,
+                policies: String::new(),
                 lapsed: None,
+                decided: None,
             },
             feedback: None,
         }

@@ -16,12 +16,12 @@ use super::plain::{AllowedLinks, pattern, plain, without_references};
 use super::prompts::{PromptMessage, PromptSource, Prompts, ReplyPrompt, harmless, harmless_attribute};
 use super::refusal::is_refusal;
 use super::{Draft, GenerationError, Production};
-use crate::conversation::{Conversation, Language, Role};
+use crate::conversation::{Audience, Conversation, Language, Role};
 use crate::inference::extractive::rank::{Ranking, rank};
 use crate::inference::extractive::{BACKEND as QUOTING, NO_ANSWER};
 use crate::inference::{
     Budget, ChatEvent, ChatModel, ChatOptions, ChatRequest, Completion, Embedder, FinishReason, Grounding,
-    InferenceError, ModelInfo, Source, TokenUsage,
+    InferenceError, ModelInfo, Persons, Source, TokenUsage,
 };
 use crate::retrieval::{Passage, Retrieved};
 use crate::text::sentences;
@@ -181,6 +181,7 @@ impl Drafter {
                 language: code.to_owned(),
                 sources: quotable,
             }),
+            persons: persons(request.conversation, shown),
             options: ChatOptions {
                 max_tokens: self.config.max_tokens,
                 temperature: self.config.temperature,
@@ -271,6 +272,16 @@ fn whole_sentences(text: &str) -> String {
     match spans.as_slice() {
         [.., before, last] if !text[last.clone()].ends_with(['.', '!', '?']) => text[..before.end].to_owned(),
         _ => text.to_owned(),
+    }
+}
+
+/// Whom a prompt speaks of. What customers may read is no secret.
+pub(super) fn persons(conversation: &Conversation, passages: &[&Passage]) -> Persons {
+    let public = passages.iter().filter(|passage| passage.audience == Audience::Public);
+    Persons {
+        name: conversation.customer.as_ref().and_then(|customer| customer.name.clone()),
+        said: conversation.messages.iter().map(|message| message.text.clone()).collect(),
+        published: public.map(|passage| passage.text.clone()).collect(),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::inference::{FinishReason, ModelInfo, TokenUsage};
 pub mod citations;
 mod config;
 mod deltas;
+pub mod disclosure;
 mod drafter;
 pub mod excerpt;
 mod holding;
@@ -54,6 +55,28 @@ pub struct Draft {
     /// How it was made; not part of the public answer.
     #[serde(skip)]
     pub production: Production,
+}
+
+impl Draft {
+    /// A reply that no model wrote, to try measures and rules on.
+    pub fn given(text: &str, language: Language, citations: Vec<Citation>) -> Self {
+        let given = || "given".to_owned();
+        let model = ModelInfo { backend: given(), model: given(), fingerprint: given(), context_length: 0 };
+        Self {
+            text: text.to_owned(),
+            language,
+            ai_generated: true,
+            citations,
+            production: Production {
+                model,
+                usage: TokenUsage::default(),
+                finish: FinishReason::Stop,
+                logprobs: None,
+                prompt_version: given(),
+                refused: false,
+            },
+        }
+    }
 }
 
 /// How a draft was made.

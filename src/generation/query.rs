@@ -1,7 +1,7 @@
 //! A follow-up as a question that stands alone, by the chat model.
 
 use super::Drafter;
-use super::drafter::cut;
+use super::drafter::{cut, persons};
 use super::plain::{AllowedLinks, plain};
 use super::prompts::{QueryPrompt, harmless};
 use super::refusal::is_refusal;
@@ -27,6 +27,7 @@ impl Drafter {
         let request = ChatRequest {
             messages: self.prompts.query(&prompt).ok()?,
             grounding: None,
+            persons: persons(conversation, &[]),
             options: ChatOptions {
                 max_tokens: MAX_TOKENS,
                 stop: vec!["\n".into(), "<message".into()],

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::Drafter;
-use super::drafter::{cut, speaker};
+use super::drafter::{cut, persons, speaker};
 use super::plain::{AllowedLinks, plain};
 use super::prompts::{PromptMessage, SummaryPrompt, harmless};
 use super::refusal::is_refusal;
@@ -57,6 +57,7 @@ impl Drafter {
         let request = ChatRequest {
             messages: self.prompts.summary(&prompt).ok()?,
             grounding: None,
+            persons: persons(conversation, &[]),
             options: ChatOptions { max_tokens: MAX_TOKENS, ..ChatOptions::default() },
         };
         let completion = self.chat.complete(request, budget).await.ok()?;

@@ -92,8 +92,13 @@ fn conversation(texts: &[(Role, &str)]) -> Conversation {
         id: "c".into(),
         channel: Channel::Whatsapp,
         locale: None,
-        customer: Some(Customer { id: "u".into(), name: Some("Ana".into()) }),
+        customer: Some(Customer {
+            id: "u".into(),
+            name: Some("Ana".into()),
+            attributes: std::collections::BTreeMap::new(),
+        }),
         labels: Labels::default(),
+        handed_back_after: None,
         messages: texts
             .iter()
             .enumerate()

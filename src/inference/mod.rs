@@ -23,11 +23,13 @@ use utoipa::ToSchema;
 mod cached;
 pub mod candle;
 pub mod extractive;
+mod masking;
 pub mod models;
 pub mod openai;
 pub mod routing;
 
 pub use cached::CachedEmbedder;
+pub use masking::{Masked, Persons};
 
 /// A model that continues a chat.
 #[async_trait]
@@ -107,6 +109,8 @@ pub struct ChatRequest {
     pub messages: Vec<ChatMessage>,
     /// The question and the sources the prompt was made of. A backend without a model quotes from them.
     pub grounding: Option<Grounding>,
+    /// Whom the prompt speaks of, for a model that is not to read personal data ([`Masked`]).
+    pub persons: Persons,
     /// Sampling and limits.
     pub options: ChatOptions,
 }

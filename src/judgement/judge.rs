@@ -110,6 +110,11 @@ impl Judge {
         }
     }
 
+    /// Largest share of wrong replies that the certificate for a key tolerates; `None` where there is none.
+    pub fn target_error(&self, key: &CalibrationKey) -> Option<f64> {
+        Some(self.calibrations.find(key)?.certificate.as_ref()?.alpha)
+    }
+
     /// The certificate of the calibration for a key, and the share of the knowledge that may have changed since; `None`
     /// where nothing is certified.
     pub fn certificate(&self, key: &CalibrationKey) -> Option<(Certificate, f64)> {

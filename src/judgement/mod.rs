@@ -10,12 +10,14 @@ mod claims;
 mod grounded;
 mod groundedness;
 mod judge;
+mod money;
 mod numbers;
 mod opposites;
 mod semantic;
 mod signals;
 
 pub use judge::{Judge, JudgeInput, JudgementConfig};
+pub use money::{Amount, amounts};
 
 /// What is known about a draft before anything is decided.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

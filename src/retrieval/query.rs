@@ -192,6 +192,7 @@ mod tests {
             locale: (!locale.is_empty()).then(|| locale.to_owned()),
             customer: None,
             labels: Labels::default(),
+            handed_back_after: None,
             messages: turns
                 .iter()
                 .enumerate()

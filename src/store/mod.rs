@@ -14,10 +14,12 @@ use crate::retrieval::Passage;
 use crate::retrieval::index::Generations;
 
 pub mod keys;
+pub mod rollout;
 pub mod sqlite;
 pub mod suggestion;
 pub mod versions;
 
+pub use rollout::{LastWord, Rollouts};
 use suggestion::{Asked, Feedback, Suggestion, SuggestionSummary};
 use versions::{Changes, Versions};
 
@@ -184,6 +186,20 @@ pub trait Suggestions: Send + Sync {
         conversation_id: &str,
         message_id: &str,
     ) -> Result<bool, StoreError>;
+    /// What was last said automatically in a conversation, in answer to another message than this one, outside the
+    /// shadow: an automatic reply, or a holding message.
+    async fn last_word(
+        &self,
+        workspace: &WorkspaceId,
+        conversation_id: &str,
+        message_id: &str,
+    ) -> Result<Option<LastWord>, StoreError>;
+    /// When the customer last wrote in a conversation, as far as its newest suggestion tells.
+    async fn last_heard(
+        &self,
+        workspace: &WorkspaceId,
+        conversation_id: &str,
+    ) -> Result<Option<DateTime<Utc>>, StoreError>;
     /// Sequence number of the newest event of a workspace; 0 when there is none.
     async fn last_event(&self, workspace: &WorkspaceId) -> Result<i64, StoreError>;
     /// Events after a sequence number, oldest first.
@@ -240,11 +256,11 @@ pub trait Idempotency: Send + Sync {
 
 /// Everything together; what `app` hands around.
 pub trait Store:
-    Documents + Visits + Changes + Versions + Generations + Suggestions + Keys + Idempotency
+    Documents + Visits + Changes + Versions + Generations + Suggestions + Rollouts + Keys + Idempotency
 {
 }
-impl<T: Documents + Visits + Changes + Versions + Generations + Suggestions + Keys + Idempotency> Store
-    for T
+impl<T: Documents + Visits + Changes + Versions + Generations + Suggestions + Rollouts + Keys + Idempotency>
+    Store for T
 {
 }
 
@@ -304,9 +320,9 @@ pub enum Scope {
 pub struct Event {
     /// Sequence number, growing.
     pub sequence: i64,
-    /// `suggestion.created` or `suggestion.feedback`.
+    /// `suggestion.created`, `suggestion.feedback`, `rollout.changed`, or `rollout.demoted` where that happened by itself.
     pub kind: String,
-    /// The suggestion.
+    /// The suggestion; of a change of the rollout, empty.
     pub suggestion_id: String,
     /// When.
     pub at: DateTime<Utc>,

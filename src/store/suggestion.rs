@@ -5,11 +5,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::conversation::{Channel, Conversation, Language, WorkspaceId};
-use crate::decision::{Action, Decision, Mode, PolicyCheck, Reason};
+use crate::decision::rollout::Allowed;
+use crate::decision::rules::routing::{Priority, QueueState};
+use crate::decision::{Action, Decision, DecisionInput, Mode, PolicyCheck, Reason};
 use crate::generation::{Citation, Draft};
 use crate::inference::TokenUsage;
 use crate::judgement::{Confidence, Judgement};
 use crate::retrieval::Retrieved;
+use crate::understanding::Understanding;
 
 /// A stored suggestion: the public answer, the conversation it answers, its trace, and what the agent said of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -22,7 +25,7 @@ pub struct Suggestion {
     pub workspace: WorkspaceId,
     /// What was asked.
     pub conversation: Conversation,
-    /// How far Ponto was allowed to go.
+    /// How far Ponto was allowed to go: the mode of the call, with what the rollout takes from it.
     pub mode: Mode,
     /// When.
     pub created_at: DateTime<Utc>,
@@ -41,6 +44,10 @@ fn unknown_workspace() -> WorkspaceId {
 pub struct Answer {
     /// `sug_…`
     pub id: String,
+    /// How far this answer could go: the mode of the call, with what the rollout takes from it. What is answered in
+    /// `shadow` is shown to nobody.
+    #[serde(default)]
+    pub mode: Mode,
     /// What is done, and why.
     pub decision: Decision,
     /// Drafts, best first; empty when none could be made.
@@ -86,8 +93,58 @@ pub struct Handoff {
     pub reasons: Vec<Reason>,
     /// The conversation in short, in the agents' language.
     pub summary: String,
-    /// A message that tells the customer, in the customer's language, that a person takes over.
-    pub holding_message: String,
+    /// What was done before the conversation was handed over.
+    #[serde(default)]
+    pub tried: Tried,
+    /// Who should take over, where policies name a queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueState>,
+    /// How soon.
+    #[serde(default)]
+    pub priority: Priority,
+    /// A message that tells the customer, in the customer's language, that a person takes over, and promises nothing. Absent
+    /// where it would be the second in a row, or where a person is writing with the customer already.
+    pub holding_message: Option<String>,
+}
+
+/// What was done before a conversation was handed over.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Tried {
+    /// What was searched for.
+    pub queries: Vec<String>,
+    /// What was found, best first.
+    pub passages: Vec<Looked>,
+    /// What became of a draft.
+    pub draft: TriedDraft,
+}
+
+/// A passage that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Looked {
+    /// The passage.
+    pub id: String,
+    /// Its document.
+    pub document_id: String,
+    /// Title and headings.
+    pub heading: String,
+    /// Where a person can read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// What became of a draft in an escalation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TriedDraft {
+    /// None was written.
+    #[default]
+    None,
+    /// The model found no answer in the passages.
+    NoAnswer,
+    /// It stands among the drafts, for the agent.
+    Offered,
+    /// A rule allows none to be shown.
+    Withheld,
 }
 
 /// Tokens and model.
@@ -147,9 +204,33 @@ pub struct Trace {
     pub calibration_key: String,
     /// The certified threshold that applied, where one did.
     pub threshold: Option<f64>,
+    /// What the message was about.
+    #[serde(default)]
+    pub understanding: Understanding,
+    /// How far the rollout had come.
+    #[serde(default)]
+    pub rollout: Allowed,
+    /// The reply was drawn for an audit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditDraw>,
+    /// Version of the policies' files; empty where there are none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub policies: String,
     /// Share of the knowledge that has changed since the certificate was made, where it lapsed by that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lapsed: Option<f64>,
+    /// What was decided on: the decision comes out of it again. Absent in traces of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<DecisionInput>,
+}
+
+/// An automatic reply was drawn for an audit: an agent's verdict on it counts for the rollout.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AuditDraw {
+    /// Share of the automatic replies that was drawn then.
+    pub share: f64,
+    /// Largest share of wrong replies that was tolerated then.
+    pub max_error: f64,
 }
 
 /// What an agent did with a draft.
@@ -170,6 +251,24 @@ pub struct Feedback {
     pub edit_distance: Option<usize>,
     /// When.
     pub at: DateTime<Utc>,
+}
+
+/// Share of the characters that an agent may change in a reply that was acceptable all the same, where nothing else is said.
+pub const EDIT_TOLERANCE: f64 = 0.1;
+
+impl Feedback {
+    /// Accepted, or sent with no more than a few characters changed.
+    pub fn acceptable(&self, draft: &str, tolerance: f64) -> bool {
+        match self.outcome {
+            FeedbackOutcome::Accepted => true,
+            FeedbackOutcome::Rejected => false,
+            FeedbackOutcome::Edited => {
+                let sent = self.text.as_deref().map_or(0, |text| text.chars().count());
+                let longest = draft.chars().count().max(sent).max(1) as f64;
+                self.edit_distance.is_some_and(|distance| distance as f64 <= tolerance * longest)
+            }
+        }
+    }
 }
 
 /// A question, and whether it found its answer.

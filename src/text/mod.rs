@@ -4,12 +4,14 @@
 //! Sentences and units are byte ranges of the original text, so a quote always occurs literally in its source.
 
 mod keys;
+mod letter;
 mod sentences;
 mod stop_words;
 mod units;
 mod words;
 
 pub use keys::{Keys, stemmer};
+pub use letter::own_words;
 pub use sentences::{sentences, trimmed};
 pub use stop_words::{filler_words, function_words};
 pub use units::{Unit, UnitKind, announcer, next_sentence, units};

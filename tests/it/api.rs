@@ -8,6 +8,7 @@ mod callers;
 mod events;
 mod idempotency;
 mod knowledge;
+mod rollout;
 mod service;
 mod suggest;
 mod suggestions;

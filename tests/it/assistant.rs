@@ -14,6 +14,8 @@ use ponto::assistant::{Assistant, AssistantParts};
 use ponto::conversation::{
     Audience, Channel, Clock, Conversation, Ids, Labels, Language, Message, Role, WorkspaceId,
 };
+use ponto::decision::rollout::RolloutConfig;
+use ponto::decision::rules::Policies;
 use ponto::decision::{Action, DecisionConfig, Mode, ReasonCode};
 use ponto::generation::{Drafter, GenerationConfig};
 use ponto::inference::extractive::Extractive;
@@ -32,7 +34,8 @@ use ponto::retrieval::index::edge::EdgeIndex;
 use ponto::retrieval::{RetrievalConfig, Retriever, Rewrite};
 use ponto::store::Suggestions;
 use ponto::store::sqlite::SqliteStore;
-use ponto::store::suggestion::Suggestion;
+use ponto::store::suggestion::{Suggestion, TriedDraft};
+use ponto::understanding::{MessageReader, UnderstandingConfig};
 use tokio::sync::OnceCell;
 
 use crate::support::models;
@@ -114,6 +117,7 @@ struct Options {
     search: Option<Arc<dyn Embedder>>,
     quote_first: bool,
     retrieval: RetrievalConfig,
+    policies: Option<Policies>,
 }
 
 async fn assistant(options: Options) -> Assistant {
@@ -127,7 +131,9 @@ fn assistant_of(shop: &Shop, options: Options) -> Assistant {
         let quotes = Arc::new(Extractive::new(Some(shop.embedder.clone())));
         Arc::new(Drafter::new(quotes, Some(shop.embedder.clone()), GenerationConfig::default()).unwrap())
     });
+    let reader = MessageReader::new(&UnderstandingConfig::default(), Some(shop.embedder.clone()));
     Assistant::new(AssistantParts {
+        reader: Arc::new(reader),
         retriever: Arc::new(
             Retriever::new(shop.index.clone(), search, options.retrieval).with_readers(shop.readers.clone()),
         ),
@@ -138,6 +144,8 @@ fn assistant_of(shop: &Shop, options: Options) -> Assistant {
         judge: Arc::new(judge(shop, options.calibrations)),
         chat: chat.info().clone(),
         decision: DecisionConfig::default(),
+        policies: Arc::new(options.policies.unwrap_or_else(Policies::none)),
+        rollout: RolloutConfig::default(),
         agents: Language::En,
         deadline: Duration::from_mins(10),
         clock: Arc::new(Still),
@@ -226,6 +234,7 @@ fn conversation(messages: &[(Role, &str)]) -> Conversation {
         locale: None,
         customer: None,
         labels: Labels::default(),
+        handed_back_after: None,
         messages: messages.iter().enumerate().map(|(at, (role, text))| said(*role, text, at)).collect(),
     }
 }
@@ -275,10 +284,10 @@ async fn a_question_is_drafted_in_its_language_with_citations() {
 async fn a_wish_for_a_person_costs_no_model_call() {
     let assistant = plain().await;
     for (text, holding) in [
-        ("quero falar com um atendente sobre a entrega", "pessoa"),
-        ("vorrei parlare con una persona della consegna", "persona"),
-        ("quiero hablar con una persona sobre el envío", "persona"),
-        ("I want to talk to a human about my delivery", "member of our team"),
+        ("quero falar com um atendente sobre a entrega", "pessoas"),
+        ("vorrei parlare con una persona della consegna", "person"),
+        ("quiero hablar con una persona sobre el envío", "person"),
+        ("I want to talk to a human about my delivery", "people of our team"),
     ] {
         let suggestion = ask(&assistant, text, Mode::Auto).await;
         let answer = &suggestion.answer;
@@ -288,7 +297,7 @@ async fn a_wish_for_a_person_costs_no_model_call() {
         assert!(answer.drafts.is_empty());
         assert!(!suggestion.trace.retrieved.is_empty(), "agents see the passages all the same");
         let handoff = answer.handoff.as_ref().unwrap();
-        assert!(handoff.holding_message.contains(holding), "{handoff:?}");
+        assert!(handoff.holding_message.as_ref().unwrap().contains(holding), "{handoff:?}");
         assert!(!handoff.summary.is_empty());
     }
 }
@@ -330,6 +339,79 @@ async fn a_certified_answer_is_sent_once_and_says_what_it_is() {
 
     let stored = store.get(&workspace(), &sent.answer.id).await.unwrap().unwrap();
     assert_eq!(stored.answer.decision, sent.answer.decision);
+}
+
+/// An assistant that would send, under rules.
+async fn ruled(rules: &str) -> Assistant {
+    let policies =
+        Policies::of(vec![("shop.toml".into(), rules.into())], std::collections::BTreeSet::new()).unwrap();
+    assistant(Options { calibrations: certain().await, policies: Some(policies), ..Options::default() }).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rules_hold_add_and_hand_over() {
+    let rule =
+        |rest: &str| format!("[[queues]]\nname = \"care\"\n[[rules]]\nname = \"r\"\nwhen = {{}}\n{rest}\n");
+    let held = ask(&ruled(&rule("then.draft = true")).await, QUESTIONS[3].1, Mode::Auto).await;
+    assert_eq!((held.answer.decision.action, codes(&held)), (Action::Draft, vec![ReasonCode::Policy]));
+    assert!(!held.answer.decision.reasons[0].evidence.is_empty());
+    assert!(!held.trace.policies.is_empty());
+
+    let texts = "{ pt = \"P.\", it = \"I.\", es = \"E.\", en = \"The shop.\" }";
+    let added = ask(&ruled(&rule(&format!("then.append = {texts}"))).await, QUESTIONS[3].1, Mode::Auto).await;
+    assert_eq!(added.answer.decision.action, Action::AutoReply, "{:?}", added.answer.decision);
+    let text = &added.answer.drafts[0].text;
+    assert!(text.contains("\n\nThe shop.\n\n") && text.ends_with("a person."), "{text}");
+    assert!(added.answer.policy.iter().any(|check| check.check == ReasonCode::Policy));
+
+    let over = rule(&format!("then.escalate = {{ queue = \"care\" }}\nthen.holding_message = {texts}"));
+    let over = ask(&ruled(&over).await, QUESTIONS[3].1, Mode::Auto).await;
+    let handoff = over.answer.handoff.unwrap();
+    assert_eq!(handoff.queue.unwrap().name, "care");
+    assert_eq!(handoff.holding_message.as_deref(), Some("The shop."));
+    assert_eq!((handoff.tried.draft, handoff.tried.queries.len()), (TriedDraft::None, 1));
+    assert!(!handoff.tried.passages.is_empty());
+
+    let block =
+        "[[rules]]\nname = \"b\"\nwhen.pattern = { regex = '\\w', in = \"draft\" }\nthen.block = true";
+    let (deltas, mut shown) = tokio::sync::mpsc::unbounded_channel();
+    let question = conversation(&[(Role::Customer, QUESTIONS[3].1)]);
+    let blocked = ruled(block).await.answer(&workspace(), &question, Mode::Auto, Some(deltas)).await;
+    assert_eq!(blocked.answer.decision.action, Action::Escalate);
+    assert!(blocked.answer.drafts.is_empty());
+    assert_eq!(blocked.answer.handoff.unwrap().tried.draft, TriedDraft::Withheld);
+    let mut text = String::new();
+    while let Some(delta) = shown.recv().await {
+        if delta == ponto::generation::RESTART { text.clear() } else { text.push_str(&delta) }
+    }
+    assert_eq!(text, "", "agents are not left with what may not be shown");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_sent_twice_in_a_row_nor_over_a_persons_head() {
+    let assistant = certified().await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&dir.path().join("ponto.db")).await.unwrap();
+    let mut talk = vec![(Role::Customer, "I want to talk to a human")];
+    let mut said = async |talk: &[(Role, &str)], back: Option<&str>| {
+        let mut conversation = conversation(talk);
+        conversation.handed_back_after = back.map(str::to_owned);
+        let answer =
+            assistant.suggest(&store, &workspace(), &conversation, Mode::Auto, None).await.unwrap().answer;
+        let holding = answer.handoff.as_ref().map(|handoff| handoff.holding_message.is_some());
+        (answer.decision.action, holding)
+    };
+    assert_eq!(said(&talk, None).await, (Action::Escalate, Some(true)));
+    assert_eq!(said(&talk, None).await, (Action::Escalate, Some(true)), "the same message again");
+    talk.extend([(Role::Bot, "One moment."), (Role::Customer, "a real person please")]);
+    assert_eq!(said(&talk, None).await, (Action::Escalate, Some(false)), "not twice in a row");
+    talk.extend([(Role::Agent, "Hi, Rui here."), (Role::Customer, QUESTIONS[3].1)]);
+    assert_eq!(said(&talk, None).await, (Action::Draft, None), "a person is there");
+    assert_eq!(said(&talk, Some("m-3")).await, (Action::AutoReply, None), "handed back");
+    talk.extend([(Role::Bot, "It takes."), (Role::Customer, "let me talk to a human")]);
+    assert_eq!(said(&talk, Some("m-3")).await, (Action::Escalate, Some(true)), "the last word was a reply");
+    talk.extend([(Role::Agent, "Me again."), (Role::Customer, "I want a human")]);
+    assert_eq!(said(&talk, Some("m-3")).await, (Action::Escalate, Some(false)), "a person is there again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -514,7 +596,7 @@ async fn a_part_that_is_down_becomes_an_escalation() {
         assert_eq!(suggestion.answer.decision.action, Action::Escalate);
         assert_eq!(codes(&suggestion), [ReasonCode::Unavailable]);
         let handoff = suggestion.answer.handoff.unwrap();
-        assert!(!handoff.summary.is_empty() && !handoff.holding_message.is_empty());
+        assert!(!handoff.summary.is_empty() && handoff.holding_message.is_some());
     }
 }
 

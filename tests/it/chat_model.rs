@@ -39,6 +39,7 @@ fn request() -> ChatRequest {
             sources: vec![Source { title: "Delivery".into(), text: passage.into() }],
         }),
         options: ChatOptions { max_tokens: 40, ..ChatOptions::default() },
+        ..ChatRequest::default()
     }
 }
 

@@ -7,10 +7,19 @@ use chrono::{DateTime, Utc};
 use ponto::conversation::language::{Hint, detect};
 use ponto::conversation::{Channel, Conversation, Labels, Message};
 use ponto::decision::policy::{PolicyInput, check_message};
+use ponto::decision::rollout::Allowed;
 use ponto::decision::{
     Action, DecisionConfig, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
 };
+use ponto::explanation::replays;
+use ponto::store::Suggestions;
+use ponto::store::sqlite::SqliteStore;
+use ponto::understanding::MessageReader;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
+use crate::store::suggestion;
 
 const CODES: [ReasonCode; 8] = [
     ReasonCode::AsksForHuman,
@@ -51,9 +60,49 @@ prop_compose! {
         let checks = CODES
             .into_iter()
             .zip(found)
-            .map(|(check, verdict)| PolicyCheck { check, verdict, detail: Some("found".into()) })
+            .map(|(check, verdict)| PolicyCheck { check, verdict, detail: Some("found".into()), evidence: vec![] })
             .collect();
-        DecisionInput { mode, checks, draft, already_replied, unavailable }
+        DecisionInput { mode, rollout: Allowed::default(), checks, draft, already_replied, unavailable }
+    }
+}
+
+/// Confidences at their threshold, a hair from it, and none.
+fn at_the_edge(input: &mut DecisionInput, number: usize) {
+    let Some(DraftFacts { confidence, threshold: Some(threshold), .. }) = &mut input.draft else { return };
+    match number % 5 {
+        0 => *confidence = *threshold,
+        1 => *confidence = threshold.next_down(),
+        2 => *confidence = threshold.next_up(),
+        3 if number % 3 == 0 => *confidence = f64::NAN,
+        _ => {}
+    }
+}
+
+/// A thousand traces, stored and read back, decide again what was decided.
+#[tokio::test]
+async fn stored_traces_decide_the_same_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("ponto.db")).await.unwrap();
+    let mut runner = TestRunner::deterministic();
+    let (mut inserted, mut actions) = (Vec::new(), BTreeMap::new());
+    for number in 0..1_000 {
+        let mut input = inputs().new_tree(&mut runner).unwrap().current();
+        at_the_edge(&mut input, number);
+        let decision = decide(&input);
+        *actions.entry(decision.action).or_insert(0) += 1;
+        let id = format!("sug_{number}");
+        let mut stored = suggestion("a", &id, &format!("m-{number}"), decision.action);
+        stored.answer.decision = decision.clone();
+        stored.answer.policy.clone_from(&input.checks);
+        stored.trace.decided = Some(input);
+        store.insert(&stored).await.unwrap();
+        inserted.push((id, stored.workspace, decision));
+    }
+    assert!(actions.len() == 3 && actions.values().all(|count| *count > 30), "{actions:?}");
+    for (id, workspace, decision) in inserted {
+        let stored = Suggestions::get(&store, &workspace, &id).await.unwrap().unwrap();
+        assert_eq!(stored.answer.decision, decision, "{id}");
+        assert_eq!(replays(&stored), Some(true), "{id}: {:?}", stored.trace.decided);
     }
 }
 
@@ -130,6 +179,7 @@ fn message_checks(messages: Vec<Message>, locale: Option<&str>) -> Vec<ReasonCod
         locale: locale.map(str::to_owned),
         customer: None,
         labels: Labels::default(),
+        handed_back_after: None,
         messages,
     };
     let question = conversation.pending_question();
@@ -138,6 +188,7 @@ fn message_checks(messages: Vec<Message>, locale: Option<&str>) -> Vec<ReasonCod
         conversation: &conversation,
         question: &question,
         language: detect(&question, Hint { locale, earlier: &[] }).language,
+        understanding: &MessageReader::by_phrases(&question),
         now: DateTime::<Utc>::UNIX_EPOCH,
         retrieved: &[],
         draft: None,

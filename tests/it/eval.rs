@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use ponto::eval::dataset::assistant::Expected;
+use ponto::eval::dataset::assistant::{Expected, Row};
 use ponto::eval::dataset::{Dataset, Rows};
 use ponto::eval::task::Task;
 use serde_json::{Value, json};
@@ -55,6 +55,68 @@ fn the_demo_set_is_whole() {
         assert!(rows >= 100 && (0.25..0.4).contains(&share), "{language}: {escalations} of {rows}");
     }
     assert!(set.texts_in_report);
+}
+
+/// The text of a document as wordings are looked for in it: without marks of Markdown, on one line, in small letters.
+fn plain(document: &str) -> String {
+    document.replace(['*', '|'], " ").split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
+#[test]
+fn the_held_out_conversations_are_new_and_their_facts_stand_in_the_documents() {
+    let demo = manifest_dir().join("eval/demo");
+    let load = |suite: &str| {
+        let set = Dataset::load(&demo.join(suite), None, None).unwrap();
+        let Rows::Assistant(rows) = set.rows else { panic!("{suite} is of kind assistant") };
+        rows.questions
+    };
+    let last = |row: &Row| row.messages.last().unwrap().text.to_lowercase();
+    let known: BTreeSet<String> =
+        load("suite.toml").iter().filter(|row| row.messages.len() == 1).map(last).collect();
+    let mut by_language: BTreeMap<&str, (usize, usize, usize)> = BTreeMap::new();
+    let rows = load("held-out.toml");
+    for row in &rows {
+        let counts = by_language.entry(row.lang.code()).or_default();
+        counts.0 += 1;
+        counts.1 += usize::from(row.answerable);
+        counts.2 += usize::from(row.messages.len() > 1);
+        assert_eq!(row.why.is_none(), row.answerable, "{}", row.id);
+        assert_eq!(row.answerable, row.expected == Expected::Answer, "{}", row.id);
+        assert!(row.messages.len() > 1 || !known.contains(&last(row)), "{} is not new", row.id);
+        let documents: String = row
+            .relevant
+            .iter()
+            .map(|name| plain(&std::fs::read_to_string(demo.join(format!("knowledge/{name}.md"))).unwrap()))
+            .collect();
+        assert_eq!(documents.is_empty(), !row.answerable, "{}", row.id);
+        for fact in &row.facts {
+            let stands = fact.iter().any(|wording| documents.contains(&wording.to_lowercase()));
+            assert!(stands, "{}: {fact:?} stands in none of {:?}", row.id, row.relevant);
+        }
+    }
+    assert_eq!(by_language.len(), 4);
+    for (language, (rows, answerable, turns)) in by_language {
+        let share = |part: usize| part as f64 / rows as f64;
+        assert!(rows >= 200 && share(turns) >= 0.25, "{language}: {turns} of {rows} have several turns");
+        assert!(
+            (0.5..0.7).contains(&share(answerable)),
+            "{language}: {answerable} of {rows} can be answered"
+        );
+    }
+}
+
+#[test]
+fn the_pairs_and_the_messages_are_whole() {
+    for (suite, task, least) in
+        [("groundedness", Task::Groundedness, 1_100), ("messages/handoff.toml", Task::Handoff, 800)]
+    {
+        let set = Dataset::load(&manifest_dir().join("eval").join(suite), None, None).unwrap();
+        assert_eq!(set.task, task);
+        let Rows::Labelled(rows) = &set.rows else { panic!("{suite} is of kind rows") };
+        assert!(rows.rows.len() >= least, "{suite}");
+        let grounded = rows.rows.iter().filter(|row| row.label.as_deref() == Some("grounded")).count();
+        assert!(task == Task::Handoff || grounded * 2 == rows.rows.len(), "{suite}: {grounded} are grounded");
+    }
 }
 
 /// What the public sets measure; `None` where the rows do not tell, or no task is about them.
@@ -215,4 +277,10 @@ fn a_cross_lingual_suite_searches_every_language() {
     write(folder.path(), "cross.jsonl", &[row]);
     let report = json_of(&ponto(folder.path(), &["eval", "run", "cross.toml", "--json"]));
     assert_eq!(report["all"]["metrics"]["hit@5"]["value"], 1.0, "{report}");
+    // As if the English passages were not there: the Portuguese one is the first.
+    let row = json!({"id": "y", "kb": "a", "lang": "en", "question": "How long is the guarantee of a kettle?",
+        "relevant": ["en-2"], "relevant_xling": ["pt-2"]});
+    write(folder.path(), "cross.jsonl", &[row]);
+    let report = json_of(&ponto(folder.path(), &["eval", "run", "cross.toml", "--json"]));
+    assert_eq!(report["all"]["metrics"]["hit@1"]["value"], 1.0, "{report}");
 }

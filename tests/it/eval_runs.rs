@@ -210,6 +210,7 @@ fn conversation(id: &str, text: &str) -> Conversation {
         locale: None,
         customer: None,
         labels: Labels::default(),
+        handed_back_after: None,
         messages: vec![Message { id: format!("{id}-1"), role: Role::Customer, text: text.into(), at: None }],
     }
 }

@@ -35,6 +35,7 @@ fn request() -> ChatRequest {
             sources: vec![Source { title: "Delivery".into(), text: QUOTED.into() }],
         }),
         options: ChatOptions { logprobs: true, ..ChatOptions::default() },
+        ..ChatRequest::default()
     }
 }
 

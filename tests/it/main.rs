@@ -21,6 +21,8 @@ mod index;
 mod judgement;
 mod knowledge;
 mod models;
+mod policies;
+mod privacy;
 mod rebuild;
 mod retrieval;
 mod serve;

@@ -159,6 +159,7 @@ async fn while_the_index_is_rebuilt_the_server_answers_says_so_and_can_be_stoppe
         locale: Some("pt-BR".into()),
         customer: None,
         labels: Labels::default(),
+        handed_back_after: None,
         messages: vec![Message {
             id: "m".into(),
             role: Role::Customer,

@@ -278,3 +278,59 @@ async fn an_address_that_is_taken_is_named_with_a_remedy() {
     let log = String::from_utf8_lossy(&done.stderr).into_owned();
     assert!(log.contains(&address) && log.contains("--listen"), "{log}");
 }
+
+/// Asks until the answer's first reasons hold a code, or do not, as wanted; a minute long.
+async fn until_policy(process: &Process, http: &reqwest::Client, wanted: bool) {
+    let asked = Instant::now();
+    loop {
+        let body = question("Qual é o prazo de entrega normal?");
+        let answer = http.post(process.url("/v1/suggest")).bearer_auth(&process.key).json(&body).send();
+        let answer: Value = answer.await.unwrap().json().await.unwrap();
+        if answer["decision"]["reasons"].to_string().contains("\"policy\"") == wanted {
+            return;
+        }
+        assert!(asked.elapsed() < Duration::from_mins(1), "{answer:#}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test]
+async fn new_policies_are_taken_while_the_server_runs_and_wrong_ones_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.toml");
+    let environment = [
+        ("PONTO__POLICIES__FOLDER", folder.path().display().to_string()),
+        // SIGHUP alone, so that the test knows when.
+        ("PONTO__POLICIES__RELOAD_S", "0".to_owned()),
+    ];
+    let process = Process::start("extractive", &environment).await;
+    let http = reqwest::Client::new();
+    load(&process, &http).await;
+    until_policy(&process, &http, false).await;
+    let hang_up = || {
+        let done = Command::new("kill").args(["-HUP", &process.child.id().to_string()]).status().unwrap();
+        assert!(done.success());
+    };
+    std::fs::write(&file, "[[rules]]\nname = 'all'\nwhen = {}\nthen.draft = true\n").unwrap();
+    hang_up();
+    until_policy(&process, &http, true).await;
+    std::fs::write(&file, "[[rules]]\nname = 'all'\nwhen = {}\nthen.drafts = true\n").unwrap();
+    hang_up();
+    let waited = Instant::now();
+    loop {
+        let metrics = http.get(process.url("/metrics")).send().await.unwrap().text().await.unwrap();
+        if metrics.contains("ponto_policies_refused 1") {
+            break;
+        }
+        assert!(waited.elapsed() < Duration::from_mins(1), "{metrics}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    until_policy(&process, &http, true).await;
+    let ready: Value = http.get(process.url("/readyz")).send().await.unwrap().json().await.unwrap();
+    assert_eq!(ready["status"], "ready");
+    assert!(ready["checks"]["policies"].as_str().unwrap().contains("rules from before"), "{ready}");
+    process.terminate();
+    let (code, log) = process.end().await;
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("shop.toml: rule `all`: then"), "{log}");
+}

@@ -6,20 +6,25 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ponto::conversation::{
     Audience, Channel, Conversation, Customer, Labels, Language, Message, Role, WorkspaceId,
 };
-use ponto::decision::{Action, Decision, Mode, PolicyCheck, Reason, ReasonCode, Verdict};
+use ponto::decision::rollout::{Allowed, Slice, Stage};
+use ponto::decision::rules::routing::Priority;
+use ponto::decision::{Action, Decision, Evidence, Mode, PolicyCheck, Reason, ReasonCode, Verdict};
 use ponto::generation::Citation;
 use ponto::inference::TokenUsage;
 use ponto::judgement::{Confidence, Judgement, SentenceGrounding};
 use ponto::retrieval::{Passage, Retrieved, Scores};
+use ponto::store::rollout::NewStep;
 use ponto::store::sqlite::SqliteStore;
 use ponto::store::suggestion::{
-    Answer, Feedback, FeedbackOutcome, Handoff, PublicDraft, Suggestion, Timings, Trace, Usage,
+    Answer, AuditDraw, Feedback, FeedbackOutcome, Handoff, PublicDraft, Suggestion, Timings, Trace, Tried,
+    Usage,
 };
 use ponto::store::versions::{ChangeKind, Staged};
 use ponto::store::{
-    ANSWER_KEPT, CLAIM_STALE, Claim, Document, Documents, KeyRecord, Keys, Page, Removal, Scope, Store,
-    StoreError, Suggestions, Visit,
+    ANSWER_KEPT, CLAIM_STALE, Claim, Document, Documents, KeyRecord, Keys, LastWord, Page, Removal, Scope,
+    Store, StoreError, Suggestions, Visit,
 };
+use ponto::understanding::Understanding;
 
 /// A fresh, empty store of every kind, with what has to live as long as it.
 async fn stores() -> Vec<(&'static str, Arc<dyn Store>, tempfile::TempDir)> {
@@ -385,13 +390,17 @@ fn feedback(outcome: FeedbackOutcome) -> Feedback {
     }
 }
 
-fn suggestion(workspace_name: &str, id: &str, message_id: &str, action: Action) -> Suggestion {
+pub(crate) fn suggestion(workspace_name: &str, id: &str, message_id: &str, action: Action) -> Suggestion {
     let document = document(workspace_name, "d1", "s1");
     let retrieved = Retrieved {
         passage: passage(&document, "p1", 0),
         scores: Scores { dense: Some(0.712_345_6), sparse: None, coverage: 0.5, fused: 0.031_25 },
     };
-    let reason = Reason { code: ReasonCode::BelowThreshold, detail: "0.71 < 0.9".into() };
+    let reason = Reason {
+        code: ReasonCode::BelowThreshold,
+        detail: "0.71 < 0.9".into(),
+        evidence: vec![Evidence::Signal { name: "confidence".into(), found: "0.7100".into() }],
+    };
     let confidence = Confidence {
         value: 0.71,
         calibrated: true,
@@ -401,6 +410,7 @@ fn suggestion(workspace_name: &str, id: &str, message_id: &str, action: Action) 
     Suggestion {
         answer: Answer {
             id: id.into(),
+            mode: Mode::Auto,
             decision: Decision { action, reasons: vec![reason.clone()] },
             drafts: vec![PublicDraft {
                 text: "Chega em 3 dias.".into(),
@@ -420,11 +430,15 @@ fn suggestion(workspace_name: &str, id: &str, message_id: &str, action: Action) 
                 check: ReasonCode::AsksForHuman,
                 verdict: Verdict::Pass,
                 detail: None,
+                evidence: Vec::new(),
             }],
             handoff: (action == Action::Escalate).then(|| Handoff {
                 reasons: vec![reason],
                 summary: "Pergunta o prazo.".into(),
-                holding_message: "Um momento.".into(),
+                tried: Tried::default(),
+                queue: None,
+                priority: Priority::High,
+                holding_message: Some("Um momento.".into()),
             }),
             usage: Usage {
                 backend: "candle".into(),
@@ -439,8 +453,13 @@ fn suggestion(workspace_name: &str, id: &str, message_id: &str, action: Action) 
             id: "c-1".into(),
             channel: Channel::Whatsapp,
             locale: Some("pt-BR".into()),
-            customer: Some(Customer { id: "u-9".into(), name: Some("Ana".into()) }),
+            customer: Some(Customer {
+                id: "u-9".into(),
+                name: Some("Ana".into()),
+                attributes: std::collections::BTreeMap::new(),
+            }),
             labels: Labels::default(),
+            handed_back_after: None,
             messages: vec![
                 Message {
                     id: message_id.into(),
@@ -468,7 +487,12 @@ fn suggestion(workspace_name: &str, id: &str, message_id: &str, action: Action) 
             }),
             calibration_key: "k".into(),
             threshold: Some(0.9),
+            understanding: Understanding::default(),
+            rollout: Allowed::default(),
+            audit: None,
+            policies: String::new(),
             lapsed: None,
+            decided: None,
         },
         feedback: None,
     }
@@ -634,4 +658,108 @@ async fn what_was_acknowledged_is_there_after_reopening() {
     let store = SqliteStore::open(&path).await.unwrap();
     assert_eq!(Documents::get(&store, &workspace("a"), "d1").await.unwrap(), Some(whole));
     assert_eq!(store.passage_ids().await.unwrap(), ["p0"]);
+}
+
+#[tokio::test]
+async fn the_newest_change_of_a_slice_counts_and_is_made_once() {
+    for (name, store, _folder) in stores().await {
+        let (own, other) = (workspace("w1"), workspace("w2"));
+        let pt = Slice { language: Some(Language::Pt), ..Slice::default() };
+        let step = |slice: &Slice, stage, second| NewStep {
+            slice: slice.clone(),
+            stage,
+            share: (stage == Stage::Sample).then_some(0.25),
+            by: "ana".into(),
+            why: "measured".into(),
+            at: at(second),
+        };
+        let first = store.change(&own, &step(&pt, Stage::Draft, 1), Some(0)).await.unwrap().unwrap();
+        let whole =
+            store.change(&own, &step(&Slice::default(), Stage::Shadow, 2), None).await.unwrap().unwrap();
+        assert!(
+            store.change(&own, &step(&pt, Stage::Auto, 3), Some(0)).await.unwrap().is_none(),
+            "{name}: too late"
+        );
+        let last =
+            store.change(&own, &step(&pt, Stage::Sample, 3), Some(first.sequence)).await.unwrap().unwrap();
+        assert_eq!((last.share, last.by.as_str(), last.at), (Some(0.25), "ana", at(3)), "{name}");
+        let mut steps = store.steps(&own).await.unwrap();
+        steps.sort_by_key(|step| step.sequence);
+        assert_eq!(steps, [whole.clone(), last.clone()], "{name}");
+        let past = store.past_steps(&own, 2).await.unwrap();
+        assert_eq!(past, [last, whole], "{name}");
+        assert!(store.steps(&other).await.unwrap().is_empty(), "{name}");
+        let events = store.events(&own, 0, 10).await.unwrap();
+        assert!(events.iter().all(|event| event.kind == "rollout.changed"), "{name}: {events:?}");
+        assert_eq!(events.len(), 3, "{name}");
+    }
+}
+
+fn given(outcome: FeedbackOutcome, second: i64) -> Feedback {
+    Feedback { outcome, text: None, reason: None, agent: None, edit_distance: None, at: at(second) }
+}
+
+#[tokio::test]
+async fn a_drawn_reply_is_audited_by_its_first_verdict_and_counted_by_its_last() {
+    for (name, store, _folder) in stores().await {
+        let own = workspace("w1");
+        for (number, drawn) in [("a", true), ("b", true), ("c", false)] {
+            let mut sent = suggestion("w1", &format!("sug_{number}"), number, Action::AutoReply);
+            sent.trace.audit = drawn.then_some(AuditDraw { share: 0.5, max_error: 0.02 });
+            Suggestions::insert(store.as_ref(), &sent).await.unwrap();
+        }
+        let id = |audit: &ponto::store::rollout::Audit| (audit.suggestion_id.clone(), audit.wrong);
+        let found = store.audits(&own, 0).await.unwrap();
+        assert_eq!(
+            found.iter().map(id).collect::<Vec<_>>(),
+            [("sug_a".into(), None), ("sug_b".into(), None)],
+            "{name}"
+        );
+        for (suggestion, outcome, second) in [
+            ("sug_b", FeedbackOutcome::Rejected, 5),
+            ("sug_a", FeedbackOutcome::Accepted, 6),
+            ("sug_c", FeedbackOutcome::Rejected, 7),
+            ("sug_b", FeedbackOutcome::Accepted, 8),
+        ] {
+            assert!(store.feedback(&own, suggestion, &given(outcome, second)).await.unwrap(), "{name}");
+        }
+        let found = store.audits(&own, 0).await.unwrap();
+        assert_eq!(
+            found.iter().map(id).collect::<Vec<_>>(),
+            [("sug_b".into(), Some(false)), ("sug_a".into(), Some(false))],
+            "{name}"
+        );
+        assert_eq!(found[0].judged_at, Some(at(5)), "{name}");
+        assert_eq!((found[0].share, found[0].max_error, found[0].drawn_at), (0.5, 0.02, at(2)), "{name}");
+        assert!(store.audit(&own, "sug_c").await.unwrap().is_none(), "{name}");
+        assert!(store.audit(&workspace("w2"), "sug_a").await.unwrap().is_none(), "{name}");
+        let rolled = store.rolled(&own, at(0), 10).await.unwrap();
+        assert_eq!(rolled.iter().map(|one| one.audited).collect::<Vec<_>>(), [false, true, true], "{name}");
+        assert_eq!(rolled[0].wrong, Some(true), "{name}");
+        assert!(rolled.iter().all(|one| one.sent && one.language == Some(Language::Pt)), "{name}");
+        assert!(store.rolled(&own, at(3), 10).await.unwrap().is_empty(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_automatic_word_of_a_conversation_is_known() {
+    for (name, store, _folder) in stores().await {
+        let own = workspace("w1");
+        let store = store.as_ref();
+        let last = async |message: &str| store.last_word(&own, "c-1", message).await.unwrap();
+        let word = |holding, message_id: &str| Some(LastWord { holding, message_id: message_id.into() });
+        assert_eq!(last("m1").await, None, "{name}");
+        Suggestions::insert(store, &suggestion("w1", "sug_1", "m1", Action::Escalate)).await.unwrap();
+        assert_eq!(last("m1").await, None, "{name}: the answer to the same message");
+        assert_eq!(last("m2").await, word(true, "m1"), "{name}");
+        Suggestions::insert(store, &suggestion("w1", "sug_2", "m2", Action::Draft)).await.unwrap();
+        assert_eq!(last("m3").await, word(true, "m1"), "{name}: a draft is not said");
+        Suggestions::insert(store, &suggestion("w1", "sug_3", "m3", Action::AutoReply)).await.unwrap();
+        assert_eq!(last("m4").await, word(false, "m3"), "{name}");
+        let mut shadow = suggestion("w1", "sug_4", "m4", Action::Escalate);
+        shadow.mode = Mode::Shadow;
+        Suggestions::insert(store, &shadow).await.unwrap();
+        assert_eq!(last("m5").await, word(false, "m3"), "{name}: the shadow says nothing");
+        assert_eq!(store.last_word(&workspace("w2"), "c-1", "m5").await.unwrap(), None, "{name}");
+    }
 }

@@ -51,12 +51,18 @@ fn request(verdict: Verdict, draft: Option<&str>, agent: Option<String>) -> Feed
     let reason = verdict.reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
     match verdict.outcome {
         FeedbackOutcome::Rejected => {
-            FeedbackRequest { outcome: FeedbackOutcome::Rejected, text: None, reason, agent }
+            FeedbackRequest { outcome: FeedbackOutcome::Rejected, text: None, reason, agent, sent_at: None }
         }
         _ if changed || written => {
-            FeedbackRequest { outcome: FeedbackOutcome::Edited, text, reason: None, agent }
+            FeedbackRequest { outcome: FeedbackOutcome::Edited, text, reason: None, agent, sent_at: None }
         }
-        _ => FeedbackRequest { outcome: FeedbackOutcome::Accepted, text: None, reason: None, agent },
+        _ => FeedbackRequest {
+            outcome: FeedbackOutcome::Accepted,
+            text: None,
+            reason: None,
+            agent,
+            sent_at: None,
+        },
     }
 }
 

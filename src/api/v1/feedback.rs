@@ -1,15 +1,19 @@
 //! `POST /v1/suggestions/{id}/feedback`: what an agent did with a draft.
 
 use axum::extract::State;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api::auth::Caller;
-use crate::api::error::{ApiError, FieldError};
+use crate::api::error::{ApiError, Code, FieldError};
 use crate::api::extract::{Json, Path};
 use crate::api::state::Api;
+use crate::assistant::rollout::reconsider;
+use crate::decision::Action;
+use crate::decision::policy::reply_window_closed::{closes_at, remedy};
 use crate::store::Suggestions;
-use crate::store::suggestion::{Feedback, FeedbackOutcome};
+use crate::store::suggestion::{Feedback, FeedbackOutcome, Suggestion};
 
 const LONGEST_TEXT: usize = 32_000;
 const LONGEST_REASON: usize = 2_000;
@@ -30,6 +34,9 @@ pub(in crate::api) struct FeedbackRequest {
     /// Who.
     #[serde(default)]
     pub agent: Option<String>,
+    /// When it was sent, where that was before this call: the channel's reply window is held against it.
+    #[serde(default)]
+    pub sent_at: Option<DateTime<Utc>>,
 }
 
 /// The verdict as it was stored.
@@ -45,7 +52,8 @@ pub(in crate::api) struct FeedbackStored {
 /// Stores what an agent did with a draft.
 ///
 /// The edit distance is Levenshtein's, in characters, between the first draft and the sent text: 0 when accepted,
-/// null when rejected or when there was no draft to compare with.
+/// null when rejected or when there was no draft to compare with. A draft that is accepted after the channel's reply
+/// window has closed is refused with `reply_window_closed`: only a template may be sent by then.
 #[utoipa::path(post, path = "/v1/suggestions/{id}/feedback", tag = "suggestions", request_body = FeedbackRequest,
     params(
         ("id" = String, Path, description = "`sug_…`"),
@@ -74,8 +82,9 @@ pub(in crate::api) async fn record(
     let suggestion = Suggestions::get(store, &caller.workspace, &id)
         .await?
         .ok_or_else(|| ApiError::not_found("suggestion", &id))?;
+    hold_against_window(api, caller, &suggestion, &request).await?;
     let draft = suggestion.answer.drafts.into_iter().next().map(|draft| draft.text);
-    let FeedbackRequest { outcome, text, reason, agent } = request;
+    let FeedbackRequest { outcome, text, reason, agent, sent_at: _ } = request;
     let edit_distance = match (outcome, draft, &text) {
         (FeedbackOutcome::Accepted, Some(_), _) => Some(0),
         (FeedbackOutcome::Edited, Some(draft), Some(text)) => Some(distance(draft, text.clone()).await?),
@@ -91,8 +100,44 @@ pub(in crate::api) async fn record(
         FeedbackOutcome::Rejected => "rejected",
     };
     metrics::counter!("ponto_feedback_total", "outcome" => outcome).increment(1);
+    let false_alarm = api.app.config.rollout.false_alarm;
+    reconsider(store, &caller.workspace, &id, false_alarm, feedback.at).await?;
     api.committed.notify_waiters();
     Ok(FeedbackStored { suggestion_id: id, feedback })
+}
+
+/// Refuses what would be sent now although the channel takes only templates by now.
+async fn hold_against_window(
+    api: &Api,
+    caller: &Caller,
+    suggestion: &Suggestion,
+    request: &FeedbackRequest,
+) -> Result<(), ApiError> {
+    let sends = match request.outcome {
+        FeedbackOutcome::Accepted => !suggestion.answer.drafts.is_empty(),
+        FeedbackOutcome::Edited => true,
+        FeedbackOutcome::Rejected => false,
+    };
+    if !sends || suggestion.answer.decision.action == Action::AutoReply {
+        return Ok(());
+    }
+    let conversation = &suggestion.conversation;
+    let store = api.app.store.as_ref();
+    let Some(heard) = store.last_heard(&caller.workspace, &conversation.id).await? else { return Ok(()) };
+    let config = &api.app.config.decision;
+    let now = api.app.clock.now();
+    let sent = request.sent_at.map_or(now, |sent| sent.min(now));
+    match closes_at(conversation.channel, heard, config) {
+        Some(end) if sent >= end => Err(ApiError::new(
+            Code::ReplyWindowClosed,
+            format!(
+                "The channel took free text until {}. {}",
+                end.format("%Y-%m-%d %H:%M UTC"),
+                remedy(config)
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Levenshtein distance in characters; long texts take long, so not on the workers that answer requests.

@@ -8,6 +8,7 @@ mod documents;
 pub(super) mod events;
 pub(super) mod feedback;
 mod gaps;
+mod rollout;
 mod search;
 mod suggest;
 mod suggestions;
@@ -25,6 +26,7 @@ pub(super) fn routes(api: &Api) -> OpenApiRouter<Api> {
         .route_layer(from_fn_with_state(api.clone(), idempotency::once))
         .routes(routes!(suggestions::list))
         .routes(routes!(suggestions::get))
+        .routes(routes!(suggestions::explanation))
         .routes(routes!(events::follow));
     let knowledge = OpenApiRouter::new()
         .routes(routes!(documents::put, documents::list))
@@ -37,11 +39,11 @@ pub(super) fn routes(api: &Api) -> OpenApiRouter<Api> {
         .routes(routes!(search::search))
         .routes(routes!(gaps::list))
         .route_layer(from_fn_with_state(api.clone(), admission::bounded));
-    OpenApiRouter::new().merge(scoped(api, Scope::Feedback, feedback)).merge(scoped(
-        api,
-        Scope::Knowledge,
-        knowledge,
-    ))
+    let admin = OpenApiRouter::new().routes(routes!(rollout::show, rollout::set));
+    OpenApiRouter::new()
+        .merge(scoped(api, Scope::Feedback, feedback))
+        .merge(scoped(api, Scope::Knowledge, knowledge))
+        .merge(scoped(api, Scope::Admin, admin))
 }
 
 /// `suggest`.

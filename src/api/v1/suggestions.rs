@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::auth::Caller;
-use crate::api::error::ApiError;
+use crate::api::error::{ApiError, Code};
 use crate::api::extract::{Path, QueryString};
 use crate::api::state::Api;
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, Language};
 use crate::decision::Mode;
+use crate::explanation::{Explanation, explain};
 use crate::store::suggestion::{Answer, Feedback, Suggestion, SuggestionSummary, Trace};
 use crate::store::{Listed, Suggestions};
 
@@ -67,6 +68,38 @@ pub(super) async fn list(
 ) -> Result<Json<Listed<SuggestionSummary>>, ApiError> {
     let page = page(query.cursor, query.limit)?;
     Ok(Json(Suggestions::list(api.app.store.as_ref(), &caller.workspace, query.open, page).await?))
+}
+
+/// In which language.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ExplanationQuery {
+    /// `pt`, `it`, `es` or `en`; `generation.agents_language` when left out.
+    language: Option<String>,
+}
+
+/// Why a suggestion came out as it did, in plain words, and the smallest change that would have changed it.
+#[utoipa::path(get, path = "/v1/suggestions/{id}/explanation", tag = "suggestions",
+    params(("id" = String, Path, description = "`sug_…`"), ExplanationQuery),
+    responses(
+        (status = 200, description = "The explanation", body = Explanation),
+        ApiError))]
+pub(super) async fn explanation(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+    QueryString(query): QueryString<ExplanationQuery>,
+) -> Result<Json<Explanation>, ApiError> {
+    let language = match query.language.as_deref() {
+        None => api.app.config.generation.agents_language,
+        Some(code) => Language::from_locale(code).ok_or_else(|| {
+            ApiError::new(Code::InvalidParameter, "language takes pt, it, es or en".to_owned())
+        })?,
+    };
+    let found = Suggestions::get(api.app.store.as_ref(), &caller.workspace, &id).await?;
+    found
+        .map(|suggestion| Json(explain(&suggestion, language)))
+        .ok_or_else(|| ApiError::not_found("suggestion", &id))
 }
 
 /// One suggestion with its trace.

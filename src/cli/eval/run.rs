@@ -20,6 +20,7 @@ use crate::generation::prompts::Prompts;
 use crate::inference::{BackendKind, Embedder};
 use crate::judgement::Judge;
 use crate::judgement::calibration::{Calibrations, Procedure};
+use crate::understanding::MessageReader;
 
 /// Arguments of `ponto eval run`.
 #[derive(Debug, clap::Args)]
@@ -171,10 +172,13 @@ async fn labelled(
             (hash, cases, method)
         }
         task => {
-            let hash = config_hash(&(task, &config.decision))?;
-            let cases = tokio::task::block_in_place(|| {
-                run::messages::run(set, task, &config.decision, texts, progress, &cancel)
-            })?;
+            let hears = matches!(task, Task::Handoff | Task::Injection);
+            let embedder = if hears { Some(embedder(config, printer).await?) } else { None };
+            let info = embedder.as_ref().map(|embedder| embedder.info().clone());
+            let hash = config_hash(&(task, &config.decision, &config.understanding, info))?;
+            let reader = MessageReader::new(&config.understanding, embedder);
+            let cases =
+                run::messages::run(set, task, &reader, &config.decision, texts, progress, &cancel).await?;
             (hash, cases, messages_method(task))
         }
     };

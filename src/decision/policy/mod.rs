@@ -9,31 +9,28 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{PolicyCheck, ReasonCode, Verdict};
+use super::{Evidence, PolicyCheck, ReasonCode, Verdict};
 use crate::conversation::{Channel, Conversation, Language};
 use crate::generation::Draft;
 use crate::judgement::Judgement;
 use crate::retrieval::Retrieved;
 use crate::settings::Problem;
+use crate::understanding::Understanding;
 
 mod agents_only_source;
-mod asks_for_human;
-mod complaint;
-mod identifiers;
+mod human_took_over;
 mod injection;
 mod language_mismatch;
-mod needs_account_data;
 mod no_answer_in_sources;
 mod nothing_relevant;
 mod nothing_to_answer;
 mod personal_data;
-mod phrases;
-mod reply_window_closed;
+pub mod reply_window_closed;
 mod too_long;
+mod topics;
 mod ungrounded;
 mod unsupported_language;
-
-pub use identifiers::masked;
+mod unsupported_promise;
 
 /// What the checks read.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +41,8 @@ pub struct PolicyInput<'a> {
     pub question: &'a str,
     /// Its language; `None` when it is none of the supported ones.
     pub language: Option<Language>,
+    /// Its topics, and how many questions it asks.
+    pub understanding: &'a Understanding,
     /// The time of the check.
     pub now: DateTime<Utc>,
     /// What was found, best first.
@@ -61,32 +60,63 @@ pub struct PolicyInput<'a> {
 struct Finding {
     verdict: Verdict,
     detail: Option<String>,
+    evidence: Vec<Evidence>,
 }
 
 impl Finding {
     fn pass() -> Self {
-        Self { verdict: Verdict::Pass, detail: None }
+        Self { verdict: Verdict::Pass, detail: None, evidence: Vec::new() }
     }
 
     fn draft(detail: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Draft, detail: Some(detail.into()) }
+        Self { verdict: Verdict::Draft, detail: Some(detail.into()), evidence: Vec::new() }
     }
 
     fn escalate(detail: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Escalate, detail: Some(detail.into()) }
+        Self { verdict: Verdict::Escalate, detail: Some(detail.into()), evidence: Vec::new() }
     }
+
+    /// The finding with something it stands on.
+    fn with(mut self, evidence: impl IntoIterator<Item = Evidence>) -> Self {
+        self.evidence.extend(evidence);
+        self
+    }
+}
+
+/// The customer's newest message, as evidence.
+fn last_message(input: &PolicyInput<'_>) -> Option<Evidence> {
+    input.conversation.last_customer_message().map(|message| Evidence::Message { id: message.id.clone() })
+}
+
+/// The best passages that were looked at, as evidence.
+fn looked_at(input: &PolicyInput<'_>) -> impl Iterator<Item = Evidence> {
+    input.retrieved.iter().take(3).map(|hit| Evidence::Passage {
+        id: hit.passage.id.clone(),
+        title: hit.passage.heading(),
+        found: format!(
+            "similarity {}, {:.0}% of the question's words",
+            hit.scores.dense.map_or_else(|| "unknown".into(), |dense| format!("{dense:.2}")),
+            100.0 * hit.scores.coverage
+        ),
+    })
 }
 
 type Check = fn(&PolicyInput<'_>) -> Finding;
 
 /// Checks that need the message and the time alone.
-const MESSAGE: [(ReasonCode, Check); 6] = [
+const MESSAGE: [(ReasonCode, Check); 12] = [
     (ReasonCode::NothingToAnswer, nothing_to_answer::check),
     (ReasonCode::UnsupportedLanguage, unsupported_language::check),
-    (ReasonCode::AsksForHuman, asks_for_human::check),
-    (ReasonCode::Complaint, complaint::check),
-    (ReasonCode::NeedsAccountData, needs_account_data::check),
+    (ReasonCode::OptedOut, topics::opted_out),
+    (ReasonCode::AsksForHuman, topics::asks_for_human),
+    (ReasonCode::Complaint, topics::complaint),
+    (ReasonCode::DataRequest, topics::data_request),
+    (ReasonCode::NeedsAccountData, topics::needs_account_data),
+    (ReasonCode::AngryCustomer, topics::angry_customer),
+    (ReasonCode::SeveralQuestions, topics::several_questions),
+    (ReasonCode::OffTopic, topics::off_topic),
     (ReasonCode::ReplyWindowClosed, reply_window_closed::check),
+    (ReasonCode::HumanTookOver, human_took_over::check),
 ];
 
 /// Checks that need the passages too.
@@ -94,9 +124,10 @@ const PASSAGES: [(ReasonCode, Check); 2] =
     [(ReasonCode::Injection, injection::check), (ReasonCode::NothingRelevant, nothing_relevant::check)];
 
 /// Checks that need a draft and its judgement.
-const DRAFT: [(ReasonCode, Check); 6] = [
+const DRAFT: [(ReasonCode, Check); 7] = [
     (ReasonCode::NoAnswerInSources, no_answer_in_sources::check),
     (ReasonCode::Ungrounded, ungrounded::check),
+    (ReasonCode::UnsupportedPromise, unsupported_promise::check),
     (ReasonCode::AgentsOnlySource, agents_only_source::check),
     (ReasonCode::LanguageMismatch, language_mismatch::check),
     (ReasonCode::PersonalData, personal_data::check),
@@ -117,22 +148,14 @@ pub fn check_draft(input: &PolicyInput<'_>) -> Vec<PolicyCheck> {
 }
 
 fn run((code, check): &(ReasonCode, Check), input: &PolicyInput<'_>) -> PolicyCheck {
-    let Finding { verdict, detail } = check(input);
-    PolicyCheck { check: *code, verdict, detail }
-}
-
-/// Identifiers of persons in a text: what each is, in words, and its normal form (lower case, digits alone).
-pub fn personal_identifiers(text: &str) -> Vec<(&'static str, String)> {
-    identifiers::find(text).into_iter().map(|(kind, normal)| (kind.name(), normal)).collect()
+    let Finding { verdict, detail, evidence } = check(input);
+    PolicyCheck { check: *code, verdict, detail, evidence }
 }
 
 /// Compiles every pattern now; otherwise the first message waits for it.
 pub fn warm_up() {
-    for phrases in
-        [asks_for_human::warm_up, complaint::warm_up, injection::warm_up, needs_account_data::warm_up]
-    {
-        phrases();
-    }
+    unsupported_promise::warm_up();
+    crate::personal_data::warm_up();
 }
 
 /// `[decision]`: floors and limits of the policies.
@@ -150,6 +173,8 @@ pub struct DecisionConfig {
     pub sentence_support: f64,
     /// Hours after the customer's last message in which `WhatsApp` and Instagram take free text.
     pub reply_window_hours: u32,
+    /// Name of the approved template that opens a conversation again once the window is closed; agents are told of it.
+    pub reply_template: String,
     /// Longest reply in characters on `WhatsApp`.
     pub max_chars_whatsapp: usize,
     /// Longest reply in characters on Instagram.
@@ -166,6 +191,7 @@ impl Default for DecisionConfig {
             relevance_dense_min: 0.80,
             sentence_support: 0.5,
             reply_window_hours: 24,
+            reply_template: String::new(),
             max_chars_whatsapp: 4096,
             max_chars_instagram: 1000,
             max_chars_web_chat: 2000,
@@ -215,4 +241,4 @@ impl DecisionConfig {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

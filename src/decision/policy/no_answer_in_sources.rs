@@ -1,12 +1,12 @@
 //! The draft itself says that the sources do not hold the answer: such a draft answers nothing.
 
-use super::{Finding, PolicyInput};
+use super::{Finding, PolicyInput, looked_at};
 
 /// Escalates when the model declined, or wrote nothing.
 pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
     match input.draft {
         Some(draft) if draft.production.refused || draft.text.trim().is_empty() => {
-            Finding::escalate("The passages found do not hold the answer.")
+            Finding::escalate("The passages found do not hold the answer.").with(looked_at(input))
         }
         _ => Finding::pass(),
     }

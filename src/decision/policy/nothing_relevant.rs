@@ -5,7 +5,7 @@
 //! 8 of 323 questions that can be answered and 10 of 48 about the shop that cannot (gift cards, jobs): what is near
 //! the subject is left to the draft, which has to say that the sources are silent.
 
-use super::{Finding, PolicyInput};
+use super::{Finding, PolicyInput, last_message, looked_at};
 
 /// Escalates when nothing found comes near the question.
 pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
@@ -14,6 +14,7 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
     else {
         return if input.retrieved.is_empty() {
             Finding::escalate("The knowledge base holds nothing about the question.")
+                .with(last_message(input))
         } else {
             Finding::pass()
         };
@@ -27,6 +28,7 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
             "The closest passage is not about the question (similarity {dense:.2}, words covered {:.0}%).",
             100.0 * coverage
         ))
+        .with(looked_at(input))
     } else {
         Finding::pass()
     }

@@ -1,6 +1,6 @@
 //! There is no text of the customer to answer: the last word was ours, or it is a picture or a voice message.
 
-use super::{Finding, PolicyInput};
+use super::{Finding, PolicyInput, last_message};
 
 /// Escalates when the pending question is empty.
 pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
@@ -9,7 +9,7 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
     } else if input.question.is_empty() {
         Finding::escalate("The last message is not the customer's.")
     } else {
-        Finding::escalate("The customer's last message holds no words.")
+        Finding::escalate("The customer's last message holds no words.").with(last_message(input))
     }
 }
 

@@ -5,23 +5,25 @@ use chrono::{DateTime, Utc};
 use super::{DecisionConfig, PolicyInput};
 use crate::conversation::{Channel, Conversation, Labels, Language, Message, Role};
 use crate::generation::Draft;
-pub(super) use crate::judgement::tests::{draft, hit};
+pub(in crate::decision) use crate::judgement::tests::{draft, hit};
 use crate::judgement::{Confidence, Judgement, SentenceGrounding};
 use crate::retrieval::Retrieved;
+use crate::understanding::{MessageReader, Understanding};
 
-pub(super) struct Case {
-    pub(super) conversation: Conversation,
-    pub(super) language: Option<Language>,
-    pub(super) now: DateTime<Utc>,
-    pub(super) retrieved: Vec<Retrieved>,
-    pub(super) draft: Option<Draft>,
-    pub(super) judgement: Option<Judgement>,
-    pub(super) config: DecisionConfig,
+pub(in crate::decision) struct Case {
+    pub(in crate::decision) conversation: Conversation,
+    pub(in crate::decision) language: Option<Language>,
+    pub(in crate::decision) understanding: Understanding,
+    pub(in crate::decision) now: DateTime<Utc>,
+    pub(in crate::decision) retrieved: Vec<Retrieved>,
+    pub(in crate::decision) draft: Option<Draft>,
+    pub(in crate::decision) judgement: Option<Judgement>,
+    pub(in crate::decision) config: DecisionConfig,
     question: String,
 }
 
 impl Case {
-    pub(super) fn asking(text: &str) -> Self {
+    pub(in crate::decision) fn asking(text: &str) -> Self {
         let now = DateTime::from_timestamp(1_795_000_000, 0).unwrap();
         let conversation = Conversation {
             id: "c".into(),
@@ -29,6 +31,7 @@ impl Case {
             locale: None,
             customer: None,
             labels: Labels::default(),
+            handed_back_after: None,
             messages: vec![Message {
                 id: "m".into(),
                 role: Role::Customer,
@@ -37,6 +40,7 @@ impl Case {
             }],
         };
         Self {
+            understanding: MessageReader::by_phrases(text),
             question: conversation.pending_question(),
             conversation,
             language: Some(Language::En),
@@ -48,11 +52,12 @@ impl Case {
         }
     }
 
-    pub(super) fn input(&self) -> PolicyInput<'_> {
+    pub(in crate::decision) fn input(&self) -> PolicyInput<'_> {
         PolicyInput {
             conversation: &self.conversation,
             question: &self.question,
             language: self.language,
+            understanding: &self.understanding,
             now: self.now,
             retrieved: &self.retrieved,
             draft: self.draft.as_ref(),
@@ -62,7 +67,7 @@ impl Case {
     }
 }
 
-pub(super) fn judged(sentences: &[(f64, &[&str])]) -> Judgement {
+pub(in crate::decision) fn judged(sentences: &[(f64, &[&str])]) -> Judgement {
     Judgement {
         sentences: sentences
             .iter()

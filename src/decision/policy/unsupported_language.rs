@@ -1,6 +1,6 @@
 //! The customer writes in a language Ponto does not answer in.
 
-use super::{Finding, PolicyInput};
+use super::{Finding, PolicyInput, last_message};
 
 /// Escalates when the detector is sure of another language.
 pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
@@ -9,6 +9,7 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
         Finding::pass()
     } else {
         Finding::escalate("The message is in a language that is not answered automatically.")
+            .with(last_message(input))
     }
 }
 

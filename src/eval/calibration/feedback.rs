@@ -10,13 +10,13 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::{Example, Sample};
 use crate::conversation::Language;
 use crate::decision::Verdict;
+use crate::decision::rollout::audited;
 use crate::judgement::calibration::{CalibrationKey, Split};
-use crate::store::suggestion::{Feedback, FeedbackOutcome, Suggestion};
+use crate::store::suggestion::Suggestion;
 
 /// How feedback becomes labels.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,13 +42,6 @@ pub struct Tally {
     pub silent: usize,
 }
 
-/// Whether a suggestion belongs to the slice that certifies.
-pub fn drawn(id: &str, share: f64) -> bool {
-    let hash: [u8; 32] = Sha256::new().chain_update("audit of ").chain_update(id).finalize().into();
-    let head = hash.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-    (head as f64) < share * u64::MAX as f64
-}
-
 /// The labelled replies among suggestions, which come oldest first. Only what met no objection of a policy can ever be sent;
 /// of several suggestions for one message the newest counts.
 pub fn from_feedback(suggestions: &[Suggestion], key: &CalibrationKey, reading: Reading) -> (Sample, Tally) {
@@ -72,14 +65,14 @@ pub fn from_feedback(suggestions: &[Suggestion], key: &CalibrationKey, reading: 
         }
         tally.replies += 1;
         let acceptable =
-            feedback.as_ref().map(|feedback| acceptable(feedback, &draft.text, reading.edit_tolerance));
+            feedback.as_ref().map(|feedback| feedback.acceptable(&draft.text, reading.edit_tolerance));
         let example = |acceptable| Example {
             id: answer.id.clone(),
             language: trace.language.unwrap_or(Language::En),
             signals: judgement.confidence.signals.clone(),
             acceptable,
         };
-        if drawn(&answer.id, reading.audit_share) {
+        if audited(&answer.id, reading.audit_share) {
             tally.drawn += 1;
             tally.drawn_silent += usize::from(acceptable.is_none());
             sample.certify.push(example(acceptable.unwrap_or(false)));
@@ -90,19 +83,6 @@ pub fn from_feedback(suggestions: &[Suggestion], key: &CalibrationKey, reading: 
         }
     }
     (sample, tally)
-}
-
-/// Accepted, or sent with no more than a few characters changed.
-fn acceptable(feedback: &Feedback, draft: &str, tolerance: f64) -> bool {
-    match feedback.outcome {
-        FeedbackOutcome::Accepted => true,
-        FeedbackOutcome::Rejected => false,
-        FeedbackOutcome::Edited => {
-            let sent = feedback.text.as_deref().map_or(0, |text| text.chars().count());
-            let longest = draft.chars().count().max(sent).max(1) as f64;
-            feedback.edit_distance.is_some_and(|distance| distance as f64 <= tolerance * longest)
-        }
-    }
 }
 
 #[cfg(test)]
@@ -181,8 +161,12 @@ mod tests {
         let mut other = stored(2, Some((FeedbackOutcome::Accepted, 0)));
         other.trace.calibration_key = "model=a prompt=b embedder=c".into();
         let mut objected = stored(3, Some((FeedbackOutcome::Accepted, 0)));
-        objected.answer.policy =
-            vec![PolicyCheck { check: ReasonCode::Ungrounded, verdict: Verdict::Draft, detail: None }];
+        objected.answer.policy = vec![PolicyCheck {
+            check: ReasonCode::Ungrounded,
+            verdict: Verdict::Draft,
+            detail: None,
+            evidence: Vec::new(),
+        }];
         let mut rejected_before = accepted();
         rejected_before.answer.id = "sug_0".into();
         let all = [rejected_before, accepted(), other, objected];

@@ -71,6 +71,7 @@ impl Row {
             locale: None,
             customer: None,
             labels: Labels::default(),
+            handed_back_after: None,
             messages: self
                 .messages
                 .iter()

@@ -56,6 +56,9 @@ pub struct QuestionRow {
     /// Ids of the passages of another language that answer it; used instead of `relevant` in a cross-lingual run.
     #[serde(default)]
     relevant_xling: Vec<String>,
+    /// It is asked of the passages in other languages alone: the knowledge base lacks its own.
+    #[serde(skip)]
+    pub own_language_is_lacking: bool,
     /// Whether any passage answers it.
     #[serde(default = "yes")]
     pub answerable: bool,
@@ -72,6 +75,7 @@ impl QuestionRow {
             kb,
             relevant: Vec::new(),
             relevant_xling: Vec::new(),
+            own_language_is_lacking: false,
             answerable,
         }
     }
@@ -111,6 +115,7 @@ impl RetrievalSet {
         for question in &mut questions {
             if suite.cross_lingual && !question.relevant_xling.is_empty() {
                 question.relevant = std::mem::take(&mut question.relevant_xling);
+                question.own_language_is_lacking = true;
             }
             if !asked.insert(question.id.clone()) {
                 return Err(DatasetError::Invalid(format!("two questions have the id {}", question.id)));

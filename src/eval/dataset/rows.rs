@@ -56,6 +56,9 @@ pub struct Row {
     /// `personal_data`: the kind of identifier; groups the report.
     #[serde(default)]
     pub kind: Option<String>,
+    /// `personal_data`: the country whose numbering a bare identifier follows, as an ISO 3166 code.
+    #[serde(default)]
+    pub region: Option<String>,
     /// `personal_data`: what is to be found.
     #[serde(default)]
     pub spans: Option<Vec<Span>>,

@@ -12,9 +12,9 @@ use crate::decision::{DecisionConfig, ReasonCode, Verdict};
 use crate::eval::EvalError;
 use crate::eval::case::Case;
 use crate::eval::dataset::rows::{Row, RowSet};
-use crate::generation::{Citation, Draft, Production};
-use crate::inference::{FinishReason, ModelInfo, TokenUsage};
+use crate::generation::{Citation, Draft};
 use crate::judgement::{Judge, JudgeInput, Judgement};
+use crate::understanding::Understanding;
 
 /// Rows that are judged at a time: embedding goes in batches behind them.
 const AT_A_TIME: usize = 4;
@@ -53,12 +53,14 @@ async fn case(row: &Row, judge: &Judge, config: &DecisionConfig, texts: bool) ->
         locale: None,
         customer: None,
         labels: Labels::default(),
+        handed_back_after: None,
         messages: Vec::new(),
     };
     let checks = check_draft(&PolicyInput {
         conversation: &conversation,
         question,
         language: Some(language),
+        understanding: &Understanding::default(),
         now: chrono::DateTime::UNIX_EPOCH,
         retrieved: &retrieved,
         draft: Some(&draft),
@@ -77,7 +79,7 @@ fn outcome(row: &Row, said: bool, judgement: &Judgement, texts: bool) -> Case {
     let mut case = Case {
         id: row.id.clone(),
         language: row.lang.clone(),
-        group: row.src.clone(),
+        group: row.src.clone().or_else(|| row.kind.clone()),
         text: texts.then(|| row.response.clone()).flatten(),
         ..Case::default()
     }
@@ -94,30 +96,13 @@ fn outcome(row: &Row, said: bool, judgement: &Judgement, texts: bool) -> Case {
 
 /// A reply that somebody else wrote, citing its source.
 fn draft(text: &str, language: Language, passage: &str) -> Draft {
-    Draft {
-        text: text.to_owned(),
-        language,
-        ai_generated: true,
-        citations: vec![Citation {
-            passage_id: passage.to_owned(),
-            document_id: passage.to_owned(),
-            version: 0,
-            title: String::new(),
-            url: None,
-            quote: String::new(),
-        }],
-        production: Production {
-            model: ModelInfo {
-                backend: "given".into(),
-                model: "given".into(),
-                fingerprint: "given".into(),
-                context_length: 0,
-            },
-            usage: TokenUsage::default(),
-            finish: FinishReason::Stop,
-            logprobs: None,
-            prompt_version: "given".into(),
-            refused: false,
-        },
-    }
+    let citation = Citation {
+        passage_id: passage.to_owned(),
+        document_id: passage.to_owned(),
+        version: 0,
+        title: String::new(),
+        url: None,
+        quote: String::new(),
+    };
+    Draft::given(text, language, vec![citation])
 }

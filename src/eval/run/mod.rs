@@ -10,6 +10,7 @@ pub mod assistant;
 pub mod groundedness;
 pub mod messages;
 pub mod out_of_scope;
+mod personal_data;
 pub mod retrieval;
 
 /// Who is told how far a run is.

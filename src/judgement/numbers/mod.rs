@@ -58,6 +58,21 @@ impl Quantity {
         })
     }
 
+    /// The largest value that it may be as money, with the currency's ISO 4217 code.
+    pub(super) fn money(&self) -> Option<(f64, &'static str)> {
+        let money = self.readings.iter().filter_map(|(value, unit)| {
+            let currency = match unit.as_ref()? {
+                Unit::Euro => "EUR",
+                Unit::Pound => "GBP",
+                Unit::Dollar => "USD",
+                Unit::Real => "BRL",
+                _ => return None,
+            };
+            Some((value.parse().ok()?, currency))
+        });
+        money.max_by(|(one, _), (other, _): &(f64, _)| one.total_cmp(other))
+    }
+
     fn new(values: impl IntoIterator<Item = String>, unit: Option<Unit>) -> Self {
         Self { readings: values.into_iter().map(|value| (value, unit)).collect() }
     }

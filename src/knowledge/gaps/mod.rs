@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 
 use super::KnowledgeError;
 use crate::conversation::{Language, WorkspaceId};
-use crate::decision::policy::masked;
 use crate::inference::{Embedder, Purpose};
+use crate::personal_data::left_out;
 use crate::store::Suggestions;
 use crate::store::suggestion::Asked;
 use crate::text::collapse;
@@ -133,7 +133,7 @@ async fn embedded(embedder: &dyn Embedder, asked: Vec<Asked>) -> Result<Vec<Ques
 /// The question on one line, without what tells who asks.
 fn without_person(asked: &Asked) -> String {
     let question: String = asked.conversation.pending_question().chars().take(QUESTION_CHARS).collect();
-    collapse(&unnamed(&masked(&question), asked))
+    collapse(&unnamed(&left_out(&question), asked))
 }
 
 /// A text without the customer's name.
@@ -175,7 +175,7 @@ fn gap(cluster: &Cluster, unanswered: &[Question], answered: &[Question]) -> Gap
     let mut answers: Vec<String> = Vec::new();
     for question in members.iter().copied().chain(others.into_iter().map(|(_, question)| question)) {
         let Some(reply) = &question.asked.reply else { continue };
-        let reply = unnamed(&masked(reply), &question.asked);
+        let reply = unnamed(&left_out(reply), &question.asked);
         if answers.len() < ANSWERS && !answers.contains(&reply) {
             answers.push(reply);
         }
@@ -220,8 +220,13 @@ mod tests {
                 id: "c".into(),
                 channel: Channel::WebChat,
                 locale: None,
-                customer: Some(Customer { id: "u".into(), name: Some("Ana de Souza".into()) }),
+                customer: Some(Customer {
+                    id: "u".into(),
+                    name: Some("Ana de Souza".into()),
+                    attributes: std::collections::BTreeMap::new(),
+                }),
                 labels: Labels::default(),
+                handed_back_after: None,
                 messages: vec![Message { id: "m".into(), role: Role::Customer, text: text.into(), at: None }],
             },
             language: None,
@@ -235,7 +240,7 @@ mod tests {
         let asked = asked("Sou a ANA Souza,\n meu e-mail é ana@mail.example.com. Vendem vale-presente?");
         assert_eq!(
             without_person(&asked),
-            "Sou a [name] [name], meu e-mail é [e-mail]. Vendem vale-presente?"
+            "Sou a [name] [name], meu e-mail é [email]. Vendem vale-presente?"
         );
     }
 

@@ -22,6 +22,7 @@ mod changes;
 mod documents;
 mod idempotency;
 mod keys;
+mod rollout;
 mod suggestions;
 mod versions;
 mod visits;
@@ -171,7 +172,10 @@ fn one_more(limit: usize) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::versions::Versions;
+    use super::super::{Documents, Keys};
     use super::*;
+    use crate::conversation::{Audience, WorkspaceId};
 
     #[tokio::test]
     async fn a_database_of_a_newer_version_is_refused() {
@@ -189,6 +193,50 @@ mod tests {
         let error = SqliteStore::open(&path).await.unwrap_err();
         assert!(matches!(error, StoreError::Incompatible(_)), "{error:?}");
         assert!(error.to_string().contains("newer version"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_database_of_an_older_version_keeps_what_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ponto.db");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let old = SqlitePool::connect_with(options).await.unwrap();
+        let mut connection = old.acquire().await.unwrap();
+        MIGRATIONS.run_direct(Some(1), &mut *connection, false).await.unwrap();
+        let passage = |id: &str, ordinal: u8, text: &str| {
+            format!(
+                "INSERT INTO passages (id, workspace, document_id, ordinal, title, heading_path, text, language, span_start, \
+                 span_end, indexed_for) VALUES ('{id}', 'w', 'd1', {ordinal}, 'Prazos', '[\"Prazos\"]', '{text}', 'pt', 0, 9, 'e')"
+            )
+        };
+        for statement in [
+            "INSERT INTO documents VALUES ('w', 'd1', 'pt/prazos.md', 'Prazos', NULL, 'pt', 'h', 'Cinco dias. Três dias.', \
+             '2026-01-02T03:04:05Z')"
+                .to_owned(),
+            // The second comes first in the table.
+            passage("p2", 1, "Três dias."),
+            passage("p1", 0, "Cinco dias."),
+            "INSERT INTO api_keys VALUES ('k1', 'w', 'hub', '[\"suggest\"]', x'01', '2026-01-02T03:04:05Z', NULL)".to_owned(),
+        ] {
+            sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut *connection).await.unwrap();
+        }
+        drop(connection);
+        old.close().await;
+
+        let store = SqliteStore::open(&path).await.unwrap();
+        let workspace = WorkspaceId("w".into());
+        let document = Documents::get(&store, &workspace, "d1").await.unwrap().unwrap();
+        assert_eq!((document.version, document.audience), (1, Audience::Public));
+        assert_eq!(document.text, "Cinco dias. Três dias.");
+        let current = store.passages(&workspace, "d1").await.unwrap();
+        assert_eq!(current.iter().map(|passage| passage.id.as_str()).collect::<Vec<_>>(), ["p1", "p2"]);
+        assert_eq!(store.count_not_indexed("e").await.unwrap(), 0);
+        let history = store.history(&workspace, "d1").await.unwrap();
+        assert_eq!(history.len(), 1);
+        assert!(history[0].current && history[0].passages == 2, "{history:?}");
+        let first = store.version(&workspace, "d1", 1).await.unwrap().unwrap();
+        assert_eq!(first.passages, current);
+        assert_eq!(Keys::list(&store, Some(&workspace)).await.unwrap().len(), 1);
     }
 
     #[tokio::test]

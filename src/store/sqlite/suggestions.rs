@@ -5,13 +5,14 @@ use chrono::{DateTime, Utc};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{FromRow, Row};
 
+use super::rollout::{insert_audit, judge_audit};
 use super::{
     SqliteStore, from_cursor, from_json, from_word, one_more, sql_number, to_cursor, to_json, to_word,
 };
 use crate::conversation::WorkspaceId;
-use crate::decision::{Action, ReasonCode};
+use crate::decision::{Action, Mode, ReasonCode};
 use crate::store::suggestion::{Asked, Feedback, FeedbackOutcome, Suggestion, SuggestionSummary};
-use crate::store::{Event, Listed, Page, StoreError, Suggestions};
+use crate::store::{Event, LastWord, Listed, Page, StoreError, Suggestions};
 
 /// Characters of the question that a list shows.
 const QUESTION_SHOWN: usize = 160;
@@ -104,7 +105,7 @@ fn shortened(question: &str) -> String {
     short
 }
 
-async fn insert_event(
+pub(super) async fn insert_event(
     connection: &mut SqliteConnection,
     workspace: &WorkspaceId,
     kind: &str,
@@ -156,6 +157,7 @@ impl Suggestions for SqliteStore {
         if done.rows_affected() == 0 {
             return Err(StoreError::AlreadyReplied);
         }
+        insert_audit(&mut transaction, suggestion).await?;
         insert_event(
             &mut transaction,
             &suggestion.workspace,
@@ -236,6 +238,7 @@ impl Suggestions for SqliteStore {
         if done.rows_affected() == 0 {
             return Ok(false);
         }
+        judge_audit(&mut transaction, workspace, id, feedback).await?;
         insert_event(&mut transaction, workspace, "suggestion.feedback", id, feedback.at).await?;
         transaction.commit().await?;
         Ok(true)
@@ -283,6 +286,47 @@ impl Suggestions for SqliteStore {
         .bind(to_word(&Action::AutoReply)?)
         .fetch_one(&self.pool)
         .await?)
+    }
+
+    async fn last_word(
+        &self,
+        workspace: &WorkspaceId,
+        conversation_id: &str,
+        message_id: &str,
+    ) -> Result<Option<LastWord>, StoreError> {
+        let holding = "json_extract(body, '$.answer.handoff.holding_message') IS NOT NULL";
+        let row: Option<(String, bool)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "SELECT message_id, {holding} FROM suggestions WHERE workspace = ?1 AND conversation_id = ?2 \
+             AND message_id IS NOT NULL AND message_id <> ?3 AND (action = ?4 OR {holding}) \
+             AND json_extract(body, '$.mode') <> ?5 ORDER BY sequence DESC LIMIT 1"
+        )))
+        .bind(&workspace.0)
+        .bind(conversation_id)
+        .bind(message_id)
+        .bind(to_word(&Action::AutoReply)?)
+        .bind(to_word(&Mode::Shadow)?)
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.map(|(message_id, holding)| LastWord { holding, message_id }))
+    }
+
+    async fn last_heard(
+        &self,
+        workspace: &WorkspaceId,
+        conversation_id: &str,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let body: Option<String> = sqlx::query_scalar(
+            "SELECT body FROM suggestions WHERE workspace = ?1 AND conversation_id = ?2 \
+             ORDER BY sequence DESC LIMIT 1",
+        )
+        .bind(&workspace.0)
+        .bind(conversation_id)
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some(body) = body else { return Ok(None) };
+        let newest: Suggestion = from_json("suggestion", &body)?;
+        let message = newest.conversation.last_customer_message();
+        Ok(message.map(|message| message.at.unwrap_or(newest.created_at)))
     }
 
     async fn last_event(&self, workspace: &WorkspaceId) -> Result<i64, StoreError> {

@@ -30,6 +30,7 @@ async fn a_question_with_a_source_gets_a_cited_draft() {
     }, @r#"
     {
       "id": "[id]",
+      "mode": "draft",
       "decision": {
         "action": "draft",
         "reasons": [

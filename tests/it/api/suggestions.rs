@@ -89,3 +89,52 @@ async fn feedback_is_stored_with_the_edit_distance() {
     let nowhere = client.post("/v1/suggestions/sug_none/feedback", &json!({"outcome": "accepted"})).await;
     assert_eq!((nowhere.status, code(&nowhere)), (StatusCode::NOT_FOUND, "not_found".into()));
 }
+
+#[tokio::test]
+async fn a_draft_that_is_accepted_too_late_is_refused() {
+    let app = TestApp::shared().await;
+    let client = app.workspace().await;
+    client.with_delivery().await;
+    let now = app.app.clock.now();
+    let ask = async |message: &str, hours: i64| {
+        let message = json!({"id": message, "role": "customer", "text": "Qual é o prazo de entrega normal?",
+            "at": now - chrono::TimeDelta::hours(hours)});
+        let conversation = json!({"id": "late", "channel": "whatsapp", "messages": [message]});
+        id(&client.post("/v1/suggest", &json!({"conversation": conversation})).await)
+    };
+    let path = |id: &str| format!("/v1/suggestions/{id}/feedback");
+    let late = ask("m-1", 25).await;
+    for body in [json!({"outcome": "accepted"}), json!({"outcome": "edited", "text": "Até 5 dias."})] {
+        let refused = client.post(&path(&late), &body).await;
+        assert_eq!((refused.status, code(&refused)), (StatusCode::CONFLICT, "reply_window_closed".into()));
+        assert!(refused.text.contains("template"), "{}", refused.text);
+    }
+    let rejected = client.post(&path(&late), &json!({"outcome": "rejected"})).await;
+    assert_eq!(rejected.status, StatusCode::OK);
+    let in_time = json!({"outcome": "accepted", "sent_at": now - chrono::TimeDelta::hours(2)});
+    assert_eq!(client.post(&path(&late), &in_time).await.status, StatusCode::OK);
+    // The customer has written again: the window is open.
+    ask("m-2", 1).await;
+    assert_eq!(client.post(&path(&late), &json!({"outcome": "accepted"})).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_suggestion_is_explained_in_the_agents_language() {
+    let client = TestApp::shared().await.workspace().await;
+    client.with_delivery().await;
+    let made = id(&client.ask("Qual é o prazo de entrega normal?").await);
+    let path = format!("/v1/suggestions/{made}/explanation");
+    let english = client.get(&path).await.json();
+    assert_eq!((&english["id"], &english["action"]), (&json!(made), &json!("draft")));
+    assert_eq!(english["reasons"][0]["code"], "not_certified");
+    let otherwise = &english["otherwise"][0];
+    assert_eq!(otherwise["action"], "auto_reply", "{english}");
+    assert!(english["text"].as_str().unwrap().starts_with("An agent was shown a draft."), "{english}");
+    let italian = client.get(&format!("{path}?language=it")).await.json();
+    assert!(
+        italian["text"].as_str().unwrap().starts_with("Un operatore ha ricevuto una bozza."),
+        "{italian}"
+    );
+    assert_eq!(code(&client.get(&format!("{path}?language=de")).await), "invalid_parameter");
+    assert_eq!(client.get("/v1/suggestions/sug_none/explanation").await.status, StatusCode::NOT_FOUND);
+}

@@ -63,7 +63,7 @@ async fn ask(row: &Row, reply: &str, grader: &Grader<'_>) -> Result<Option<bool>
         .grade(&prompt)
         .map_err(|error| EvalError::NotEnough(format!("the prompt of grades does not render: {error}")))?;
     let options = ChatOptions { max_tokens: 4, ..ChatOptions::default() };
-    let request = ChatRequest { messages, grounding: None, options };
+    let request = ChatRequest { messages, options, ..ChatRequest::default() };
     let completion = grader.chat.complete(request, Budget::of(grader.deadline)).await?;
     Ok(verdict(&completion.text))
 }

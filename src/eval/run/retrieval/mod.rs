@@ -77,20 +77,44 @@ pub async fn run(
     Ok(set.questions.iter().filter_map(|question| outcomes.remove(question.id.as_str())).collect())
 }
 
-/// Passages and questions by knowledge base and, unless cross-lingual, by language. Passages that nobody asks for are
-/// left out as a group, never one by one.
-fn groups(set: &RetrievalSet) -> BTreeMap<(&str, Option<Language>), Group<'_>> {
-    let part = |language| (!set.cross_lingual).then_some(language);
-    let mut groups: BTreeMap<(&str, Option<Language>), Group<'_>> = BTreeMap::new();
+/// Passages and questions by knowledge base and languages. Passages that nobody asks for are left out as a group, never
+/// one by one.
+fn groups(set: &RetrievalSet) -> BTreeMap<(&str, Languages), Group<'_>> {
+    let mut groups: BTreeMap<(&str, Languages), Group<'_>> = BTreeMap::new();
     for question in &set.questions {
-        groups.entry((&question.kb, part(question.lang))).or_default().1.push(question);
+        let languages = match (set.cross_lingual, question.own_language_is_lacking) {
+            (false, _) => Languages::Only(question.lang),
+            (true, true) => Languages::AllBut(question.lang),
+            (true, false) => Languages::All,
+        };
+        groups.entry((&question.kb, languages)).or_default().1.push(question);
     }
     for passage in &set.passages {
-        if let Some(group) = groups.get_mut(&(passage.kb.as_str(), part(passage.lang))) {
-            group.0.push(passage);
+        for ((kb, languages), group) in &mut groups {
+            if *kb == passage.kb && languages.hold(passage.lang) {
+                group.0.push(passage);
+            }
         }
     }
     groups
+}
+
+/// Languages of the passages that a question searches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Languages {
+    All,
+    Only(Language),
+    AllBut(Language),
+}
+
+impl Languages {
+    fn hold(self, language: Language) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(only) => language == only,
+            Self::AllBut(lacking) => language != lacking,
+        }
+    }
 }
 
 async fn fill(
@@ -193,6 +217,7 @@ fn conversation(row: &QuestionRow) -> Conversation {
         locale: Some(row.lang.code().to_owned()),
         customer: None,
         labels: Labels::default(),
+        handed_back_after: None,
         messages,
     }
 }

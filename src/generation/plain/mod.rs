@@ -8,6 +8,10 @@ use regex::{Captures, Regex};
 
 use crate::retrieval::Passage;
 
+mod visible;
+
+use visible::visible;
+
 /// `[text][label]`, whose address is elsewhere.
 static REFERENCE: LazyLock<Regex> = LazyLock::new(|| pattern(r"!?\[([^\[\]\n]+)\]\[[^\[\]\n]*\]"));
 /// `[label]: address`.
@@ -16,20 +20,32 @@ static TAG: LazyLock<Regex> = LazyLock::new(|| pattern(r"</?[A-Za-z!?][^<>]*>"))
 /// Anything that a phone or a mail program turns into a link.
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r#"(?i)(?:\b[a-z][a-z0-9+.-]*://|\bwww\.|\b(?:javascript|data|vbscript):)[^\s<>"'`\[\]{}]+|(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?\.)+\p{L}{2,}(?::\d+)?(?:/[^\s<>"'`\[\]{}]*)?"#,
+        r#"(?i)(?:\b[a-z][a-z0-9+.-]*://|\bwww\.)[^\s<>"'`\[\]{}]*|\b(?:javascript|data|vbscript|file|blob|intent|sms|view-source|about):[^\s<>"'`\[\]{}]+|(?:[\p{L}\p{N}](?:[\p{L}\p{N}_-]*[\p{L}\p{N}])?\.)+(?:xn--[a-z0-9-]+|\p{L}{2,})(?::\d+)?(?:[/?#][^\s<>"'`\[\]{}]*)?"#,
     )
 });
+/// `mailto:` and `tel:`, whose address or number says enough.
+static SPOKEN_SCHEME: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\b(?:mailto|tel):(?://)?"));
+/// A sentence that begins without a space: `30 days.It` is an address to a phone.
+static UNSPACED: LazyLock<Regex> = LazyLock::new(|| pattern(r"(\p{Ll})\.(\p{Lu}\p{Ll}+)"));
 static EMPTY_BRACKETS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\s*[(\[]\s*[)\]]"));
 static SPACES: LazyLock<Regex> = LazyLock::new(|| pattern(r"[ \t]{2,}"));
 static SPACE_BEFORE_STOP: LazyLock<Regex> = LazyLock::new(|| pattern(r" +([.,;!?])(\s|$)"));
 static BLANK_LINES: LazyLock<Regex> = LazyLock::new(|| pattern(r"\n{3,}"));
 
-/// Endings that make a bare name a link.
-const TOP_LEVEL: &[&str] = &[
-    "com", "net", "org", "io", "br", "pt", "it", "es", "uk", "eu", "de", "fr", "us", "mx", "ar", "ru", "cn",
-    "co", "me", "dev", "app", "ai", "info", "biz", "shop", "store", "online", "site", "xyz", "link", "click",
-    "top", "gov", "edu", "example", "test", "ly", "gl", "to", "cc", "tv", "cat",
-];
+/// Endings that make a bare name a link: of countries and of what is sold most, and abused most.
+const TOP_LEVEL: &str = "com net org edu gov int mil info biz name pro mobi aero coop museum jobs travel cat asia tel post \
+    io co me dev app ai ly gl to cc tv gg sh ac vc is la ws fm im in id nu sx st tk ml ga cf gq pw su \
+    ad ae al am ao ar at au az ba bd be bg bo br by bz ca ch ci cl cm cn cr cu cv cy cz de dk do dz ec ee eg es eu fi fr \
+    ge gh gr gt hk hn hr hu ie il ir it jp ke kg kr kz lb lt lu lv ma md mk mo mt mx my mz ng ni nl no nz pa pe ph pk pl pt \
+    py qa ro rs ru sa se sg si sk sn sv th tl tn tr tw ua ug uk us uy uz ve vn za zm zw \
+    shop store online site xyz link click top example test invalid local zip mov club live tech space website fun vip win bid \
+    loan buzz icu cyou cfd sbs rest lol cloud page blog email support help services solutions agency company digital \
+    media group world network center systems software studio design art bar cafe bio best bond bot cam casino chat \
+    city computer credit dating deals delivery direct download express finance financial fit games gift gold gratis host \
+    hosting house ink international investments kim land law legal life ltd market marketing moda mom money monster news \
+    ninja one party pay photo photos pics pizza plus poker porn press promo pub quest red review reviews run sale school \
+    sex social stream study style sucks surf tax team tickets tips today tools tours town trade trading trust uno video \
+    vote watch webcam wiki work works wtf zone bet";
 
 pub(super) fn pattern(source: &str) -> Regex {
     #[expect(clippy::expect_used, reason = "the patterns are constants and a test compiles every one")]
@@ -60,7 +76,7 @@ impl AllowedLinks {
 
     fn add(&mut self, address: &str) {
         let address = normal(address);
-        self.hosts.insert(address.split('/').next().unwrap_or_default().to_owned());
+        self.hosts.insert(host_of(&address).to_owned());
         self.addresses.insert(address);
     }
 
@@ -69,29 +85,42 @@ impl AllowedLinks {
         if !scheme_is_harmless(address) {
             return false;
         }
+        // `https://good.example@evil.example`: what stands before the sign is a user's name.
+        if host_of(address).contains(['@', '\\', '%']) {
+            return false;
+        }
         let address = normal(address);
-        self.addresses.contains(&address) || (!address.contains('/') && self.hosts.contains(&address))
+        self.addresses.contains(&address) || self.hosts.contains(&address)
     }
 }
 
 fn scheme_is_harmless(address: &str) -> bool {
+    match address.split_once("://") {
+        Some((scheme, _)) => matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https"),
+        None => !address.split(['/', '?', '#']).next().unwrap_or_default().contains(':') || has_port(address),
+    }
+}
+
+/// `shop.example:8080` is a host with a port, `javascript:…` is none.
+fn has_port(address: &str) -> bool {
     address
-        .split_once("://")
-        .is_none_or(|(scheme, _)| matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https"))
-        && !["javascript:", "data:", "vbscript:"]
-            .iter()
-            .any(|scheme| address.to_lowercase().starts_with(scheme))
+        .split_once(':')
+        .is_some_and(|(host, rest)| host.contains('.') && rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+fn host_of(address: &str) -> &str {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
 /// An address without scheme, `www.`, and what only ends a sentence; the host in lower case.
 fn normal(address: &str) -> String {
     let address = trim_end(address);
     let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (host, path) = rest.split_at(host_of(rest).len());
     let host = host.to_lowercase();
     let host = host.strip_prefix("www.").unwrap_or(&host);
-    let path = path.trim_end_matches('/');
-    if path.is_empty() { host.to_owned() } else { format!("{host}/{path}") }
+    format!("{host}{}", path.trim_end_matches('/'))
 }
 
 fn trim_end(address: &str) -> &str {
@@ -126,11 +155,11 @@ pub fn without_references(markdown: &str) -> String {
 
 /// The plain text of a Markdown reply, with the allowed links alone.
 pub fn plain(markdown: &str, allowed: &AllowedLinks) -> String {
-    let mut text = flatten(markdown, allowed);
+    let mut text = flatten(&visible(markdown), allowed);
     // Entities, escapes and what is taken out can spell a tag or an address that was none before. Every pass shortens
     // the text, so this ends.
     loop {
-        let pass = tidy(&without_links(&TAG.replace_all(&text, ""), allowed));
+        let pass = tidy(&without_links(&TAG.replace_all(&visible(&text), ""), allowed));
         if pass.len() >= text.len() {
             return pass;
         }
@@ -194,13 +223,15 @@ fn new_line(text: &mut String) {
 }
 
 fn without_links(text: &str, allowed: &AllowedLinks) -> String {
+    let text = SPOKEN_SCHEME.replace_all(text, "");
+    let text = spaced(&text);
     ADDRESS
-        .replace_all(text, |found: &Captures<'_>| {
+        .replace_all(&text, |found: &Captures<'_>| {
             let whole = &found[0];
             let start = found.get(0).map_or(0, |it| it.start());
             let address = trim_end(whole);
             let rest = &whole[address.len()..];
-            let mail = text[..start].ends_with('@');
+            let mail = text[..start].ends_with('@') || text[start + whole.len()..].starts_with('@');
             if mail || !is_link(address) || allowed.holds(address) {
                 whole.to_owned()
             } else {
@@ -210,16 +241,28 @@ fn without_links(text: &str, allowed: &AllowedLinks) -> String {
         .into_owned()
 }
 
+/// Parts sentences that stand together without a space, unless they are an address with a path.
+fn spaced(text: &str) -> String {
+    UNSPACED
+        .replace_all(text, |found: &Captures<'_>| {
+            let end = found.get(0).map_or(0, |it| it.end());
+            let goes_on = text[end..].starts_with(['.', '/', ':', '-', '_', '@', '?', '#'])
+                && text[end..].chars().nth(1).is_some_and(char::is_alphanumeric);
+            if goes_on { found[0].to_owned() } else { format!("{}. {}", &found[1], &found[2]) }
+        })
+        .into_owned()
+}
+
 fn is_link(address: &str) -> bool {
     let lower = address.to_lowercase();
     if lower.contains("://") || lower.starts_with("www.") || lower.contains('/') {
         return true;
     }
-    if ["javascript:", "data:", "vbscript:"].iter().any(|scheme| lower.starts_with(scheme)) {
-        return true;
-    }
-    let host = lower.split(':').next().unwrap_or_default();
-    host.rsplit('.').next().is_some_and(|ending| TOP_LEVEL.contains(&ending))
+    let host = lower.split([':', '?', '#']).next().unwrap_or_default();
+    let Some((_, ending)) = host.rsplit_once('.') else { return true };
+    ending.starts_with("xn--")
+        || ending.chars().all(|c| c > '\u{24f}')
+        || TOP_LEVEL.split_whitespace().any(|known| known == ending)
 }
 
 fn tidy(text: &str) -> String {
@@ -299,6 +342,33 @@ mod tests {
             "See this HTTPS://EVIL.EXAMPLE",
             "See this shop.example.evil.com",
             "See this ht[]tps://ev()il.com/x <[]b>",
+            "See this [ok][evil].\n\n  [evil]: <https://evil.example/x> 'title'",
+            "See ![][evil]this\n\n[evil]: https://evil.example/x.png",
+            "See this https://shop.example@evil.example/x",
+            "See this https://shop.example%2fhelp@evil.example",
+            "See this https://shop.example\\@evil.example",
+            "See this https://track.example.evil.example/now",
+            "See this https://track.example/now?next=https://evil.example",
+            "See this track.example/now#evil",
+            "See this shop.example?q=evil",
+            "See this ev\u{200b}il.com and www.ev\u{ad}il.net",
+            "See this \u{202e}https://evil.example\u{202c}",
+            "See this ｅｖｉｌ．ｃｏｍ",
+            "See this evil。com/x",
+            "See this xn--evil-53d.com",
+            "See this evil.xn--p1ai",
+            "See this evil.рф",
+            "See this EVIL.ZIP, evil.icu; (evil.top)",
+            "See this [here](javascript:evil)",
+            "See this data:text/html,evil",
+            "See this vbscript:evil or file:///evil or intent:evil",
+            "See this &#104;ttps&#58;//evil&#46;com",
+            "See this <https://evil.example>",
+            "See this https://\nevil.com",
+            "See this **https://evil.example**, _evil.com_ and `evil.com`",
+            "See this http://evil.example:8080/x",
+            "See this //evil.example/x",
+            "See this HtTpS://EVIL.example/%61",
         ] {
             let text = clean(gone);
             assert!(text.contains("See") && text.contains("this"), "{gone} → {text}");
@@ -312,9 +382,28 @@ mod tests {
 
     #[test]
     fn sentences_without_a_space_and_addresses_of_mail_are_no_links() {
-        for kept in ["São 5 dias.Até logo", "Escreva para ajuda@shop.example, por favor.", "às 10.30h"] {
+        for kept in [
+            "Escreva para ajuda@shop.example, por favor.",
+            "às 10.30h",
+            "v2.0, p.ex. isto, e.g. that",
+            "1.299,90",
+        ] {
             assert_eq!(clean(kept), kept);
         }
+        assert_eq!(clean("São 5 dias.Até logo"), "São 5 dias. Até logo");
+        assert_eq!(clean("It takes 30 days.It is free"), "It takes 30 days. It is free");
+        assert_eq!(
+            clean("Write to [us](mailto:ajuda@shop.example) or mailto:ajuda@shop.example"),
+            "Write to us or ajuda@shop.example"
+        );
+        assert_eq!(clean("Call tel:+351210000111."), "Call +351210000111.");
+    }
+
+    #[test]
+    fn letters_of_another_script_are_another_address() {
+        let text =
+            clean("See https://tr\u{430}ck.example/now and trаck.example, not https://track.example/now.");
+        assert_eq!(text, "See and, not https://track.example/now.");
     }
 
     proptest::proptest! {

@@ -1,0 +1,74 @@
+//! What goes to the person who takes over: what was tried, and what the customer reads meanwhile.
+
+use super::{Asked, Assistant, Findings, outcome_of};
+use crate::conversation::{Conversation, Language};
+use crate::decision::rules::{self, RuleMatch};
+use crate::decision::{Action, Decision};
+use crate::generation::holding_message;
+use crate::retrieval::Retrieved;
+use crate::store::LastWord;
+use crate::store::suggestion::{Handoff, Looked, Tried, TriedDraft};
+
+/// Passages that are named.
+const LOOKED_AT: usize = 5;
+
+impl Assistant {
+    /// What the person who takes over needs; nothing where nobody has to.
+    pub(super) async fn hand_over(
+        &self,
+        asked: Asked<'_>,
+        found: &Findings,
+        decision: &Decision,
+    ) -> Option<Handoff> {
+        if decision.action != Action::Escalate {
+            return None;
+        }
+        let Asked { conversation, understood, rules, budget, .. } = asked;
+        let (queue, priority) = rules.route(&found.matches, &decision.reasons, self.parts.clock.now());
+        Some(Handoff {
+            reasons: decision.reasons.clone(),
+            summary: self.parts.drafter.summarize(conversation, self.parts.agents, budget.clone()).await,
+            tried: tried(&understood.query, &found.retrieved, outcome_of(found)),
+            queue,
+            priority,
+            holding_message: holding(
+                conversation,
+                &found.matches,
+                understood.language.unwrap_or(Language::En),
+                asked.before.last_word.as_ref(),
+            ),
+        })
+    }
+}
+
+/// What was done before the conversation was handed over.
+fn tried(query: &str, retrieved: &[Retrieved], draft: TriedDraft) -> Tried {
+    let queries = if query.trim().is_empty() { Vec::new() } else { vec![query.to_owned()] };
+    let passages = retrieved.iter().take(LOOKED_AT).map(|hit| Looked {
+        id: hit.passage.id.clone(),
+        document_id: hit.passage.document_id.clone(),
+        heading: hit.passage.heading(),
+        url: hit.passage.url.clone(),
+    });
+    Tried { queries, passages: passages.collect(), draft }
+}
+
+/// What tells the customer that a person takes over: the words of a rule, or the fixed ones. Nothing where a person writes
+/// with the customer already, and never twice in a row.
+fn holding(
+    conversation: &Conversation,
+    matches: &[RuleMatch],
+    language: Language,
+    last: Option<&LastWord>,
+) -> Option<String> {
+    if conversation.with_a_person().is_some() {
+        return None;
+    }
+    if let Some(last) = last.filter(|last| last.holding)
+        && !conversation.spoken_by_a_person_after(&last.message_id)
+    {
+        return None;
+    }
+    let text = rules::holding_message(matches, language).unwrap_or_else(|| holding_message(language));
+    Some(text.to_owned())
+}

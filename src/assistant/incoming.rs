@@ -1,0 +1,45 @@
+//! What a customer wrote, as the pipeline reads it: of an e-mail, the customer's own words.
+
+use std::borrow::Cow;
+
+use crate::conversation::{Channel, Conversation, Role};
+use crate::text::own_words;
+
+/// The conversation without the letters that the customer's e-mails answer, and without their signatures. What is stored,
+/// and what agents read, is the whole.
+pub(super) fn read(conversation: &Conversation) -> Cow<'_, Conversation> {
+    if conversation.channel != Channel::Email {
+        return Cow::Borrowed(conversation);
+    }
+    let mut read = conversation.clone();
+    for message in read.messages.iter_mut().filter(|message| message.role == Role::Customer) {
+        message.text = own_words(&message.text);
+    }
+    Cow::Owned(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversation::{Labels, Message};
+
+    #[test]
+    fn of_an_e_mail_the_customers_own_words_are_read() {
+        let text = "Where is it?\n\nBest regards,\nAna\n\nOn 3 Nov 2026, Shop wrote:\n> Hello";
+        let message = |role: Role| Message { id: "m".into(), role, text: text.into(), at: None };
+        let conversation = |channel: Channel| Conversation {
+            id: "c".into(),
+            channel,
+            locale: None,
+            customer: None,
+            labels: Labels::default(),
+            handed_back_after: None,
+            messages: vec![message(Role::Agent), message(Role::Customer)],
+        };
+        let email = conversation(Channel::Email);
+        let texts: Vec<_> = read(&email).messages.iter().map(|message| message.text.clone()).collect();
+        assert_eq!(texts, [text, "Where is it?"]);
+        let chat = conversation(Channel::WebChat);
+        assert_eq!(*read(&chat), chat);
+    }
+}

@@ -1,0 +1,338 @@
+//! Tables of conditions, of mistakes, and of what rules do.
+
+use std::collections::BTreeSet;
+
+use super::load::{Source, compile};
+use super::routing::Priority;
+use super::{PolicyError, Rules, blocked, edited, holding_message};
+use crate::conversation::{Channel, Customer, Labels, Language, WorkspaceId};
+use crate::decision::policy::tests::{Case, draft, hit, judged};
+use crate::decision::{Evidence, Reason, ReasonCode, Verdict};
+use crate::understanding::{MatchedBy, TopicMatch};
+
+fn source(text: &str) -> Vec<Source> {
+    vec![("shop.toml".to_owned(), text.to_owned())]
+}
+
+fn topics() -> BTreeSet<String> {
+    ["refund".to_owned(), "legal".to_owned()].into()
+}
+
+fn rules(text: &str) -> Rules {
+    compile(&source(text), &topics()).unwrap()
+}
+
+/// One rule that escalates when `when` holds.
+fn when(when: &str) -> Rules {
+    rules(&format!("[[rules]]\nname = \"r\"\nwhen = {{ {when} }}\nthen.escalate = {{}}\n"))
+}
+
+fn workspace() -> WorkspaceId {
+    WorkspaceId("shop".into())
+}
+
+/// What the rule's conditions found; nothing where it does not apply.
+fn found(rules: &Rules, case: &Case) -> Vec<(String, String)> {
+    let matches = rules.matches(&workspace(), &case.input());
+    let evidence = matches.iter().flat_map(|found| &found.evidence);
+    evidence
+        .map(|evidence| match evidence {
+            Evidence::Rule { condition, found, .. } => (condition.clone(), found.clone()),
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+fn case() -> Case {
+    let mut case = Case::asking("Quero a devolução de R$ 1.200,00 já!");
+    case.language = Some(Language::Pt);
+    case.conversation.channel = Channel::Whatsapp;
+    case.conversation.labels = Labels::parse(["product=coffee", "region=br"]).unwrap();
+    case.conversation.customer = Some(Customer {
+        id: "u".into(),
+        name: None,
+        attributes: [("plan".to_owned(), "gold".to_owned())].into(),
+    });
+    case.understanding.topics = vec![TopicMatch {
+        name: "refund".into(),
+        score: 0.91,
+        by: MatchedBy::Example,
+        example: "Quero meu dinheiro".into(),
+    }];
+    assert_eq!(case.now.to_rfc3339(), "2026-11-18T10:40:00+00:00");
+    case
+}
+
+#[test]
+fn each_condition_holds_on_its_evidence_or_not_at_all() {
+    let case = case();
+    for (condition, evidence) in [
+        ("topic = \"refund\"", Some("refund (0.91): “Quero meu dinheiro”")),
+        ("topic = [\"legal\"]", None),
+        ("pattern = { regex = '\\bDEVOLUCAO\\b' }", Some("“devolução” in the message")),
+        ("pattern = { regex = 'reembolso' }", None),
+        ("pattern = { regex = 'devolução', in = \"both\" }", Some("“devolução” in the message")),
+        ("channel = \"whatsapp\"", Some("whatsapp")),
+        ("channel = [\"email\", \"web_chat\"]", None),
+        ("language = [\"pt\", \"es\"]", Some("pt")),
+        ("language = \"it\"", None),
+        ("label = \"region=br\"", Some("region=br")),
+        ("label = \"region=pt\"", None),
+        ("customer = { plan = [\"silver\", \"gold\"] }", Some("plan=gold")),
+        ("customer = { plan = \"gold\", country = \"br\" }", None),
+        ("amount_over = { value = 1000, currency = \"BRL\" }", Some("“R$ 1.200,00” in the message")),
+        ("amount_over = { value = 1000 }", Some("“R$ 1.200,00” in the message")),
+        ("amount_over = { value = 1000, currency = \"EUR\" }", None),
+        ("amount_over = { value = 1200 }", None),
+        (
+            "hours = { time_zone = \"Europe/Rome\", open = [\"mon-fri 09:00-18:00\"] }",
+            Some("2026-11-18 10:40 UTC"),
+        ),
+        ("hours = { time_zone = \"America/Sao_Paulo\", open = [\"mon-fri 09:00-18:00\"] }", None),
+        (
+            "outside_hours = { time_zone = \"Europe/Rome\", open = [\"mon-fri 09:00-18:00\"], holidays = [\"11-18\"] }",
+            Some("2026-11-18 10:40 UTC"),
+        ),
+        ("not = { channel = \"email\" }", Some("what the rule excludes was not found")),
+        ("not = { channel = \"whatsapp\" }", None),
+        ("any = [{ channel = \"email\" }, { language = \"pt\" }]", Some("pt")),
+        ("any = [{ channel = \"email\" }, { language = \"it\" }]", None),
+        ("", Some("every message")),
+    ] {
+        let found = found(&when(condition), &case);
+        let evidence: Vec<&str> = evidence.into_iter().collect();
+        assert_eq!(
+            found.iter().map(|(_, found)| found.as_str()).collect::<Vec<_>>(),
+            evidence,
+            "{condition}"
+        );
+    }
+    let both = found(&when("topic = \"refund\", channel = \"whatsapp\""), &case);
+    assert_eq!(both.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["channel", "topic"]);
+    assert!(found(&when("topic = \"refund\", channel = \"email\""), &case).is_empty());
+}
+
+#[test]
+fn what_reads_a_draft_waits_for_it() {
+    let mut case = case();
+    let confident = judged(&[]);
+    for (condition, before, after) in [
+        ("confidence_below = 0.6", false, true),
+        ("confidence_below = 0.5", false, false),
+        ("not = { confidence_below = 0.5 }", false, true),
+        ("pattern = { regex = 'quatro dias', in = \"draft\" }", false, true),
+        ("pattern = { regex = 'quatro dias' }", false, false),
+        ("any = [{ confidence_below = 0.1 }, { channel = \"whatsapp\" }]", true, true),
+        ("amount_over = { value = 10, currency = \"EUR\", in = \"draft\" }", false, true),
+    ] {
+        let rules = when(condition);
+        case.draft = None;
+        assert_eq!(!found(&rules, &case).is_empty(), before, "{condition} before");
+        case.draft = Some(draft("São quatro dias e 12 euros."));
+        case.judgement = Some(confident.clone());
+        assert_eq!(!found(&rules, &case).is_empty(), after, "{condition} after");
+    }
+}
+
+#[test]
+fn every_match_is_reported_with_its_verdict() {
+    let rules = rules(
+        r#"
+        [[rules]]
+        name = "look"
+        description = "Refunds are looked at"
+        when = { topic = "refund" }
+        then = { draft = true }
+        [[rules]]
+        name = "elsewhere"
+        workspaces = "other"
+        when = {}
+        then = { block = true }
+        [[rules]]
+        name = "large"
+        when = { amount_over = { value = 500 } }
+        then = { escalate = { queue = "money", priority = "high" } }
+        [[queues]]
+        name = "money"
+        "#,
+    );
+    let case = case();
+    let matches = rules.matches(&workspace(), &case.input());
+    let checks: Vec<_> = matches.iter().map(super::RuleMatch::check).collect();
+    let verdicts: Vec<_> = checks.iter().map(|check| (check.check, check.verdict)).collect();
+    assert_eq!(verdicts, [(ReasonCode::Policy, Verdict::Draft), (ReasonCode::Policy, Verdict::Escalate)]);
+    assert_eq!(
+        checks[0].detail.as_deref(),
+        Some("The rule `look` (Refunds are looked at) wants an agent to look.")
+    );
+    assert!(!blocked(&matches));
+    assert!(blocked(&rules.matches(&WorkspaceId("other".into()), &case.input())));
+}
+
+#[test]
+fn replies_are_edited_and_sources_required() {
+    let rules = rules(
+        r#"
+        [[rules]]
+        name = "tickets"
+        when = {}
+        then = { redact = { regex = 'tk-\d+' } }
+        [[rules]]
+        name = "signature"
+        when = { language = "pt" }
+        then.append = { pt = "Equipe da loja" }
+        [[rules]]
+        name = "law"
+        when = { topic = "refund" }
+        then.require_citation = "source=law"
+        "#,
+    );
+    let mut case = case();
+    case.retrieved = vec![hit("p1", "São quatro dias.", 0.9, 0.5)];
+    let verdicts = |case: &Case| {
+        rules.matches(&workspace(), &case.input()).iter().map(|found| found.verdict).collect::<Vec<_>>()
+    };
+    case.draft = Some(draft("São quatro dias, veja TK-12."));
+    assert_eq!(verdicts(&case), [Verdict::Draft, Verdict::Pass, Verdict::Draft]);
+    let matches = rules.matches(&workspace(), &case.input());
+    let text = &case.draft.as_ref().unwrap().text;
+    let after = edited(&matches, text, Language::Pt).unwrap();
+    assert_eq!(after, "São quatro dias, veja […].\n\nEquipe da loja");
+    assert_eq!(edited(&matches, &after, Language::Pt), None, "nothing is added twice");
+    case.draft = Some(draft("São quatro dias."));
+    case.retrieved[0].passage.labels = Labels::parse(["source=law"]).unwrap();
+    assert_eq!(verdicts(&case), [Verdict::Pass; 3]);
+}
+
+#[test]
+fn a_conversation_goes_to_the_most_urgent_queue() {
+    let rules = rules(
+        r#"
+        [handoff]
+        queue = "all"
+        reasons.complaint = { queue = "care", priority = "high" }
+        [[queues]]
+        name = "all"
+        [[queues]]
+        name = "care"
+        [[queues]]
+        name = "money"
+        hours = { time_zone = "Europe/Rome", open = ["mon-fri 14:00-18:00"] }
+        [[rules]]
+        name = "refunds"
+        when = { topic = "refund" }
+        then.escalate = { queue = "money", priority = "low" }
+        then.holding_message = { pt = " Um momento. ", it = "Un momento.", es = "Un momento.", en = "One moment." }
+        "#,
+    );
+    let case = case();
+    let matches = rules.matches(&workspace(), &case.input());
+    let reason = |code| Reason { code, detail: String::new(), evidence: Vec::new() };
+    let route = |matches: &[_], codes: &[ReasonCode]| {
+        let reasons: Vec<_> = codes.iter().map(|code| reason(*code)).collect();
+        let (queue, priority) = rules.route(matches, &reasons, case.now);
+        (queue.map(|queue| queue.name), priority)
+    };
+    let to = |name: &str| Some(name.to_owned());
+    assert_eq!(route(&matches, &[ReasonCode::Policy]), (to("money"), Priority::Low));
+    assert_eq!(route(&matches, &[ReasonCode::Policy, ReasonCode::Complaint]), (to("money"), Priority::High));
+    assert_eq!(route(&[], &[ReasonCode::Complaint]), (to("care"), Priority::High));
+    assert_eq!(route(&[], &[ReasonCode::AsksForHuman]), (to("all"), Priority::Normal));
+    let (queue, _) = rules.route(&matches, &[], case.now);
+    let queue = serde_json::to_value(queue.unwrap()).unwrap();
+    assert_eq!(
+        queue,
+        serde_json::json!({"name": "money", "open": false, "opens_at": "2026-11-18T14:00:00+01:00",
+            "time_zone": "Europe/Rome"})
+    );
+    assert_eq!(holding_message(&matches, Language::Pt), Some("Um momento."));
+    let nobody = Rules::default().route(&[], &[reason(ReasonCode::Complaint)], case.now);
+    assert_eq!(nobody, (None, Priority::High));
+}
+
+#[test]
+fn mistakes_name_file_rule_and_field() {
+    for (text, at, what) in [
+        ("rules = 3", "rules", "[[rules]]"),
+        ("[[rule]]\nname = 'a'", "rule", "`rules`, `queues` and `handoff`"),
+        ("[[rules]", "syntax", "line 1"),
+        ("[[rules]]\nname = 'a'\nthen.draft = true", "rule `a`", "missing field `when`"),
+        ("[[rules]]\nwhen = {}\nthen.draft = true", "rule 1", "missing field `name`"),
+        ("[[rules]]\nname = 'A b'\nwhen = {}\nthen.draft = true", "rule `A b`: name", "lower-case"),
+        ("[[rules]]\nname = 'a'\nwhen = {}\nthen = {}", "rule `a`: then", "does nothing"),
+        (
+            "[[rules]]\nname = 'a'\nwhen.chanel = 'api'\nthen.draft = true",
+            "rule `a`: when",
+            "unknown field `chanel`",
+        ),
+        (
+            "[[rules]]\nname = 'a'\nwhen.channel = 'sms'\nthen.draft = true",
+            "rule `a`: when.channel",
+            "`whatsapp`",
+        ),
+        (
+            "[[rules]]\nname = 'a'\nwhen.topic = 'refunds'\nthen.draft = true",
+            "rule `a`: when.topic",
+            "`legal`, `refund`",
+        ),
+        ("[[rules]]\nname = 'a'\nwhen.topic = []\nthen.draft = true", "rule `a`: when.topic", "is empty"),
+        ("[[rules]]\nname = 'a'\nwhen.label = '=x'\nthen.draft = true", "rule `a`: when.label", "key=value"),
+        (
+            "[[rules]]\nname = 'a'\nwhen.pattern.regex = '('\nthen.draft = true",
+            "rule `a`: when.pattern.regex",
+            "does not parse",
+        ),
+        (
+            "[[rules]]\nname = 'a'\nwhen.any = [{}]\nthen.draft = true",
+            "rule `a`: when.any[0]",
+            "always holds",
+        ),
+        (
+            "[[rules]]\nname = 'a'\nwhen.confidence_below = 70\nthen.draft = true",
+            "rule `a`: when.confidence_below",
+            "0 to 1",
+        ),
+        (
+            "[[rules]]\nname = 'a'\nwhen.hours = { time_zone = 'Rome', open = ['daily 09:00-18:00'] }\nthen.draft = true",
+            "rule `a`: when.hours.time_zone",
+            "IANA",
+        ),
+        (
+            "[[rules]]\nname = 'a'\nwhen = {}\nthen.escalate.queue = 'x'\n[[queues]]\nname = 'y'",
+            "rule `a`: then.escalate.queue",
+            "there are `y`",
+        ),
+        (
+            "[[rules]]\nname = 'a'\nwhen = {}\nthen.append.pt = 'x'",
+            "rule `a`: then.append",
+            "no text for it, es, en",
+        ),
+        (
+            "[[rules]]\nname = 'a'\nwhen = {}\nthen.draft = true\n[[rules]]\nname = 'a'\nwhen = {}\nthen.draft = true",
+            "rule `a`: name",
+            "another name",
+        ),
+        ("[handoff]\nqueue = 'x'", "handoff: queue", "there is none"),
+    ] {
+        match compile(&source(text), &topics()) {
+            Err(PolicyError::Invalid(problems)) => {
+                let problem = &problems[0];
+                assert_eq!(
+                    (problem.file.as_str(), problem.at.as_str()),
+                    ("shop.toml", at),
+                    "{text}\n{problem:?}"
+                );
+                assert!(problem.message.contains(what), "{text}\n{problem:?}");
+            }
+            other => panic!("{text}\n{other:?}"),
+        }
+    }
+    let two = compile(
+        &source(
+            "[[rules]]\nname = 'a'\nwhen = {}\nthen = {}\n[[rules]]\nname = 'b'\nwhen = 3\nthen.draft = true",
+        ),
+        &topics(),
+    );
+    let error = two.unwrap_err().to_string();
+    assert!(error.contains("2 problem(s)") && error.contains("`ponto policy schema`"), "{error}");
+}

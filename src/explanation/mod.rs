@@ -1,0 +1,224 @@
+//! Why a suggestion came out as it did, in plain words, and what would have changed it.
+//!
+//! Everything is read from the stored trace: nothing is measured again and no model is asked.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::conversation::Language;
+use crate::decision::{Action, ReasonCode, decide};
+use crate::generation::Citation;
+use crate::store::suggestion::Suggestion;
+
+mod counterfactual;
+mod words;
+
+pub use counterfactual::{Change, Counterfactual, counterfactuals};
+use words::word;
+
+/// How many of the weakest signals are told.
+const WEAKEST: usize = 3;
+/// A signal above this is no weakness.
+const WEAK: f64 = 0.8;
+
+/// Why a suggestion came out as it did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Explanation {
+    /// `sug_…`
+    pub id: String,
+    /// The language of the texts.
+    pub language: Language,
+    /// What was done.
+    pub action: Action,
+    /// All of it for a person, in a few lines.
+    pub text: String,
+    /// Why, in the order of the decision.
+    pub reasons: Vec<Because>,
+    /// What would have led to another action.
+    pub otherwise: Vec<Otherwise>,
+    /// The signals that speak most against the draft, the weakest first.
+    pub weakest: Vec<WeakSignal>,
+    /// The passages that the draft stands on.
+    pub passages: Vec<Citation>,
+}
+
+/// A reason in words, with its evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Because {
+    /// The stable code.
+    pub code: ReasonCode,
+    /// What it means.
+    pub text: String,
+    /// What was found.
+    pub evidence: String,
+}
+
+/// What would have led to another action, in words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Otherwise {
+    /// The change.
+    #[serde(flatten)]
+    pub counterfactual: Counterfactual,
+    /// In words.
+    pub text: String,
+}
+
+/// A signal that speaks against the draft.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WeakSignal {
+    /// Its stable name.
+    pub name: String,
+    /// 0 to 1, higher is better.
+    pub value: f64,
+    /// What it measures.
+    pub text: String,
+}
+
+/// Explains a suggestion in a language.
+pub fn explain(suggestion: &Suggestion, language: Language) -> Explanation {
+    let decision = &suggestion.answer.decision;
+    let reasons = decision.reasons.iter().map(|reason| Because {
+        code: reason.code,
+        text: word(language, "reason", &name_of(&reason.code)),
+        evidence: reason.detail.clone(),
+    });
+    let otherwise = suggestion.trace.decided.as_ref().map(counterfactuals).unwrap_or_default();
+    let otherwise = otherwise
+        .into_iter()
+        .map(|counterfactual| Otherwise { text: in_words(&counterfactual, language), counterfactual });
+    let mut explanation = Explanation {
+        id: suggestion.answer.id.clone(),
+        language,
+        action: decision.action,
+        text: String::new(),
+        reasons: reasons.collect(),
+        otherwise: otherwise.collect(),
+        weakest: weakest(suggestion, language),
+        passages: suggestion.answer.drafts.first().map(|draft| draft.citations.clone()).unwrap_or_default(),
+    };
+    explanation.text = text(&explanation, suggestion);
+    explanation
+}
+
+/// Whether the stored decision comes out of its stored trace again; `None` where the trace is older than that.
+pub fn replays(suggestion: &Suggestion) -> Option<bool> {
+    let decided = suggestion.trace.decided.as_ref()?;
+    Some(decide(decided) == suggestion.answer.decision)
+}
+
+fn weakest(suggestion: &Suggestion, language: Language) -> Vec<WeakSignal> {
+    let Some(judgement) = &suggestion.trace.judgement else { return Vec::new() };
+    let mut signals: Vec<(&String, f64)> =
+        judgement.confidence.signals.iter().map(|(name, value)| (name, *value)).collect();
+    signals.retain(|(_, value)| *value < WEAK);
+    signals.sort_by(|(_, left), (_, right)| left.total_cmp(right));
+    signals.truncate(WEAKEST);
+    let told = |(name, value): (&String, f64)| WeakSignal {
+        name: name.clone(),
+        value,
+        text: word(language, "signal", name),
+    };
+    signals.into_iter().map(told).collect()
+}
+
+fn in_words(counterfactual: &Counterfactual, language: Language) -> String {
+    let sent_less = counterfactual.action == Action::Draft
+        && matches!(counterfactual.changes.as_slice(), [Change::Confidence { from, threshold }] if from >= threshold);
+    let changes: Vec<String> = counterfactual
+        .changes
+        .iter()
+        .map(|change| {
+            let (key, fill): (&str, Vec<(&str, String)>) = match change {
+                Change::Mode => ("mode", Vec::new()),
+                Change::NotAnsweredBefore => ("not_answered_before", Vec::new()),
+                Change::Check { check } => ("check", vec![("{check}", format!("`{}`", name_of(check)))]),
+                Change::Confidence { from, threshold } => (
+                    if sent_less { "confidence_falls" } else { "confidence_reaches" },
+                    vec![
+                        ("{from}", decimal(*from, language)),
+                        ("{threshold}", decimal(*threshold, language)),
+                    ],
+                ),
+                Change::Certificate => ("certificate", Vec::new()),
+                Change::Grounded => ("grounded", Vec::new()),
+                Change::Draft => ("draft", Vec::new()),
+                Change::Available => ("available", Vec::new()),
+            };
+            filled(word(language, "change", key), &fill)
+        })
+        .collect();
+    let and = word(language, "text", "and");
+    let listed = match changes.as_slice() {
+        [first @ .., last] if !first.is_empty() => format!("{} {and} {last}", first.join(", ")),
+        _ => changes.join(""),
+    };
+    let key = if counterfactual.action == Action::AutoReply { "to_auto_reply" } else { "to_draft" };
+    filled(word(language, "text", key), &[("{changes}", listed)])
+}
+
+/// All of it for a person.
+fn text(explanation: &Explanation, suggestion: &Suggestion) -> String {
+    let language = explanation.language;
+    let say = |key: &str| word(language, "text", key);
+    let mut lines = vec![word(language, "heading", &name_of(&explanation.action)), String::new()];
+    lines.push(format!("{}:", say("why")));
+    if explanation.reasons.is_empty() {
+        lines.push(format!("- {}", say("sent")));
+    }
+    lines.extend(
+        explanation
+            .reasons
+            .iter()
+            .map(|because| format!("- {} ({}: {})", because.text, name_of(&because.code), because.evidence)),
+    );
+    lines.push(format!("- {}", confidence(suggestion, language)));
+    let mut section = |heading: &str, rows: Vec<String>| {
+        if !rows.is_empty() {
+            lines.extend([String::new(), format!("{}:", say(heading))]);
+            lines.extend(rows.into_iter().map(|row| format!("- {row}")));
+        }
+    };
+    section("otherwise", explanation.otherwise.iter().map(|otherwise| otherwise.text.clone()).collect());
+    let weak = |signal: &WeakSignal| {
+        format!("{} {} ({})", signal.text, decimal(signal.value, language), signal.name)
+    };
+    section("weakest", explanation.weakest.iter().map(weak).collect());
+    let passage = |citation: &Citation| format!("{}: “{}”", citation.title, one_line(&citation.quote));
+    section("passages", explanation.passages.iter().map(passage).collect());
+    lines.join("\n")
+}
+
+fn confidence(suggestion: &Suggestion, language: Language) -> String {
+    let Some(judgement) = &suggestion.trace.judgement else { return word(language, "text", "no_draft") };
+    let value = ("{value}", decimal(judgement.confidence.value, language));
+    match suggestion.trace.threshold {
+        _ if !judgement.confidence.calibrated => filled(word(language, "text", "uncalibrated"), &[value]),
+        Some(threshold) => {
+            let threshold = ("{threshold}", decimal(threshold, language));
+            filled(word(language, "text", "confidence"), &[value, threshold])
+        }
+        None => filled(word(language, "text", "no_threshold"), &[value]),
+    }
+}
+
+fn filled(text: String, fill: &[(&str, String)]) -> String {
+    fill.iter().fold(text, |text, (name, value)| text.replace(name, value))
+}
+
+/// Three places, so that a value just under its threshold does not read as if it reached it.
+fn decimal(value: f64, language: Language) -> String {
+    let text = format!("{value:.3}");
+    if language == Language::En { text } else { text.replace('.', ",") }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A name as it is written in JSON.
+fn name_of(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

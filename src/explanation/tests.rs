@@ -1,0 +1,133 @@
+use std::collections::BTreeMap;
+
+use chrono::DateTime;
+
+use super::*;
+use crate::conversation::{Channel, Conversation, Labels, Message, Role, WorkspaceId};
+use crate::decision::rollout::Allowed;
+use crate::decision::{DecisionInput, DraftFacts, Mode, PolicyCheck, Verdict};
+use crate::judgement::{Confidence, Judgement};
+use crate::store::suggestion::{Answer, Timings, Trace, Usage};
+use crate::understanding::Understanding;
+
+fn suggestion(input: DecisionInput) -> Suggestion {
+    let confidence = Confidence {
+        value: input.draft.map_or(0.0, |draft| draft.confidence),
+        calibrated: true,
+        signals: BTreeMap::from([("cited_rank".into(), 0.25), ("finished".into(), 1.0)]),
+        ..Confidence::default()
+    };
+    Suggestion {
+        answer: Answer {
+            id: "sug_1".into(),
+            decision: decide(&input),
+            drafts: Vec::new(),
+            confidence: confidence.clone(),
+            policy: input.checks.clone(),
+            handoff: None,
+            usage: Usage::none(),
+            timings_ms: Timings::default(),
+            trace_id: "t".into(),
+            mode: input.mode,
+        },
+        workspace: WorkspaceId("w".into()),
+        conversation: Conversation {
+            id: "c".into(),
+            channel: Channel::Api,
+            locale: None,
+            customer: None,
+            labels: Labels::default(),
+            messages: vec![Message { id: "m".into(), role: Role::Customer, text: "?".into(), at: None }],
+            handed_back_after: None,
+        },
+        mode: input.mode,
+        created_at: DateTime::UNIX_EPOCH,
+        trace: Trace {
+            language: Some(Language::En),
+            query: "?".into(),
+            retrieved: Vec::new(),
+            judgement: input.draft.map(|_| Judgement { sentences: Vec::new(), confidence }),
+            calibration_key: "k".into(),
+            threshold: input.draft.and_then(|draft| draft.threshold),
+            decided: Some(input),
+            understanding: Understanding::default(),
+            rollout: Allowed::default(),
+            audit: None,
+            policies: String::new(),
+            lapsed: None,
+        },
+        feedback: None,
+    }
+}
+
+fn input(confidence: f64) -> DecisionInput {
+    DecisionInput {
+        mode: Mode::Draft,
+        checks: vec![PolicyCheck {
+            check: ReasonCode::TooLong,
+            verdict: Verdict::Draft,
+            detail: Some("The draft has 1001 characters; the channel takes 1000.".into()),
+            evidence: Vec::new(),
+        }],
+        draft: Some(DraftFacts {
+            citations: 1,
+            grounded: true,
+            confidence,
+            calibrated: true,
+            threshold: Some(0.9),
+            lapsed: None,
+        }),
+        already_replied: false,
+        unavailable: None,
+        rollout: Allowed::default(),
+    }
+}
+
+#[test]
+fn a_draft_is_explained_with_what_would_have_changed_it() {
+    let explanation = explain(&suggestion(input(0.8996)), Language::En);
+    insta::assert_snapshot!(explanation.text, @"");
+    let explanation = explain(&suggestion(input(0.8996)), Language::Pt);
+    insta::assert_snapshot!(explanation.text, @"");
+}
+
+#[test]
+fn an_automatic_reply_is_explained() {
+    let sent = DecisionInput { mode: Mode::Auto, checks: Vec::new(), ..input(0.95) };
+    let explanation = explain(&suggestion(sent), Language::It);
+    insta::assert_snapshot!(explanation.text, @"");
+}
+
+#[test]
+fn a_stored_decision_replays_and_a_forged_one_does_not() {
+    let mut stored = suggestion(input(0.5));
+    assert_eq!(replays(&stored), Some(true));
+    stored.answer.decision.action = Action::AutoReply;
+    assert_eq!(replays(&stored), Some(false));
+    stored.trace.decided = None;
+    assert_eq!(replays(&stored), None);
+}
+
+/// Every reason code, as the API's document lists them.
+#[test]
+fn every_reason_has_words() {
+    let schema = serde_json::to_value(<ReasonCode as utoipa::PartialSchema>::schema()).unwrap();
+    let codes = schema.to_string();
+    let listed: Vec<String> = schema
+        .pointer("/oneOf")
+        .or_else(|| schema.pointer("/enum"))
+        .and_then(|listed| listed.as_array())
+        .unwrap_or_else(|| panic!("the codes are not listed: {codes}"))
+        .iter()
+        .filter_map(|entry| {
+            entry.as_str().or_else(|| entry.pointer("/enum/0").and_then(|name| name.as_str()))
+        })
+        .map(str::to_owned)
+        .collect();
+    assert!(listed.len() > 15, "{codes}");
+    for language in Language::ALL {
+        for code in &listed {
+            assert_ne!(word(language, "reason", code), *code, "{}", language.code());
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Stable placeholders in place of personal data, and the way back.
+//!
+//! `[CPF_1]` stands for the first CPF of a conversation in every text that is masked with the same [`Placeholders`]. A
+//! model may write it in another case, without its brackets or in pieces; the value comes back all the same.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+use super::{Kind, find, pattern};
+
+/// Shorter parts of a name, and its particles, are no name of anybody.
+const SHORTEST_NAME: usize = 3;
+const PARTICLES: [&str; 10] = ["das", "dos", "del", "della", "dello", "von", "van", "the", "mrs", "sra"];
+/// A value that a cut text shows less of tells nothing.
+const SHORTEST_CUT: usize = 3;
+
+/// `[CPF_1]` as models write it: in any brackets but round ones, or in none where the underscore is there.
+static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)[\[【<{]\s*([a-z]{2,8})[ \\_-]{0,3}(\d{1,3})\s*[\]】>}]?|\b([a-z]{2,8})\\?_(\d{1,3})(?:[\]】>}]|\b)",
+    )
+});
+/// What may be the beginning of a placeholder, at the end of a text.
+static OPEN: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)(?:[\[【<{]\s*)?([a-z]{0,8})(?:[ \\_-]{0,3}\d{0,3}\s?)?$"));
+
+/// A value and the name that stands for it.
+#[derive(Debug, Clone)]
+struct Entry {
+    label: String,
+    normal: String,
+    /// How it was written, first spelling first.
+    spellings: Vec<String>,
+}
+
+/// The values of one conversation, in the order in which they came up.
+#[derive(Debug, Clone, Default)]
+pub struct Placeholders {
+    entries: Vec<Entry>,
+    counts: BTreeMap<&'static str, usize>,
+    published: HashSet<String>,
+}
+
+impl Placeholders {
+    /// Values that stand in this text are public and stay as they are.
+    pub fn publish(&mut self, text: &str) {
+        self.published.extend(find(text).into_iter().map(|found| found.normal));
+    }
+
+    /// Takes in the values of a message, so that they keep their numbers whatever is masked later.
+    pub fn learn(&mut self, message: &str) {
+        for found in find(message) {
+            self.add(found.kind, &found.normal, &message[found.span]);
+        }
+    }
+
+    /// Takes in a person's name: the whole, and each part that names.
+    pub fn learn_name(&mut self, name: &str) {
+        let name = name.trim();
+        let parts: Vec<&str> = name.split_whitespace().collect();
+        let names = |part: &&str| {
+            part.chars().count() >= SHORTEST_NAME && !PARTICLES.contains(&part.to_lowercase().as_str())
+        };
+        let whole = (parts.len() > 1).then_some(name);
+        for part in whole.into_iter().chain(parts.iter().copied().filter(names)) {
+            if part.chars().any(char::is_alphabetic) {
+                self.add(Kind::Name, &part.to_lowercase(), part);
+            }
+        }
+    }
+
+    fn add(&mut self, kind: Kind, normal: &str, spelling: &str) -> Option<String> {
+        if self.published.contains(normal) {
+            return None;
+        }
+        if let Some(known) = self.entries.iter_mut().find(|entry| entry.normal == normal) {
+            if !known.spellings.iter().any(|own| own == spelling) {
+                known.spellings.push(spelling.to_owned());
+            }
+            return Some(known.label.clone());
+        }
+        let count = self.counts.entry(kind.label()).or_default();
+        *count += 1;
+        let label = format!("{}_{count}", kind.label());
+        self.entries.push(Entry {
+            label: label.clone(),
+            normal: normal.to_owned(),
+            spellings: vec![spelling.to_owned()],
+        });
+        Some(label)
+    }
+
+    /// The text with a placeholder for every value that is known or found in it.
+    pub fn mask(&mut self, text: &str) -> String {
+        let mut stretches: Vec<(Range<usize>, String)> = Vec::new();
+        for found in find(text) {
+            if let Some(label) = self.add(found.kind, &found.normal, &text[found.span.clone()]) {
+                stretches.push((found.span, label));
+            }
+        }
+        for entry in &self.entries {
+            for spelling in &entry.spellings {
+                stretches.extend(whole(text, spelling).map(|span| (span, entry.label.clone())));
+                stretches.extend(cut(text, spelling).map(|span| (span, entry.label.clone())));
+            }
+        }
+        stretches.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
+        let mut out = String::with_capacity(text.len());
+        let mut end = 0;
+        for (span, label) in stretches {
+            if span.start >= end {
+                out.extend([&text[end..span.start], "[", &label, "]"]);
+                end = span.end;
+            }
+        }
+        out.push_str(&text[end..]);
+        out
+    }
+
+    /// The text with the values in place of their placeholders.
+    pub fn restore(&self, text: &str) -> String {
+        PLACEHOLDER
+            .replace_all(text, |hit: &Captures<'_>| {
+                let (Some(word), Some(number)) = (hit.get(1).or(hit.get(3)), hit.get(2).or(hit.get(4)))
+                else {
+                    return hit[0].to_owned();
+                };
+                let label = format!("{}_{}", word.as_str().to_uppercase(), number.as_str());
+                match self.entries.iter().find(|entry| entry.label == label) {
+                    Some(entry) => entry.spellings[0].clone(),
+                    None => hit[0].to_owned(),
+                }
+            })
+            .into_owned()
+    }
+
+    /// Whether the letters can begin a placeholder that is in use.
+    fn may_begin(&self, letters: &str) -> bool {
+        let letters = letters.to_uppercase();
+        self.counts.keys().any(|label| label.starts_with(&letters))
+    }
+}
+
+/// Where a spelling stands as a word of its own, in any case.
+fn whole<'a>(text: &'a str, spelling: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
+    let same = move |at: &usize| {
+        text.get(*at..at + spelling.len()).is_some_and(|part| part.to_lowercase() == spelling.to_lowercase())
+    };
+    text.char_indices().map(|(at, _)| at).filter(same).map(|at| at..at + spelling.len()).filter(|span| {
+        let word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        !word(text[..span.start].chars().next_back()) && !word(text[span.end..].chars().next())
+    })
+}
+
+/// Where a text was shortened in the middle of a value.
+fn cut<'a>(text: &'a str, spelling: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
+    text.match_indices('…').filter_map(move |(at, _)| {
+        let shown = text[..at].trim_end();
+        let part = spelling
+            .char_indices()
+            .map(|(end, _)| spelling[..end].trim_end())
+            .rev()
+            .take_while(|part| part.chars().count() >= SHORTEST_CUT)
+            .find(|part| shown.ends_with(part))?;
+        Some(shown.len() - part.len()..shown.len())
+    })
+}
+
+/// Restores a text that comes in pieces: what may be a part of a placeholder is held back until the next piece.
+#[derive(Debug)]
+pub struct Restoring {
+    placeholders: Placeholders,
+    held: String,
+}
+
+impl Restoring {
+    /// A new text.
+    pub fn with(placeholders: Placeholders) -> Self {
+        Self { placeholders, held: String::new() }
+    }
+
+    /// The placeholders.
+    pub fn placeholders(&self) -> &Placeholders {
+        &self.placeholders
+    }
+
+    /// What is certain once this piece has come.
+    pub fn push(&mut self, piece: &str) -> String {
+        self.held.push_str(piece);
+        let certain = OPEN
+            .captures(&self.held)
+            .filter(|open| !open[0].trim().is_empty() && self.placeholders.may_begin(&open[1]))
+            .and_then(|open| open.get(0))
+            .map_or(self.held.len(), |open| open.start());
+        let rest = self.held.split_off(certain);
+        let text = self.placeholders.restore(&self.held);
+        self.held = rest;
+        text
+    }
+
+    /// What was held back.
+    pub fn finish(&mut self) -> String {
+        self.placeholders.restore(&std::mem::take(&mut self.held))
+    }
+
+    /// The text begins anew.
+    pub fn restart(&mut self) {
+        self.held.clear();
+    }
+}

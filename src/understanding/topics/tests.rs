@@ -1,0 +1,124 @@
+//! The built-in phrases, topic by topic.
+
+use super::{all, names};
+
+fn phrase(name: &str, text: &str) -> Option<String> {
+    all().iter().find(|topic| topic.name == name).unwrap().phrase(text)
+}
+
+fn complains(text: &str) -> bool {
+    [names::SAFETY, names::LEGAL_THREAT, names::COMPLAINT].iter().any(|name| phrase(name, text).is_some())
+}
+
+#[test]
+fn hears_the_wish_in_four_languages() {
+    for text in [
+        "I'd like to speak with one of your agents",
+        "HUMAN!!!",
+        "can a colleague of yours... anyone from your team call me?",
+        "please ring me back",
+        "quero conversar com alguém da equipe",
+        "me transfere para um atendente, por favor",
+        "poderiam me ligar?",
+        "vorrei essere richiamato da un operatore",
+        "potete mettermi in contatto con una persona vera?",
+        "parlare con assistenza clienti",
+        "¿Me puede atender un agente?",
+        "quiero que me llame un asesor",
+        "páseme con el encargado",
+    ] {
+        assert!(phrase(names::ASKS_FOR_HUMAN, text).is_some(), "{text}");
+    }
+}
+
+#[test]
+fn lets_ordinary_questions_pass() {
+    for text in [
+        "are you a human?",
+        "Can someone else pick up my parcel?",
+        "can I send it to another person as a present?",
+        "does the manager's discount apply?",
+        "Outra pessoa pode retirar o pedido na loja?",
+        "não quero o robô aspirador, quero devolver",
+        "você é um robô?",
+        "Può ritirare il pacco un'altra persona?",
+        "il corriere mi chiama prima di consegnare?",
+        "¿Puede recoger el pedido otra persona?",
+        "no quiero un robot de cocina, quiero una cafetera",
+    ] {
+        assert!(!phrase(names::ASKS_FOR_HUMAN, text).is_some(), "{text}");
+    }
+}
+
+#[test]
+fn hears_anger_threats_and_accidents() {
+    for text in [
+        "my kettle caught fire last night",
+        "You'll hear from my lawyer",
+        "this is the worst service I have ever seen",
+        "a torradeira deu choque na minha mulher",
+        "vou entrar na justiça contra vocês",
+        "que falta de respeito com o cliente",
+        "il tostapane ha preso fuoco",
+        "mi rivolgerò a un avvocato",
+        "siete dei ladri",
+        "la batidora echó humo y chispas",
+        "voy a poner una denuncia",
+        "menuda vergüenza de tienda",
+    ] {
+        assert!(complains(text), "{text}");
+    }
+}
+
+#[test]
+fn lets_ordinary_problems_pass() {
+    for text in [
+        "my parcel arrived damaged, what can I do?",
+        "how do I get the burnt taste out of the coffee?",
+        "minha xícara chegou quebrada, como troco?",
+        "como faço para processar a devolução?",
+        "il pacco è arrivato rotto, come faccio il reso?",
+        "la taza llegó rota, ¿qué hago?",
+        "¿cuánto consumo eléctrico tiene la cafetera?",
+    ] {
+        assert!(!complains(text), "{text}");
+    }
+}
+
+#[test]
+fn hears_questions_about_ones_own_record() {
+    for text in [
+        "Where is my parcel?",
+        "order number 5512345 never came",
+        "you charged me twice this month",
+        "can you cancel my order please",
+        "onde está minha encomenda?",
+        "podem verificar o meu reembolso?",
+        "fui cobrado duas vezes",
+        "che fine ha fatto il mio pacco?",
+        "potete annullare il mio ordine?",
+        "¿qué pasó con mi paquete?",
+        "¿me pueden cancelar mi suscripción?",
+        "AB-123456",
+    ] {
+        assert!(phrase(names::ACCOUNT_DATA, text).is_some(), "{text}");
+    }
+}
+
+#[test]
+fn lets_general_questions_pass() {
+    for text in [
+        "How do I track my order?",
+        "can I change my address after ordering?",
+        "how long does a refund take?",
+        "como cancelo o meu pedido?",
+        "onde vejo os meus pontos?",
+        "come posso annullare il mio ordine?",
+        "¿cómo puedo cancelar mi pedido?",
+        "¿dónde veo el estado de mis envíos?",
+        "is the WMF 3000 compatible?",
+        "código postal 01310",
+    ] {
+        assert!(!phrase(names::ACCOUNT_DATA, text).is_some(), "{text}");
+    }
+}
