@@ -1,6 +1,5 @@
 //! A case to try checks on.
 
-
 use chrono::{DateTime, Utc};
 
 use super::{DecisionConfig, PolicyInput};
