@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 mod decide;
+mod exact;
 pub mod hours;
 pub mod policy;
 pub mod rollout;

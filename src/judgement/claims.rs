@@ -1,5 +1,5 @@
 //! What a sentence claims that can be checked letter by letter: numbers with their units, times, dates, percentages,
-//! links, e-mail addresses, codes and names.
+//! phone numbers, links, e-mail addresses, codes and names.
 //!
 //! Spellings are compared by value: 1.000,50 is 1,000.50; "cinco dias" is 5 days; 13h is 1 pm; 30 is not 3. A number
 //! with a unit is supported only by the same number with the same unit, or with none that is known.
@@ -25,10 +25,17 @@ pub(super) struct Claim {
 enum Kind {
     Quantity(Quantity),
     Literal(String),
+    /// Digits alone.
+    Phone(String),
     Name(Vec<String>),
 }
 
 impl Claim {
+    /// Whether it is a name.
+    pub(super) fn is_name(&self) -> bool {
+        matches!(self.kind, Kind::Name(_))
+    }
+
     /// Whether it is a number, an amount, a time or a date.
     pub(super) fn is_figure(&self) -> bool {
         matches!(self.kind, Kind::Quantity(_))
@@ -40,6 +47,7 @@ impl Claim {
 pub(super) struct Evidence {
     quantities: Vec<Quantity>,
     literals: BTreeSet<String>,
+    phones: BTreeSet<String>,
     words: BTreeSet<String>,
 }
 
@@ -54,6 +62,11 @@ static CODE: LazyLock<Regex> =
 /// A word with a capital inside a sentence, and those that follow it.
 static NAME: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\p{Lu}[\p{L}\p{M}'’]{2,}(?:[ ](?:\p{Lu}[\p{L}\p{M}'’]+))*"));
+/// Nine digits and more, however they are grouped.
+static PHONE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?:\+|\b)\(?[0-9](?:[ ()\u{A0}-]{0,2}[0-9]){8,14}\b"));
+/// Digits of the shortest number that is the same with and without a code of the country or the area.
+const NATIONAL: usize = 8;
 static LIST_MARK: LazyLock<Regex> = LazyLock::new(|| pattern(r"^\s*(?:[-*•]|[0-9]{1,2}[.)])\s+"));
 
 pub(super) fn pattern(source: &str) -> Regex {
@@ -70,6 +83,10 @@ pub(super) fn claims(sentence: &str, language: Language) -> Vec<Claim> {
         let literal = literal(hit.as_str());
         rest = blank(&rest, hit.as_str());
         found.push(Claim { text: hit.as_str().to_owned(), kind: Kind::Literal(literal) });
+    }
+    for hit in PHONE.find_iter(&rest.clone()) {
+        rest = blank(&rest, hit.as_str());
+        found.push(Claim { text: hit.as_str().trim().to_owned(), kind: Kind::Phone(digits(hit.as_str())) });
     }
     let (quantities, spoken_for) = numbers::quantities(&rest, Some(language));
     for (text, quantity) in quantities {
@@ -91,6 +108,12 @@ pub(super) fn claims(sentence: &str, language: Language) -> Vec<Claim> {
 
 fn blank(text: &str, part: &str) -> String {
     text.replacen(part, &" ".repeat(part.len()), 1)
+}
+
+/// Without what groups them, and without the zeros that stand for "from abroad" or "long distance".
+fn digits(phone: &str) -> String {
+    let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
+    digits.trim_start_matches('0').to_owned()
 }
 
 /// A link or an address without what differs by habit: scheme, `www.`, case, and punctuation at the end.
@@ -162,6 +185,7 @@ impl Evidence {
             let code: String = hit.as_str().chars().filter(|c| c.is_alphanumeric()).collect();
             self.literals.insert(code.to_lowercase());
         }
+        self.phones.extend(PHONE.find_iter(text).map(|hit| digits(hit.as_str())));
         self.quantities.extend(numbers::quantities(text, language).0.into_iter().map(|(_, found)| found));
         self.add_words(text);
     }
@@ -177,6 +201,10 @@ impl Evidence {
             Kind::Quantity(quantity) => self.quantities.iter().any(|known| known.supports(quantity)),
             // A link to a page under a known site is another link.
             Kind::Literal(literal) => self.literals.contains(literal),
+            Kind::Phone(phone) => self.phones.iter().any(|known| {
+                let (short, long) = if phone.len() < known.len() { (phone, known) } else { (known, phone) };
+                short.len() >= NATIONAL && long.ends_with(short.as_str())
+            }),
             Kind::Name(words) => words.iter().all(|word| {
                 self.words.contains(word)
                     // Plural and possessive.
@@ -217,6 +245,10 @@ mod tests {
             ("See https://shop.example/help.", En, "help: shop.example/help"),
             ("It is in our London store.", En, "The London store"),
             ("Até 22 de novembro de 2026.", Pt, "válido até 22/11/2026"),
+            ("São cinco dias úteis.", Pt, "It takes 5 business days."),
+            ("Aspetta quarantotto ore.", It, "within 48 hours"),
+            ("Ligue para +351 21 123 4567.", Pt, "telefone: 21 1234567"),
+            ("Pesa 2,5 kg.", Es, "peso: 2.5 kg"),
         ] {
             assert!(unsupported(sentence, language, source).is_empty(), "{sentence}: {source}");
         }
@@ -236,6 +268,9 @@ mod tests {
             ("It ships to Brazil and Angola.", En, "We ship to Brazil.", "Angola"),
             ("Open until 18:00.", En, "until 17:00", "18:00"),
             ("A 15% discount.", En, "15 days", "15%"),
+            ("Pesa 2,5 kg.", Es, "pesa 2,5 g", "2,5 kg"),
+            ("Call 800 555 0199.", En, "call 800 555 0198", "800 555 0199"),
+            ("Aguarde setenta e duas horas.", Pt, "em 48 horas", "setenta e duas horas"),
         ] {
             assert_eq!(unsupported(sentence, language, source), [claim], "{sentence}");
         }

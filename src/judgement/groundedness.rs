@@ -9,7 +9,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::SentenceGrounding;
-use super::claims::{Evidence, claims};
+use super::claims::{Claim, Evidence, claims};
+use super::opposites::contradicted;
 use super::semantic::Pair;
 use crate::conversation::Language;
 use crate::generation::Draft;
@@ -35,12 +36,26 @@ pub(super) struct Grounding {
     pub(super) pairs: Vec<Pair>,
     /// Share of the sentences that negate exactly where their source does.
     pub(super) negation: f64,
+    /// Share of the draft's content words that some source holds.
+    pub(super) words_in_sources: f64,
+    /// Names that no source holds.
+    pub(super) strange_names: usize,
+    /// Numbers, dates, links and codes that no source holds.
+    pub(super) strange_figures: usize,
+    /// Words whose opposite the source has.
+    pub(super) opposites: usize,
 }
 
 struct Source<'a> {
     passage: &'a Passage,
     heading: BTreeSet<String>,
     units: Vec<Piece>,
+}
+
+impl Source<'_> {
+    fn holds(&self, key: &String) -> bool {
+        self.heading.contains(key) || self.units.iter().any(|piece| piece.keys.contains(key))
+    }
 }
 
 struct Piece {
@@ -67,10 +82,15 @@ pub(super) fn measure(
         question_in_windows: 0.0,
         pairs: Vec::new(),
         negation: 1.0,
+        words_in_sources: 1.0,
+        strange_names: 0,
+        strange_figures: 0,
+        opposites: 0,
     };
     let mut pairs: Vec<(f64, Pair)> = Vec::new();
     let mut window_keys: BTreeSet<String> = BTreeSet::new();
     let (mut agreeing, mut compared) = (0_usize, 0_usize);
+    let (mut held, mut said) = (0_usize, 0_usize);
     for span in sentences(&draft.text) {
         let text = &draft.text[span];
         let content: Vec<String> = keys.all(text);
@@ -99,11 +119,13 @@ pub(super) fn measure(
                 evidence.add(&hit.passage.indexed_text(), hit.passage.language);
             }
         }
-        let unsupported: Vec<String> = found_claims
-            .iter()
-            .filter(|claim| !evidence.supports(claim))
-            .map(|claim| claim.text.clone())
-            .collect();
+        said += content.len();
+        held += content.iter().filter(|word| sources.iter().any(|source| source.holds(word))).count();
+        let strange: Vec<&Claim> = found_claims.iter().filter(|claim| !evidence.supports(claim)).collect();
+        let names = strange.iter().filter(|claim| claim.is_name()).count();
+        grounding.strange_names += names;
+        grounding.strange_figures += strange.len() - names;
+        let mut unsupported: Vec<String> = strange.iter().map(|claim| claim.text.clone()).collect();
         grounding.claims.0 += found_claims.len() - unsupported.len();
         grounding.claims.1 += found_claims.len();
         let support = best.as_ref().map_or(0.0, |(_, window)| window.support);
@@ -112,10 +134,15 @@ pub(super) fn measure(
             for piece in &source.units[window.from..window.to] {
                 window_keys.extend(piece.keys.iter().cloned());
             }
+            let pieces = source.units.get(window.from..window.to).unwrap_or_default();
+            let window_text = pieces.iter().map(|piece| piece.text.as_str()).collect::<Vec<_>>().join(" ");
+            if source.passage.language.is_none_or(|of_source| of_source == language) {
+                let turned = contradicted(text, &window_text, language);
+                grounding.opposites += turned.len();
+                unsupported.extend(turned);
+            }
             if support < SETTLED {
-                let pieces = source.units.get(window.from..window.to).unwrap_or_default();
-                let window = pieces.iter().map(|piece| piece.text.as_str()).collect::<Vec<_>>().join(" ");
-                pairs.push((support, Pair { sentence: text.to_owned(), window }));
+                pairs.push((support, Pair { sentence: text.to_owned(), window: window_text }));
             }
             if support >= 0.5 {
                 compared += 1;
@@ -136,6 +163,9 @@ pub(super) fn measure(
     if !asked.is_empty() {
         let held = asked.iter().filter(|key| window_keys.contains(*key)).count();
         grounding.question_in_windows = held as f64 / asked.len() as f64;
+    }
+    if said > 0 {
+        grounding.words_in_sources = held as f64 / said as f64;
     }
     if compared > 0 {
         grounding.negation = agreeing as f64 / compared as f64;
@@ -292,5 +322,14 @@ mod tests {
     fn a_turned_statement_is_noticed() {
         assert!((grounding("Não entregamos aos domingos.").negation - 1.0).abs() < f64::EPSILON);
         assert!(grounding("Entregamos a entrega padrão aos domingos.").negation < 1.0);
+    }
+
+    #[test]
+    fn an_opposite_and_a_strange_name_are_counted() {
+        let found = grounding("Acima de R$ 250 a entrega é paga. Fale com o Tobias.");
+        assert_eq!((found.opposites, found.strange_names, found.strange_figures), (1, 1, 0), "{found:?}");
+        assert_eq!(found.sentences[0].unsupported, ["paga"]);
+        assert!(found.words_in_sources < 1.0, "{found:?}");
+        assert!((grounding("A entrega custa R$ 19,90.").words_in_sources - 1.0).abs() < 1e-9);
     }
 }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{CalibrationKey, Calibrations, Certificate, Procedure, hash_of};
-use super::{Confidence, Judgement, groundedness, semantic, signals};
+use super::{Confidence, Judgement, grounded, groundedness, semantic, signals};
 use crate::conversation::Language;
 use crate::generation::Draft;
 use crate::inference::{Embedder, InferenceError};
@@ -130,6 +130,8 @@ impl Judge {
         if self.config.semantic {
             signals.extend(semantic::signals(self.embedder.as_ref(), input, &grounding.pairs).await?);
         }
+        let grounded = grounded::score(&grounding, signals.get("semantic_support").copied());
+        signals.insert("grounded".to_owned(), grounded);
         let calibration = self.calibrations.find(&self.key(draft));
         let value = calibration.as_ref().map_or_else(
             || signals.values().sum::<f64>() / signals.len().max(1) as f64,

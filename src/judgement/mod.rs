@@ -7,10 +7,12 @@ use utoipa::ToSchema;
 
 pub mod calibration;
 mod claims;
+mod grounded;
 mod groundedness;
 mod judge;
 mod money;
 mod numbers;
+mod opposites;
 mod semantic;
 mod signals;
 
@@ -27,18 +29,10 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// How far the whole draft stands on its sources, 0 to 1: the support of its weakest sentence, halved where a number,
-    /// date, link or name of it has no source, and weighed by how its meaning and its negations agree with the sources.
+    /// How far the whole draft stands on its sources, 0 to 1: the signal `grounded`, which weighs the evidence of its words,
+    /// claims, opposites and negations; 0 where it was not measured.
     pub fn groundedness(&self) -> f64 {
-        let weakest = self.sentences.iter().map(SentenceGrounding::worth).fold(1.0, f64::min);
-        let signal = |name: &str| self.confidence.signals.get(name).copied().unwrap_or(1.0);
-        weakest * (1.0 + signal("semantic_support") + signal("negation_match")) / 3.0
-    }
-}
-
-impl SentenceGrounding {
-    fn worth(&self) -> f64 {
-        if self.unsupported.is_empty() { self.support } else { self.support / 2.0 }
+        self.confidence.signals.get("grounded").copied().unwrap_or(0.0)
     }
 }
 
@@ -51,7 +45,7 @@ pub struct SentenceGrounding {
     pub support: f64,
     /// The passage that supports it best.
     pub passage_id: Option<String>,
-    /// Numbers, dates, links and names in it that no source holds.
+    /// Numbers, dates, links and names in it that no source holds, and words whose opposite its source has.
     pub unsupported: Vec<String>,
 }
 

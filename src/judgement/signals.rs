@@ -14,6 +14,8 @@
 //! | `answer_relevance` | cosine of question and draft, rescaled from 0.78–0.92 |
 //! | `agrees_with_quote` | share of the draft's words in the three source sentences nearest to the question |
 //! | `claims_supported` | share of numbers, dates, links, codes and names that the sources hold; 1 without any |
+//! | `words_in_sources` | share of the draft's content words that some source holds |
+//! | `grounded` | the evidence of words, claims, opposites and negations weighed together ([`super::grounded`]) |
 //! | `negation_match` | share of the sentences that negate exactly where their source does |
 //! | `language_match` | how surely the draft is in the customer's language |
 //! | `token_logprob` | geometric mean of the tokens' probabilities; absent where the backend gives none |
@@ -81,6 +83,7 @@ pub(super) fn signals(
     let (held, claimed) = grounding.claims;
     put("claims_supported", if claimed == 0 { 1.0 } else { held as f64 / claimed as f64 });
     put("negation_match", grounding.negation);
+    put("words_in_sources", grounding.words_in_sources);
 
     let detected = detect(&draft.text, Hint::default());
     put(

@@ -2,7 +2,7 @@
 //!
 //! A certificate speaks of the knowledge it was made on. Two states are compared by a bottom-k sketch (Broder 1997;
 //! Cohen and Kaplan 2007): every passage has a hash, and the k smallest of a state are a uniform sample of its passages.
-//! Up to k passages the comparison is exact; beyond, its standard error is at most `1 / (2 √k)`, 2.2 points.
+//! Up to k passages the comparison is exact; beyond, the standard error of the drift is at most 2.5 points.
 
 use std::collections::BTreeSet;
 

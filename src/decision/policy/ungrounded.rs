@@ -12,7 +12,9 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
         .filter(|sentence| sentence.support < input.config.sentence_support)
         .count();
     if claims > 0 {
-        Finding::draft(format!("{claims} number(s), link(s) or name(s) of the draft are in no source."))
+        Finding::draft(format!(
+            "{claims} number(s), link(s), name(s) or word(s) of the draft are in no source, or turn it around."
+        ))
     } else if weak > 0 {
         Finding::draft(format!("{weak} sentence(s) of the draft are not supported by the passages."))
     } else if draft.citations.is_empty() {

@@ -31,7 +31,7 @@ use crate::eval::metrics::binomial::at_most;
 /// Steps of coverage from one threshold of the plan to the next.
 const STEPS: usize = 20;
 /// Certifying halves that are simulated.
-const DRAWS: usize = 400;
+const DRAWS: usize = 200;
 /// How much what the probabilities expect counts against the errors seen, in replies.
 const PRIOR: f64 = 2.0;
 /// Chances that differ by less are alike.

@@ -9,6 +9,8 @@ use super::claims::pattern;
 use crate::conversation::Language;
 use crate::text::fold;
 
+mod written;
+
 /// A value with its unit, in every reading: `1.000` may be a thousand or one, `13h` an hour of the day or a duration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Quantity {
@@ -18,6 +20,20 @@ pub(super) struct Quantity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unit {
     Percent,
+    Gram,
+    Kilogram,
+    Millimetre,
+    Centimetre,
+    Metre,
+    Kilometre,
+    Millilitre,
+    Litre,
+    Watt,
+    Volt,
+    Degree,
+    Megabyte,
+    Gigabyte,
+    Second,
     Euro,
     Pound,
     Dollar,
@@ -92,7 +108,6 @@ static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
         r"(?i)(?P<before>R\$|US\$|[€£$]|\b(?:EUR|BRL|GBP|USD)\b)?\s?(?P<number>[0-9]+(?:[.,\u{A0}\u{202F}][0-9]+)*)(?:\s?(?P<percent>%|por cento|per cento|percent|por ciento))?",
     )
 });
-static WORD: LazyLock<Regex> = LazyLock::new(|| pattern(r"[\p{L}\p{M}]+(?:-[\p{L}\p{M}]+)*|[€£$]|R\$"));
 
 /// Quantities of a text with the words they stand in, and their bytes. `None` reads number words of every language.
 ///
@@ -145,11 +160,10 @@ pub(super) fn quantities(
         found.push((shown, Quantity::new(readings(number.as_str()), unit)));
         taken.push(start..end);
     }
-    for hit in WORD.find_iter(text) {
-        let Some(value) = word_value(&fold(hit.as_str()), language) else { continue };
-        let (unit, end) = unit_after(text, hit.end());
-        if unit.is_some() && free(&taken, &hit.range()) {
-            let shown = text.get(hit.start()..end).unwrap_or(hit.as_str()).to_owned();
+    for (value, span) in written::numbers(text, language) {
+        let (unit, end) = unit_after(text, span.end);
+        if unit.is_some() && free(&taken, &span) {
+            let shown = text.get(span.start..end).unwrap_or_default().to_owned();
             found.push((shown, Quantity::new([value.to_string()], unit)));
         }
     }
@@ -160,7 +174,10 @@ pub(super) fn quantities(
 fn glued(text: &str, span: &Range<usize>) -> bool {
     let before = text[..span.start].chars().next_back();
     let after: String = text[span.end..].chars().take_while(|c| c.is_alphanumeric()).collect();
-    let ordinal = ["st", "nd", "rd", "th", "º", "ª", "h", "min", "kg", "g", "ml", "l", "cm", "mm", "w"];
+    let ordinal = [
+        "st", "nd", "rd", "th", "º", "ª", "h", "min", "kg", "g", "ml", "l", "cm", "mm", "m", "km", "w", "v",
+        "gb", "mb",
+    ];
     let prefix = before.is_some_and(|c| c.is_alphanumeric() || c == '_');
     prefix || (!after.is_empty() && !ordinal.contains(&after.to_lowercase().as_str()))
 }
@@ -223,7 +240,7 @@ fn unit_after(text: &str, from: usize) -> (Option<Unit>, usize) {
     (None, from)
 }
 
-static UNIT_WORD: LazyLock<Regex> = LazyLock::new(|| pattern(r"[\p{L}\p{M}]+|[0-9]+(?:[.,][0-9]+)*|[€£$%]"));
+static UNIT_WORD: LazyLock<Regex> = LazyLock::new(|| pattern(r"[\p{L}\p{M}]+|[0-9]+(?:[.,][0-9]+)*|[€£$%°]"));
 
 /// Words that may stand between a number and its unit.
 const BETWEEN: &[&str] = &[
@@ -288,6 +305,22 @@ fn unit_word(word: &str) -> Option<Unit> {
         "week" | "weeks" | "semana" | "semanas" | "settimana" | "settimane" => Unit::Week,
         "month" | "months" | "mes" | "meses" | "mese" | "mesi" => Unit::Month,
         "year" | "years" | "ano" | "anos" | "anni" | "anno" => Unit::Year,
+        "second" | "seconds" | "segundo" | "segundos" | "secondi" => Unit::Second,
+        "g" | "gram" | "grams" | "gramas" | "grammi" | "gramos" => Unit::Gram,
+        "kg" | "kilo" | "kilos" | "kilogram" | "kilograms" | "quilo" | "quilos" | "chilo" | "chili" => {
+            Unit::Kilogram
+        }
+        "mm" | "millimetres" | "millimeters" | "milimetros" | "millimetri" => Unit::Millimetre,
+        "cm" | "centimetres" | "centimeters" | "centimetros" | "centimetri" => Unit::Centimetre,
+        "m" | "metre" | "metres" | "meter" | "meters" | "metro" | "metros" | "metri" => Unit::Metre,
+        "km" | "kilometres" | "kilometers" | "quilometros" | "kilometros" | "chilometri" => Unit::Kilometre,
+        "ml" | "millilitres" | "milliliters" | "mililitros" | "millilitri" => Unit::Millilitre,
+        "l" | "litre" | "litres" | "liter" | "liters" | "litro" | "litros" | "litri" => Unit::Litre,
+        "w" | "watt" | "watts" => Unit::Watt,
+        "v" | "volt" | "volts" => Unit::Volt,
+        "°" | "degrees" | "graus" | "grados" | "gradi" => Unit::Degree,
+        "mb" | "megabytes" => Unit::Megabyte,
+        "gb" | "gigabytes" => Unit::Gigabyte,
         _ => return None,
     })
 }
@@ -362,166 +395,6 @@ fn month(name: &str) -> Option<u32> {
     })
 }
 
-/// Values of written-out numbers by language, folded. "One" is an article everywhere but in English.
-fn word_value(word: &str, language: Option<Language>) -> Option<u32> {
-    let tables: &[(Language, &[&str])] = &[
-        (
-            Language::Pt,
-            &[
-                "dois/duas",
-                "tres",
-                "quatro",
-                "cinco",
-                "seis",
-                "sete",
-                "oito",
-                "nove",
-                "dez",
-                "onze",
-                "doze",
-                "treze",
-                "catorze/quatorze",
-                "quinze",
-                "dezesseis/dezasseis",
-                "dezessete/dezassete",
-                "dezoito",
-                "dezenove/dezanove",
-                "vinte",
-            ],
-        ),
-        (
-            Language::It,
-            &[
-                "due",
-                "tre",
-                "quattro",
-                "cinque",
-                "sei",
-                "sette",
-                "otto",
-                "nove",
-                "dieci",
-                "undici",
-                "dodici",
-                "tredici",
-                "quattordici",
-                "quindici",
-                "sedici",
-                "diciassette",
-                "diciotto",
-                "diciannove",
-                "venti",
-            ],
-        ),
-        (
-            Language::Es,
-            &[
-                "dos",
-                "tres",
-                "cuatro",
-                "cinco",
-                "seis",
-                "siete",
-                "ocho",
-                "nueve",
-                "diez",
-                "once",
-                "doce",
-                "trece",
-                "catorce",
-                "quince",
-                "dieciseis",
-                "diecisiete",
-                "dieciocho",
-                "diecinueve",
-                "veinte",
-            ],
-        ),
-        (
-            Language::En,
-            &[
-                "two",
-                "three",
-                "four",
-                "five",
-                "six",
-                "seven",
-                "eight",
-                "nine",
-                "ten",
-                "eleven",
-                "twelve",
-                "thirteen",
-                "fourteen",
-                "fifteen",
-                "sixteen",
-                "seventeen",
-                "eighteen",
-                "nineteen",
-                "twenty",
-            ],
-        ),
-    ];
-    let tens: &[(Language, &[(&str, u32)])] = &[
-        (
-            Language::Pt,
-            &[
-                ("trinta", 30),
-                ("quarenta", 40),
-                ("cinquenta", 50),
-                ("sessenta", 60),
-                ("noventa", 90),
-                ("cem", 100),
-            ],
-        ),
-        (
-            Language::It,
-            &[
-                ("trenta", 30),
-                ("quaranta", 40),
-                ("cinquanta", 50),
-                ("sessanta", 60),
-                ("novanta", 90),
-                ("cento", 100),
-            ],
-        ),
-        (
-            Language::Es,
-            &[
-                ("treinta", 30),
-                ("cuarenta", 40),
-                ("cincuenta", 50),
-                ("sesenta", 60),
-                ("noventa", 90),
-                ("cien", 100),
-            ],
-        ),
-        (
-            Language::En,
-            &[
-                ("one", 1),
-                ("thirty", 30),
-                ("forty", 40),
-                ("fifty", 50),
-                ("sixty", 60),
-                ("ninety", 90),
-                ("hundred", 100),
-            ],
-        ),
-    ];
-    let wanted = |other: Language| language.is_none_or(|language| language == other);
-    let small = tables.iter().filter(|(language, _)| wanted(*language)).find_map(|(_, names)| {
-        names.iter().position(|name| name.split('/').any(|name| name == word)).map(|index| index as u32 + 2)
-    });
-    small.or_else(|| {
-        tens.iter()
-            .filter(|(language, _)| wanted(*language))
-            .flat_map(|(_, names)| names.iter())
-            .find(|(name, _)| *name == word)
-            .map(|(_, value)| *value)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -554,5 +427,9 @@ mod tests {
         assert_eq!(units("€5 or 10%"), [Some(Unit::Euro), Some(Unit::Percent)]);
         assert_eq!(units("24 horas"), [Some(Unit::Clock), Some(Unit::Hour)]);
         assert_eq!(units("48 hours"), [Some(Unit::Hour)]);
+        assert_eq!(
+            units("2.5 kg, 30cm or 90 °C"),
+            [Some(Unit::Kilogram), Some(Unit::Centimetre), Some(Unit::Degree)]
+        );
     }
 }
