@@ -13,7 +13,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::conversation::{Audience, Clock, Conversation, Ids, Language, WorkspaceId, language};
 use crate::decision::policy::{self, DecisionConfig, PolicyInput};
 use crate::decision::rollout::{Allowed, RolloutConfig, Step, allowed};
-use crate::decision::rules::{self, Policies, RuleMatch, Rules};
+use crate::decision::rules::{Policies, RuleMatch, Rules};
 use crate::decision::{
     Action, Decision, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
 };
