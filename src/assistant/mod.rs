@@ -466,6 +466,7 @@ impl Assistant {
             created_at: self.parts.clock.now(),
             trace: Trace {
                 language: understood.language,
+                understanding: understood.understanding,
                 query: understood.query,
                 retrieved,
                 judgement,

@@ -108,6 +108,7 @@ mod tests {
     use crate::decision::{Decision, Mode, Reason};
     use crate::judgement::Confidence;
     use crate::store::suggestion::{Answer, Timings, Trace, Usage};
+    use crate::understanding::Understanding;
 
     fn suggestion(id: &str, action: Action, codes: &[ReasonCode]) -> Suggestion {
         let reasons = codes.iter().map(|code| Reason { code: *code, detail: "d".into() }).collect();
@@ -141,6 +142,7 @@ mod tests {
             created_at: chrono::DateTime::UNIX_EPOCH,
             trace: Trace {
                 language: None,
+                understanding: Understanding::default(),
                 query: String::new(),
                 retrieved: Vec::new(),
                 judgement: None,

@@ -10,6 +10,7 @@ use crate::generation::{Citation, Draft};
 use crate::inference::TokenUsage;
 use crate::judgement::{Confidence, Judgement};
 use crate::retrieval::Retrieved;
+use crate::understanding::Understanding;
 
 /// A stored suggestion: the public answer, the conversation it answers, its trace, and what the agent said of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -137,6 +138,9 @@ pub struct Timings {
 pub struct Trace {
     /// Detected language; `None` when none of the supported ones.
     pub language: Option<Language>,
+    /// Topics of the message, how many questions it asks, and whether it tries to steer the assistant.
+    #[serde(default)]
+    pub understanding: Understanding,
     /// What was searched for.
     pub query: String,
     /// What was found.

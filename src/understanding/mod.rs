@@ -15,7 +15,9 @@ mod meaning;
 mod phrases;
 mod questions;
 mod reader;
+mod ridge;
 mod topics;
+mod vectors;
 
 pub use config::{TopicConfig, UnderstandingConfig};
 pub use injection::Injection;

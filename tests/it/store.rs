@@ -20,6 +20,7 @@ use ponto::store::{
     ANSWER_KEPT, CLAIM_STALE, Claim, Document, Documents, KeyRecord, Keys, Page, Removal, Scope, Store,
     StoreError, Suggestions, Visit,
 };
+use ponto::understanding::Understanding;
 
 /// A fresh, empty store of every kind, with what has to live as long as it.
 async fn stores() -> Vec<(&'static str, Arc<dyn Store>, tempfile::TempDir)> {
@@ -454,6 +455,7 @@ fn suggestion(workspace_name: &str, id: &str, message_id: &str, action: Action) 
         created_at: at(2),
         trace: Trace {
             language: Some(Language::Pt),
+            understanding: Understanding::default(),
             query: "prazo".into(),
             retrieved: vec![retrieved],
             judgement: Some(Judgement {

@@ -80,7 +80,7 @@ impl Finding {
 type Check = fn(&PolicyInput<'_>) -> Finding;
 
 /// Checks that need the message and the time alone.
-const MESSAGE: [(ReasonCode, Check); 11] = [
+const MESSAGE: [(ReasonCode, Check); 12] = [
     (ReasonCode::NothingToAnswer, nothing_to_answer::check),
     (ReasonCode::UnsupportedLanguage, unsupported_language::check),
     (ReasonCode::OptedOut, topics::opted_out),
@@ -91,6 +91,7 @@ const MESSAGE: [(ReasonCode, Check); 11] = [
     (ReasonCode::AngryCustomer, topics::angry_customer),
     (ReasonCode::SeveralQuestions, topics::several_questions),
     (ReasonCode::OffTopic, topics::off_topic),
+    (ReasonCode::SmallTalk, topics::small_talk),
     (ReasonCode::ReplyWindowClosed, reply_window_closed::check),
 ];
 
