@@ -130,6 +130,7 @@ fn in_words(counterfactual: &Counterfactual, language: Language) -> String {
         .map(|change| {
             let (key, fill): (&str, Vec<(&str, String)>) = match change {
                 Change::Mode => ("mode", Vec::new()),
+                Change::Rollout => ("rollout", Vec::new()),
                 Change::NotAnsweredBefore => ("not_answered_before", Vec::new()),
                 Change::Check { check } => ("check", vec![("{check}", format!("`{}`", name_of(check)))]),
                 Change::Confidence { from, threshold } => (
