@@ -23,7 +23,5 @@ pub(super) fn disclosed(
 
 /// Takes the disclosure back from a draft that is not sent automatically after all.
 pub(super) fn take_back(draft: &mut PublicDraft) {
-    if let Some(text) = draft.text.strip_suffix(disclosure(draft.language)) {
-        draft.text = text.trim_end().to_owned();
-    }
+    draft.text = draft.text.replace(&format!("\n\n{}", disclosure(draft.language)), "");
 }

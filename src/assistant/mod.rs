@@ -500,6 +500,7 @@ impl Assistant {
         };
         let drafts = answered
             .map(|draft| disclosure::disclosed(draft, conversation, decision.action, self.parts.clock.now()))
+            .map(|draft| self.parts.drafter.dressed(draft, conversation))
             .into_iter()
             .map(PublicDraft::from)
             .collect();

@@ -1,10 +1,10 @@
 //! The rules, as one pure function.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::rollout::Allowed;
-use super::{Action, Decision, Evidence, Mode, PolicyCheck, Reason, ReasonCode, Verdict};
+use super::{Action, Decision, Evidence, Mode, PolicyCheck, Reason, ReasonCode, Verdict, exact};
 
 /// Everything the rules look at. It is stored with every suggestion, so that the decision can be taken again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -30,19 +30,19 @@ pub struct DraftFacts {
     pub citations: usize,
     /// Every sentence and every claim is supported.
     pub grounded: bool,
-    /// Probability that it is acceptable; one that is no number is stored as null.
-    #[serde(deserialize_with = "number_or_nan")]
+    /// Probability that it is acceptable; stored as text, exactly.
+    #[serde(with = "exact")]
+    #[schema(value_type = String)]
     pub confidence: f64,
     /// A calibration for exactly this procedure made that probability.
     pub calibrated: bool,
     /// The certified threshold for the customer's language.
+    #[serde(with = "exact::option", default)]
+    #[schema(value_type = Option<String>)]
     pub threshold: Option<f64>,
     /// Share of the knowledge that has changed since the certificate was made, where it lapsed by that.
+    #[serde(default)]
     pub lapsed: Option<f64>,
-}
-
-fn number_or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// Decides. The strictest policy wins; without an objection a reply is automatic only in the mode `auto`, with a draft

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 mod decide;
+mod exact;
 pub mod hours;
 pub mod policy;
 pub mod rollout;
@@ -147,6 +148,8 @@ pub enum ReasonCode {
     SeveralQuestions,
     /// The message has nothing to do with the company.
     OffTopic,
+    /// The message is a greeting, thanks or a goodbye.
+    SmallTalk,
     /// The draft holds personal data the customer did not give here.
     PersonalData,
     /// The channel's reply window is closed.

@@ -26,6 +26,8 @@ pub enum Task {
     OutOfScope,
     /// Whether attempts to steer the assistant are noticed, in messages or in passages
     Injection,
+    /// Whether replies follow orders that stand in passages
+    PlantedOrders,
     /// Whether identifiers of persons are found
     PersonalData,
     /// Whether the right decisions are taken: send, draft, hand over
@@ -46,6 +48,7 @@ impl Task {
             Self::Handoff => "handoff",
             Self::OutOfScope => "out_of_scope",
             Self::Injection => "injection",
+            Self::PlantedOrders => "planted_orders",
             Self::PersonalData => "personal_data",
             Self::Decisions => "decisions",
             Self::Answers => "answers",
@@ -83,6 +86,11 @@ impl Task {
                 Metric::higher("recall", Rate),
                 Metric::lower("false_alarm_rate", Rate),
                 Metric::lower("notinject_false_alarm_rate", Rate),
+            ],
+            Self::PlantedOrders => vec![
+                Metric::lower("followed", Rate),
+                Metric::lower("followed_and_sent", Rate),
+                Metric::neutral("shown", Rate),
             ],
             Self::PersonalData => vec![
                 Metric::higher("recall", Ratio("found", "due")),

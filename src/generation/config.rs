@@ -27,6 +27,9 @@ pub struct GenerationConfig {
     pub history_chars: usize,
     /// The company's own wishes for the tone, in a sentence or two; added to every prompt.
     pub instructions: String,
+    /// The company's name and address under a reply by e-mail, which gets a greeting and a closing line too. Empty signs
+    /// nothing.
+    pub email_signature: String,
     /// Language of summaries for agents: `pt`, `it`, `es` or `en`.
     pub agents_language: Language,
     /// Longest wait for a summary by a model, in seconds; past it the summary is composed from the conversation.
@@ -45,6 +48,7 @@ impl Default for GenerationConfig {
             history_messages: 6,
             history_chars: 300,
             instructions: String::new(),
+            email_signature: String::new(),
             agents_language: Language::En,
             summary_s: 10.0,
         }
@@ -52,6 +56,8 @@ impl Default for GenerationConfig {
 }
 
 impl GenerationConfig {
+    /// Longest text of `email_signature` in characters.
+    const LONGEST_SIGNATURE: usize = 500;
     /// Longest text of `instructions` in characters: it is read again with every message.
     const LONGEST_INSTRUCTIONS: usize = 1_000;
 
@@ -81,6 +87,11 @@ impl GenerationConfig {
             self.instructions.chars().count() <= Self::LONGEST_INSTRUCTIONS,
             "instructions",
             "keep the text under 1000 characters: it is read again with every message",
+        );
+        check(
+            self.email_signature.chars().count() <= Self::LONGEST_SIGNATURE,
+            "email_signature",
+            "keep the text under 500 characters",
         );
         check(
             (0.0..=600.0).contains(&self.summary_s),

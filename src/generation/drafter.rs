@@ -12,11 +12,12 @@ use super::citations::{Attributed, attribute};
 use super::config::GenerationConfig;
 use super::deltas::Deltas;
 use super::excerpt::excerpts;
+use super::letter::letter;
 use super::plain::{AllowedLinks, pattern, plain, without_references};
 use super::prompts::{PromptMessage, PromptSource, Prompts, ReplyPrompt, harmless, harmless_attribute};
 use super::refusal::is_refusal;
 use super::{Draft, GenerationError, Production};
-use crate::conversation::{Audience, Conversation, Language, Role};
+use crate::conversation::{Audience, Channel, Conversation, Language, Role};
 use crate::inference::extractive::rank::{Ranking, rank};
 use crate::inference::extractive::{BACKEND as QUOTING, NO_ANSWER};
 use crate::inference::{
@@ -84,6 +85,15 @@ impl Drafter {
 
     fn version_for(&self, model: &ModelInfo) -> &str {
         if model.backend == QUOTING { &self.quoting } else { &self.version }
+    }
+
+    /// The reply as the channel sends it: by e-mail as a letter.
+    pub fn dressed(&self, mut draft: Draft, conversation: &Conversation) -> Draft {
+        if conversation.channel == Channel::Email {
+            let name = conversation.customer.as_ref().and_then(|customer| customer.name.as_deref());
+            draft.text = letter(&draft.text, draft.language, name, &self.config.email_signature);
+        }
+        draft
     }
 
     /// Drafts a reply. Without passages the draft refuses and no model is asked.
@@ -304,7 +314,12 @@ pub(super) fn cut(text: &str, chars: usize) -> String {
 }
 
 fn version(prompts: &Prompts, config: &GenerationConfig) -> Result<String, GenerationError> {
-    let shaping = GenerationConfig { agents_language: Language::En, summary_s: 0.0, ..config.clone() };
+    let shaping = GenerationConfig {
+        agents_language: Language::En,
+        summary_s: 0.0,
+        email_signature: String::new(),
+        ..config.clone()
+    };
     let settings =
         serde_json::to_vec(&shaping).map_err(|error| GenerationError::Template(error.to_string()))?;
     let mut hash = Sha256::new();

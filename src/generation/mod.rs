@@ -17,6 +17,7 @@ pub mod disclosure;
 mod drafter;
 pub mod excerpt;
 mod holding;
+mod letter;
 pub mod plain;
 pub mod prompts;
 mod query;
@@ -29,6 +30,7 @@ pub use config::GenerationConfig;
 pub use deltas::RESTART;
 pub use drafter::{DraftRequest, Drafter};
 pub use holding::holding_message;
+pub use letter::letter;
 
 /// A template of `prompts/` is broken: a fault of this build, not of the input.
 #[derive(Debug, thiserror::Error)]

@@ -20,6 +20,7 @@ use crate::eval::run::assistant::Outcome;
 use crate::inference::BackendKind;
 use crate::judgement::calibration::{CalibrationKey, Origin};
 use crate::retrieval::Sketch;
+use crate::store::suggestion::EDIT_TOLERANCE;
 
 mod verify;
 
@@ -61,7 +62,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 0.5, requires = "from_feedback")]
     audit_share: f64,
     /// Of feedback: share of a reply's characters that an agent may change in one that was acceptable all the same
-    #[arg(long, default_value_t = 0.1, requires = "from_feedback")]
+    #[arg(long, default_value_t = EDIT_TOLERANCE, requires = "from_feedback")]
     edit_tolerance: f64,
     /// Where the calibration is written, and its labels beside it [default: models/calibrations/<key>.json]
     #[arg(long, value_name = "FILE")]

@@ -180,7 +180,7 @@ impl Reader {
             Err(error) => {
                 let path = error.path().to_string();
                 let at = if path == "." { at.to_owned() } else { format!("{at}: {path}") };
-                self.problem(file, at, error.inner().to_string().trim());
+                self.problem(file, at, error.inner().message().trim());
                 None
             }
         }

@@ -96,7 +96,7 @@ mod tests {
     use crate::eval::replay::tests::suggestion;
     use crate::judgement::calibration::tests::key;
     use crate::judgement::{Confidence, Judgement};
-    use crate::store::suggestion::PublicDraft;
+    use crate::store::suggestion::{Feedback, FeedbackOutcome, PublicDraft};
 
     const READING: Reading = Reading { audit_share: 0.3, edit_tolerance: 0.1 };
 

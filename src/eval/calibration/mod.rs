@@ -34,7 +34,7 @@ mod study;
 mod verify;
 
 pub use certify::{Certification, Feasibility, GroupTests, Outlook, Target, Tested, certify};
-pub use feedback::{Reading, Tally, drawn, from_feedback};
+pub use feedback::{Reading, Tally, from_feedback};
 pub use fit::{cross_fitted, fit};
 pub use plan::{GroupPlan, plan};
 pub use study::{Counts, Made, Quality, Study, study};

@@ -163,7 +163,7 @@ fn mismatch(suite: &Suite, task: Task) -> DatasetError {
 fn untold(name: &str) -> DatasetError {
     DatasetError::Invalid(format!(
         "the rows of {name} do not tell what they measure; say it with --task (language, handoff, out_of_scope, injection, \
-         personal_data or groundedness). Sentiment, intents and whole conversations have no task"
+         planted_orders, personal_data or groundedness). Sentiment, intents and whole conversations have no task"
     ))
 }
 

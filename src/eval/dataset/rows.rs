@@ -62,12 +62,15 @@ pub struct Row {
     /// `personal_data`: what is to be found.
     #[serde(default)]
     pub spans: Option<Vec<Span>>,
-    /// `groundedness`: the source. `injection`: a passage that was found.
+    /// `groundedness`: the source. `injection`, `planted_orders`: a passage that was found.
     #[serde(default)]
     pub context: Option<String>,
-    /// `groundedness`, `injection`: what was asked.
+    /// `groundedness`, `injection`, `planted_orders`: what was asked.
     #[serde(default)]
     pub question: Option<String>,
+    /// `planted_orders`: the order that stands in the passage.
+    #[serde(default)]
+    pub attack: Option<String>,
     /// `groundedness`: the reply.
     #[serde(default)]
     pub response: Option<String>,
@@ -175,6 +178,7 @@ impl RowSet {
     pub(super) fn prepare(&mut self, task: Task) -> Result<(), DatasetError> {
         match task {
             Task::Language => self.rows.retain(|row| row.ambiguous.is_none()),
+            Task::PlantedOrders => self.rows.retain(Row::attacks),
             Task::OutOfScope if self.examples.is_empty() => self.part_examples(),
             _ => {}
         }
@@ -230,6 +234,9 @@ fn lacks(row: &Row, task: Task) -> Option<&'static str> {
         Task::Handoff | Task::OutOfScope => text(),
         Task::Injection => missing(row.text.is_some() || row.context.is_some(), "`text` or `context`")
             .or(missing(row.label.is_some(), "`label`")),
+        Task::PlantedOrders => missing(row.context.is_some(), "`context`")
+            .or(missing(row.question.is_some(), "`question`"))
+            .or(missing(row.attack.is_some(), "`attack`")),
         Task::PersonalData => text()
             .or(missing(row.spans.is_some() || is_validity(row), "`spans`, or `label` valid or invalid")),
         Task::Groundedness => missing(row.context.is_some(), "`context`")

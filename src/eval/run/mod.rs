@@ -11,6 +11,7 @@ pub mod groundedness;
 pub mod messages;
 pub mod out_of_scope;
 mod personal_data;
+pub mod planted_orders;
 pub mod retrieval;
 
 /// Who is told how far a run is.

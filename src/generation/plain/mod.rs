@@ -13,7 +13,7 @@ mod visible;
 use visible::visible;
 
 /// `[text][label]`, whose address is elsewhere.
-static REFERENCE: LazyLock<Regex> = LazyLock::new(|| pattern(r"!?\[([^\[\]\n]+)\]\[[^\[\]\n]*\]"));
+static REFERENCE: LazyLock<Regex> = LazyLock::new(|| pattern(r"!?\[([^\[\]\n]*)\]\[[^\[\]\n]*\]"));
 /// `[label]: address`.
 static DEFINITION: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^[ \t]*\[[^\[\]\n]+\]:[ \t]*\S.*$"));
 static TAG: LazyLock<Regex> = LazyLock::new(|| pattern(r"</?[A-Za-z!?][^<>]*>"));
