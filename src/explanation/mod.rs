@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::conversation::Language;
 use crate::decision::{Action, ReasonCode, decide};
 use crate::generation::Citation;
+use crate::judgement::Confidence;
 use crate::store::suggestion::Suggestion;
 
 mod counterfactual;
@@ -18,7 +19,7 @@ use words::word;
 
 /// How many of the weakest signals are told.
 const WEAKEST: usize = 3;
-/// A signal above this is no weakness.
+/// A signal above this is no weakness, where no calibration says what it weighs.
 const WEAK: f64 = 0.8;
 
 /// Why a suggestion came out as it did.
@@ -108,17 +109,22 @@ pub fn replays(suggestion: &Suggestion) -> Option<bool> {
 
 fn weakest(suggestion: &Suggestion, language: Language) -> Vec<WeakSignal> {
     let Some(judgement) = &suggestion.trace.judgement else { return Vec::new() };
-    let mut signals: Vec<(&String, f64)> =
-        judgement.confidence.signals.iter().map(|(name, value)| (name, *value)).collect();
-    signals.retain(|(_, value)| *value < WEAK);
-    signals.sort_by(|(_, left), (_, right)| left.total_cmp(right));
-    signals.truncate(WEAKEST);
-    let told = |(name, value): (&String, f64)| WeakSignal {
+    let Confidence { signals, contributions, .. } = &judgement.confidence;
+    // What a calibration makes of a signal says how much it speaks against the draft; without one its value has to do.
+    let mut against: Vec<(&String, f64)> = if contributions.is_empty() {
+        signals.iter().map(|(name, value)| (name, value - WEAK)).collect()
+    } else {
+        contributions.iter().map(|(name, part)| (name, *part)).collect()
+    };
+    against.retain(|(name, part)| *part < 0.0 && signals.contains_key(*name));
+    against.sort_by(|(_, left), (_, right)| left.total_cmp(right));
+    against.truncate(WEAKEST);
+    let told = |(name, _): (&String, f64)| WeakSignal {
         name: name.clone(),
-        value,
+        value: signals.get(name).copied().unwrap_or_default(),
         text: word(language, "signal", name),
     };
-    signals.into_iter().map(told).collect()
+    against.into_iter().map(told).collect()
 }
 
 fn in_words(counterfactual: &Counterfactual, language: Language) -> String {

@@ -131,3 +131,19 @@ fn every_reason_has_words() {
         }
     }
 }
+
+#[test]
+fn what_a_calibration_weighs_most_against_the_draft_comes_first() {
+    let mut suggestion = suggestion(input(0.5));
+    let names = |suggestion: &Suggestion| -> Vec<String> {
+        explain(suggestion, Language::En).weakest.into_iter().map(|signal| signal.name).collect()
+    };
+    assert_eq!(names(&suggestion), ["cited_rank"], "by its value");
+    let confidence = &mut suggestion.trace.judgement.as_mut().unwrap().confidence;
+    confidence.signals.insert("grounded".into(), 0.9);
+    confidence.contributions =
+        [("cited_rank", -0.1), ("grounded", -1.5), ("finished", 0.2), ("not_measured", -2.0)]
+            .map(|(name, part)| (name.to_owned(), part))
+            .into();
+    assert_eq!(names(&suggestion), ["grounded", "cited_rank"]);
+}
