@@ -214,11 +214,9 @@ fn decimal(value: f64, language: Language) -> String {
 /// Two values with as many places as tell them apart: one just under its threshold does not read as if it reached it.
 fn apart(one: f64, other: f64, language: Language) -> (String, String) {
     let same = |places: &usize| format!("{one:.places$}") == format!("{other:.places$}");
-    let places = if one == other {
-        PLACES
-    } else {
-        (PLACES..MOST_PLACES).find(|places| !same(places)).unwrap_or(MOST_PLACES)
-    };
+    let places =
+        (PLACES..MOST_PLACES).find(|places| !same(places)).filter(|_| one.to_bits() != other.to_bits());
+    let places = places.unwrap_or(PLACES);
     (placed(one, places, language), placed(other, places, language))
 }
 
