@@ -99,7 +99,7 @@ fn obstacles(input: &DecisionInput) -> Vec<Change> {
         Some(draft) => {
             match draft.threshold {
                 Some(threshold) if draft.calibrated => {
-                    if !(draft.confidence >= threshold) {
+                    if draft.confidence.is_nan() || draft.confidence < threshold {
                         obstacles.push(Change::Confidence { from: draft.confidence, threshold });
                     }
                 }
