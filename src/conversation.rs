@@ -69,14 +69,15 @@ impl Conversation {
     /// The newest message of a person of the company, where the conversation was not handed back since.
     pub fn with_a_person(&self) -> Option<&Message> {
         let back = self.handed_back_after.as_ref();
-        let since = self.messages.iter().rev().take_while(|message| back.is_none_or(|id| *id != message.id));
-        since.into_iter().find(|message| message.role == Role::Agent)
+        let mut since =
+            self.messages.iter().rev().take_while(|message| back.is_none_or(|id| *id != message.id));
+        since.find(|message| message.role == Role::Agent)
     }
 
     /// Whether a person of the company has written since a message; a message that is not here stands before all of these.
     pub fn spoken_by_a_person_after(&self, message_id: &str) -> bool {
-        let since = self.messages.iter().rev().take_while(|message| message.id != message_id);
-        since.into_iter().any(|message| message.role == Role::Agent)
+        let mut since = self.messages.iter().rev().take_while(|message| message.id != message_id);
+        since.any(|message| message.role == Role::Agent)
     }
 
     /// The newest message of the customer.

@@ -108,14 +108,7 @@ impl TryFrom<String> for OpenSpan {
     type Error = String;
 
     fn try_from(written: String) -> Result<Self, String> {
-        let parsed = (|| {
-            let (days, times) = written.trim().split_once(char::is_whitespace)?;
-            let (from, to) = times.trim().split_once('-')?;
-            let (from, to) = (minutes(from)?, minutes(to)?);
-            let to = if to <= from { to + DAY } else { to };
-            (from < DAY).then_some((weekdays(days)?, from, to))
-        })();
-        let Some((days, from, to)) = parsed else {
+        let Some((days, from, to)) = span(&written) else {
             return Err(format!(
                 "{written:?} is not opening hours; write days and times, such as mon-fri 09:00-18:00 or sat,sun 10:00-14:00"
             ));
@@ -128,6 +121,15 @@ impl From<OpenSpan> for String {
     fn from(span: OpenSpan) -> Self {
         span.written
     }
+}
+
+/// Days, and minutes from and to.
+fn span(written: &str) -> Option<([bool; 7], u16, u16)> {
+    let (days, times) = written.trim().split_once(char::is_whitespace)?;
+    let (from, to) = times.trim().split_once('-')?;
+    let (from, to) = (minutes(from)?, minutes(to)?);
+    let to = if to <= from { to + DAY } else { to };
+    (from < DAY).then_some((weekdays(days)?, from, to))
 }
 
 fn minutes(time: &str) -> Option<u16> {

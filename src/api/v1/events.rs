@@ -34,7 +34,7 @@ pub(super) struct EventsQuery {
     after: Option<i64>,
 }
 
-/// Server-sent events of the workspace: `suggestion.created` and `suggestion.feedback`.
+/// Server-sent events of the workspace: `suggestion.created`, `suggestion.feedback`, `rollout.changed` and `rollout.demoted`.
 ///
 /// Each has its sequence number as `id`, so that a browser which lost the connection goes on where it was.
 #[utoipa::path(get, path = "/v1/events", tag = "suggestions",

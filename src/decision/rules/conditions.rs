@@ -70,8 +70,8 @@ impl Truth {
 impl When {
     /// Whether a topic has to be found out for it.
     pub fn asks_for_topics(&self) -> bool {
-        let inner = self.any.iter().chain(self.not.as_deref());
-        self.topic.is_some() || inner.into_iter().any(Self::asks_for_topics)
+        let mut inner = self.any.iter().chain(self.not.as_deref());
+        self.topic.is_some() || inner.any(Self::asks_for_topics)
     }
 
     /// Whether all of it holds.

@@ -116,10 +116,9 @@ impl Reader {
     }
 
     fn file(&mut self, file: &str, text: &str) {
-        let table: toml::Table = match text.parse() {
+        let table = match text.parse::<toml::Table>() {
             Ok(table) => table,
             Err(error) => {
-                let error: toml::de::Error = error;
                 return self.problem(file, "syntax", error.to_string().trim().replace('\n', "\n    "));
             }
         };
@@ -165,13 +164,13 @@ impl Reader {
             );
             return Vec::new();
         };
-        let read = tables.into_iter().enumerate().map(|(position, table)| {
+        let read = tables.into_iter().enumerate().filter_map(|(position, table)| {
             let name = table.get("name").and_then(toml::Value::as_str);
             let at =
                 name.map_or_else(|| format!("{what} {}", position + 1), |name| format!("{what} `{name}`"));
             self.one(file, &at, table)
         });
-        read.collect::<Vec<_>>().into_iter().flatten().collect()
+        read.collect()
     }
 
     fn one<T: DeserializeOwned>(&mut self, file: &str, at: &str, value: toml::Value) -> Option<T> {

@@ -114,7 +114,8 @@ async fn readiness_names_every_part() {
         "checks": {
           "store": "ok",
           "index": "ok",
-          "models": "ok"
+          "models": "ok",
+          "policies": "ok"
         }
       }
     }
