@@ -1,6 +1,6 @@
 //! What goes to the person who takes over: what was tried, and what the customer reads meanwhile.
 
-use super::{Asked, Assistant, Findings, outcome_of};
+use super::{Asked, Assistant, Findings};
 use crate::conversation::{Conversation, Language};
 use crate::decision::rules::{self, RuleMatch};
 use crate::decision::{Action, Decision};
@@ -38,6 +38,18 @@ impl Assistant {
                 asked.before.last_word.as_ref(),
             ),
         })
+    }
+}
+
+/// What became of a draft.
+pub(super) fn outcome_of(found: &Findings) -> TriedDraft {
+    match &found.judged {
+        None => TriedDraft::None,
+        Some(judged) if judged.draft.production.refused || judged.draft.text.trim().is_empty() => {
+            TriedDraft::NoAnswer
+        }
+        Some(_) if rules::blocked(&found.matches) => TriedDraft::Withheld,
+        Some(_) => TriedDraft::Offered,
     }
 }
 

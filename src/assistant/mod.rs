@@ -13,7 +13,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::conversation::{Audience, Clock, Conversation, Ids, Language, WorkspaceId, language};
 use crate::decision::policy::{self, DecisionConfig, PolicyInput};
 use crate::decision::rollout::{Allowed, RolloutConfig, Step, allowed};
-use crate::decision::rules::{self, Policies, RuleMatch, Rules};
+use crate::decision::rules::{Policies, RuleMatch, Rules};
 use crate::decision::{
     Action, Decision, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
 };
@@ -33,6 +33,7 @@ mod incoming;
 pub mod rollout;
 mod understand;
 
+use handoff::outcome_of;
 use understand::Understood;
 
 /// What an assistant is made of.
@@ -559,18 +560,6 @@ fn adopt(
     }
     *found = quoted;
     input
-}
-
-/// What became of a draft.
-fn outcome_of(found: &Findings) -> TriedDraft {
-    match &found.judged {
-        None => TriedDraft::None,
-        Some(judged) if judged.draft.production.refused || judged.draft.text.trim().is_empty() => {
-            TriedDraft::NoAnswer
-        }
-        Some(_) if rules::blocked(&found.matches) => TriedDraft::Withheld,
-        Some(_) => TriedDraft::Offered,
-    }
 }
 
 /// A person takes over for no other reason than that no answer was found.

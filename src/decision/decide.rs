@@ -12,6 +12,7 @@ pub struct DecisionInput {
     /// How far this call may go.
     pub mode: Mode,
     /// How far the rollout has come in conversations like this one.
+    #[serde(default)]
     pub rollout: Allowed,
     /// What every policy found.
     pub checks: Vec<PolicyCheck>,

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::decision::rollout::Allowed;
 use crate::decision::{Action, DecisionInput, Mode, ReasonCode, Verdict, decide};
 
 /// More obstacles than this are not taken away together: nobody reads so long a list.
@@ -17,6 +18,8 @@ const MOST: usize = 5;
 pub enum Change {
     /// The call runs in the mode `auto`.
     Mode,
+    /// The rollout has come to automatic replies in conversations like this one.
+    Rollout,
     /// The message has not been answered automatically before.
     NotAnsweredBefore,
     /// The policy finds nothing.
@@ -96,7 +99,7 @@ fn obstacles(input: &DecisionInput) -> Vec<Change> {
         Some(draft) => {
             match draft.threshold {
                 Some(threshold) if draft.calibrated => {
-                    if !(draft.confidence >= threshold) {
+                    if draft.confidence.is_nan() || draft.confidence < threshold {
                         obstacles.push(Change::Confidence { from: draft.confidence, threshold });
                     }
                 }
@@ -111,6 +114,9 @@ fn obstacles(input: &DecisionInput) -> Vec<Change> {
     if input.mode != Mode::Auto {
         obstacles.push(Change::Mode);
     }
+    if input.rollout.objection().is_some() {
+        obstacles.push(Change::Rollout);
+    }
     if input.already_replied {
         obstacles.push(Change::NotAnsweredBefore);
     }
@@ -123,6 +129,7 @@ fn without(input: &DecisionInput, changes: &[&Change]) -> DecisionInput {
     for change in changes {
         match change {
             Change::Mode => input.mode = Mode::Auto,
+            Change::Rollout => input.rollout = Allowed::default(),
             Change::NotAnsweredBefore => input.already_replied = false,
             Change::Available => input.unavailable = None,
             Change::Check { check } => {
@@ -184,6 +191,7 @@ fn choices(count: usize, size: usize) -> Vec<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decision::rollout::Stage;
     use crate::decision::{DraftFacts, PolicyCheck};
 
     fn input(change: impl FnOnce(&mut DecisionInput)) -> DecisionInput {
@@ -200,7 +208,7 @@ mod tests {
             }),
             already_replied: false,
             unavailable: None,
-            rollout: crate::decision::rollout::Allowed::default(),
+            rollout: Allowed::default(),
         };
         change(&mut input);
         input
@@ -215,6 +223,7 @@ mod tests {
         for (input, change) in [
             (input(|i| i.mode = Mode::Draft), Change::Mode),
             (input(|i| i.already_replied = true), Change::NotAnsweredBefore),
+            (input(|i| i.rollout.stage = Stage::Draft), Change::Rollout),
             (
                 input(|i| i.draft.as_mut().unwrap().confidence = 0.9),
                 Change::Confidence { from: 0.9, threshold: 0.95 },

@@ -86,16 +86,56 @@ fn input(confidence: f64) -> DecisionInput {
 #[test]
 fn a_draft_is_explained_with_what_would_have_changed_it() {
     let explanation = explain(&suggestion(input(0.8996)), Language::En);
-    insta::assert_snapshot!(explanation.text, @"");
+    insta::assert_snapshot!(explanation.text, @"
+    An agent was shown a draft.
+
+    Why:
+    - The draft is longer than the channel takes. (too_long: The draft has 1001 characters; the channel takes 1000.)
+    - The confidence is under the certified threshold. (below_threshold: Confidence 0.90 is under the certified threshold 0.90.)
+    - The call, or what came before, allowed no automatic reply. (mode_cap: The call allows drafts at most.)
+    - Confidence 0.8996, threshold 0.9000.
+
+    What would have changed it:
+    - An automatic reply, if the check `too_long` had found nothing, the confidence had been at least 0.9000 instead of 0.8996 and the call had run in the mode auto.
+
+    Weakest signals:
+    - how high the cited passage ranks 0.250 (cited_rank)
+    ");
     let explanation = explain(&suggestion(input(0.8996)), Language::Pt);
-    insta::assert_snapshot!(explanation.text, @"");
+    insta::assert_snapshot!(explanation.text, @"
+    Um atendente recebeu um rascunho.
+
+    Por quê:
+    - O rascunho é mais longo do que o canal aceita. (too_long: The draft has 1001 characters; the channel takes 1000.)
+    - A confiança está abaixo do limite certificado. (below_threshold: Confidence 0.90 is under the certified threshold 0.90.)
+    - A chamada, ou o que veio antes, não permitia resposta automática. (mode_cap: The call allows drafts at most.)
+    - Confiança 0,8996, limite 0,9000.
+
+    O que teria mudado a decisão:
+    - Uma resposta automática, se a verificação `too_long` não tivesse encontrado nada, a confiança tivesse sido de pelo menos 0,9000 em vez de 0,8996 e a chamada tivesse sido feita no modo auto.
+
+    Sinais mais fracos:
+    - que lugar o trecho citado ocupa 0,250 (cited_rank)
+    ");
 }
 
 #[test]
 fn an_automatic_reply_is_explained() {
     let sent = DecisionInput { mode: Mode::Auto, checks: Vec::new(), ..input(0.95) };
     let explanation = explain(&suggestion(sent), Language::It);
-    insta::assert_snapshot!(explanation.text, @"");
+    insta::assert_snapshot!(explanation.text, @"
+    La risposta è stata inviata automaticamente.
+
+    Perché:
+    - Nessuna regola si è opposta, ogni frase poggia su un passaggio citato e la fiducia ha raggiunto la soglia certificata.
+    - Fiducia 0,950, soglia 0,900.
+
+    Che cosa avrebbe cambiato la decisione:
+    - Una bozza per un operatore, se la fiducia fosse stata sotto 0,900 (era 0,950).
+
+    Segnali più deboli:
+    - che posto occupa il passaggio citato 0,250 (cited_rank)
+    ");
 }
 
 #[test]

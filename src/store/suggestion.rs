@@ -321,6 +321,8 @@ pub struct SuggestionSummary {
     pub confidence: f64,
     /// When.
     pub created_at: DateTime<Utc>,
+    /// It is an automatic reply that was drawn for an audit: an agent's verdict counts for the rollout.
+    pub audit: bool,
     /// What the agent did.
     pub outcome: Option<FeedbackOutcome>,
 }

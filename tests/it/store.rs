@@ -708,6 +708,8 @@ async fn a_drawn_reply_is_audited_by_its_first_verdict_and_counted_by_its_last()
             sent.trace.audit = drawn.then_some(AuditDraw { share: 0.5, max_error: 0.02 });
             Suggestions::insert(store.as_ref(), &sent).await.unwrap();
         }
+        let listed = Suggestions::list(store.as_ref(), &own, None, page(None, 9)).await.unwrap().items;
+        assert_eq!(listed.iter().map(|one| one.audit).collect::<Vec<_>>(), [false, true, true], "{name}");
         let id = |audit: &ponto::store::rollout::Audit| (audit.suggestion_id.clone(), audit.wrong);
         let found = store.audits(&own, 0).await.unwrap();
         assert_eq!(

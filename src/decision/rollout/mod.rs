@@ -252,8 +252,7 @@ pub fn audited(suggestion_id: &str, share: f64) -> bool {
 
 /// A draw that looks random and always comes out the same for the same words.
 fn drawn(words: &[&str], share: f64) -> bool {
-    let hash: [u8; 32] =
-        words.iter().fold(Sha256::new(), |hash, word| hash.chain_update(word)).finalize().into();
+    let hash: [u8; 32] = words.iter().fold(Sha256::new(), Sha256::chain_update).finalize().into();
     let head = hash.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
     (head as f64) < share * u64::MAX as f64
 }

@@ -95,7 +95,7 @@ pub fn compile(sources: &[Source], topics: &BTreeSet<String>) -> Result<Rules, P
         hash.update(format!("{file}\0{text}\0"));
     }
     Ok(Rules {
-        rules: reader.rules.into_iter().map(|(_, rule)| Arc::new(rule)).collect(),
+        all: reader.rules.into_iter().map(|(_, rule)| Arc::new(rule)).collect(),
         queues: reader.queues.into_iter().map(|(_, queue)| queue).collect(),
         handoff: reader.handoff.map(|(_, routes)| routes).unwrap_or_default(),
         version: hex::encode(&hash.finalize()[..8]),

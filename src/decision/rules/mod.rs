@@ -29,7 +29,7 @@ use routing::{HandoffRoutes, Queue};
 /// The rules of a folder.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
-    rules: Vec<Arc<Rule>>,
+    all: Vec<Arc<Rule>>,
     queues: Vec<Queue>,
     handoff: HandoffRoutes,
     version: String,
@@ -63,7 +63,7 @@ impl RuleMatch {
 impl Rules {
     /// Every rule, in the order of the files.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.iter().map(Arc::as_ref)
+        self.all.iter().map(Arc::as_ref)
     }
 
     /// Every queue.
@@ -78,7 +78,7 @@ impl Rules {
 
     /// The rules that apply to a message of a workspace, and to its draft where there is one.
     pub fn matches(&self, workspace: &WorkspaceId, input: &PolicyInput<'_>) -> Vec<RuleMatch> {
-        self.rules
+        self.all
             .iter()
             .filter(|rule| rule.workspaces.as_ref().is_none_or(|only| only.0.contains(&workspace.0)))
             .filter_map(|rule| match rule.when.holds(input) {

@@ -29,6 +29,7 @@ struct SummaryRow {
     reason: Option<String>,
     confidence: f64,
     created_at: DateTime<Utc>,
+    audit: bool,
     outcome: Option<String>,
 }
 
@@ -46,6 +47,7 @@ impl TryFrom<SummaryRow> for SuggestionSummary {
             reason: row.reason.as_deref().map(|json| from_json("reason", json)).transpose()?,
             confidence: row.confidence,
             created_at: row.created_at,
+            audit: row.audit,
             outcome: row.outcome.map(|word| from_word("outcome", word)).transpose()?,
         })
     }
@@ -202,7 +204,8 @@ impl Suggestions for SqliteStore {
             .transpose()?;
         let mut rows: Vec<SummaryRow> = sqlx::query_as(
             "SELECT sequence, id, conversation_id, channel, customer, question, action, reason, confidence, \
-             created_at, outcome FROM suggestions \
+             created_at, outcome, EXISTS (SELECT 1 FROM audits WHERE suggestion_id = suggestions.id) AS audit \
+             FROM suggestions \
              WHERE workspace = ?1 AND (?2 IS NULL OR sequence < ?2) AND (?3 IS NULL OR (outcome IS NULL) = ?3) \
              ORDER BY sequence DESC LIMIT ?4",
         )

@@ -42,14 +42,13 @@ pub(super) fn in_message(text: &str, example: Option<(f64, String)>) -> Injectio
     let score = 1.0 / (1.0 + (-(measures::SIGNS.weights.intercept + sum)).exp());
     measured.sort_by(|a, b| (b.1 * b.2).total_cmp(&(a.1 * a.2)));
     let mut signs: Vec<String> = phrase.into_iter().collect();
-    let strongest = measured.iter().filter(|(name, value, weight)| value * weight > 0.0 && *name != "length");
-    for (name, ..) in strongest.take(SIGNS_NAMED) {
-        match *name {
-            "override" | "steering" | "markup" => {}
-            "example" => signs.push(format!("like “{example}”")),
-            name => signs.push(name.to_owned()),
-        }
-    }
+    let telling = measured.iter().filter(|(name, value, weight)| {
+        value * weight > 0.0 && !matches!(*name, "override" | "steering" | "markup" | "length")
+    });
+    signs.extend(telling.take(SIGNS_NAMED).map(|(name, ..)| match *name {
+        "example" => format!("like “{example}”"),
+        name => name.to_owned(),
+    }));
     Injection { score, signs }
 }
 
