@@ -68,7 +68,7 @@ prop_compose! {
 
 /// Of every third nothing but the confidence decides; confidences at their threshold, a hair from it, and none.
 fn at_the_edge(input: &mut DecisionInput, number: usize) {
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         input.checks.iter_mut().for_each(|check| check.verdict = Verdict::Pass);
         (input.mode, input.already_replied, input.unavailable) = (Mode::Auto, false, None);
         if let Some(draft) = &mut input.draft {
@@ -80,7 +80,7 @@ fn at_the_edge(input: &mut DecisionInput, number: usize) {
         0 => *confidence = *threshold,
         1 => *confidence = threshold.next_down(),
         2 => *confidence = threshold.next_up(),
-        3 if number % 2 == 0 => *confidence = f64::NAN,
+        3 if number.is_multiple_of(2) => *confidence = f64::NAN,
         _ => {}
     }
 }
