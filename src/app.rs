@@ -40,6 +40,8 @@ pub struct App {
     pub embedder: Arc<dyn Embedder>,
     /// Writes drafts, by the configured order of backends.
     pub chat: Arc<dyn ChatModel>,
+    /// From a message to its topics.
+    pub reader: Arc<MessageReader>,
     /// From a question to passages.
     pub retriever: Arc<Retriever>,
     /// Documents in, passages out.
@@ -129,7 +131,11 @@ impl App {
         let retriever = Retriever::new(Arc::clone(&index), Arc::clone(&cached), config.retrieval.clone());
         let retriever = Arc::new(retriever.with_readers(library.readers()));
         let calibrations = Calibrations::load(config.judgement.calibrations.as_deref())?;
-        let reader = Arc::new(MessageReader::new(&config.understanding, Some(Arc::clone(&cached))));
+        let reader = Arc::new(MessageReader::new(
+            &config.understanding,
+            Some(Arc::clone(&cached)),
+            Some(config.server.data_dir.join("topics.vectors")),
+        ));
         let topics = understanding::known(&config.understanding);
         let policies = Arc::new(Policies::open(config.policies.path(), topics)?);
         let assistant = Arc::new(Assistant::new(AssistantParts {
@@ -157,7 +163,20 @@ impl App {
             ids: Arc::clone(&ids),
         }));
         let config = Arc::new(config);
-        Ok(Self { config, store, index, embedder, chat, retriever, library, policies, assistant, clock, ids })
+        Ok(Self {
+            config,
+            store,
+            index,
+            embedder,
+            chat,
+            reader,
+            retriever,
+            library,
+            policies,
+            assistant,
+            clock,
+            ids,
+        })
     }
 }
 

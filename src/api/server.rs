@@ -100,6 +100,8 @@ impl Doors {
     fn open(&self, app: App) -> TaskTracker {
         let api = Api::new(app, self.stopping.clone());
         let (tasks, metrics) = (api.tasks.clone(), api.metrics.clone());
+        let reader = Arc::clone(&api.app.reader);
+        tokio::spawn(self.stopping.clone().run_until_cancelled_owned(async move { reader.warm_up().await }));
         tasks.spawn(rebuild(Arc::clone(&api.app.library), self.stopping.clone()));
         if let Some(every) = api.app.config.knowledge.sync_every {
             let (library, stopping) = (Arc::clone(&api.app.library), self.stopping.clone());

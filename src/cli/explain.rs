@@ -25,7 +25,7 @@ pub(super) struct Args {
     /// Its workspace
     #[arg(long, default_value = "default")]
     workspace: String,
-    /// Language of the explanation: pt, it, es or en [default: generation.agents_language]
+    /// Language of the explanation: pt, it, es or en [default: `generation.agents_language`]
     #[arg(long, value_parser = language)]
     language: Option<Language>,
 }

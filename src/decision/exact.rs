@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serializer, de};
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 pub(super) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
@@ -14,6 +15,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 pub(super) mod option {
     use super::{Deserialize, Deserializer, Serializer, de};
 
+    #[expect(clippy::ref_option, reason = "the signature that serde asks for")]
     pub(in super::super) fn serialize<S: Serializer>(
         value: &Option<f64>,
         serializer: S,

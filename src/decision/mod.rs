@@ -148,6 +148,8 @@ pub enum ReasonCode {
     SeveralQuestions,
     /// The message has nothing to do with the company.
     OffTopic,
+    /// The message is a greeting, thanks or a goodbye.
+    SmallTalk,
     /// The draft holds personal data the customer did not give here.
     PersonalData,
     /// The channel's reply window is closed.

@@ -34,7 +34,8 @@ pub enum Change {
         /// The certified threshold.
         threshold: f64,
     },
-    /// A certificate for the model, prompt, embedder, workspace and language, at a threshold that the confidence reaches.
+    /// A certificate for the model, prompt, embedder, workspace, language and today's knowledge, at a threshold that the
+    /// confidence reaches.
     Certificate,
     /// Every sentence stands on a cited passage.
     Grounded,
@@ -98,8 +99,8 @@ fn obstacles(input: &DecisionInput) -> Vec<Change> {
         None => obstacles.push(Change::Draft),
         Some(draft) => {
             match draft.threshold {
-                Some(threshold) if draft.calibrated => {
-                    if !(draft.confidence >= threshold) {
+                Some(threshold) if draft.calibrated && draft.lapsed.is_none() => {
+                    if draft.confidence.is_nan() || draft.confidence < threshold {
                         obstacles.push(Change::Confidence { from: draft.confidence, threshold });
                     }
                 }
@@ -150,6 +151,7 @@ fn without(input: &DecisionInput, changes: &[&Change]) -> DecisionInput {
             Change::Certificate => {
                 if let Some(draft) = &mut input.draft {
                     (draft.calibrated, draft.threshold) = (true, Some(draft.confidence));
+                    draft.lapsed = None;
                 }
             }
             Change::Grounded => {
@@ -229,6 +231,7 @@ mod tests {
                 Change::Confidence { from: 0.9, threshold: 0.95 },
             ),
             (input(|i| i.draft.as_mut().unwrap().threshold = None), Change::Certificate),
+            (input(|i| i.draft.as_mut().unwrap().lapsed = Some(0.4)), Change::Certificate),
             (input(|i| i.draft.as_mut().unwrap().grounded = false), Change::Grounded),
             (
                 input(|i| i.checks.push(check(ReasonCode::AsksForHuman, Verdict::Escalate))),

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::conversation::Language;
 use crate::decision::{Action, ReasonCode, decide};
 use crate::generation::Citation;
+use crate::judgement::Confidence;
 use crate::store::suggestion::Suggestion;
 
 mod counterfactual;
@@ -18,7 +19,10 @@ use words::word;
 
 /// How many of the weakest signals are told.
 const WEAKEST: usize = 3;
-/// A signal above this is no weakness.
+/// Decimal places of a number, usually and at most.
+const PLACES: usize = 3;
+const MOST_PLACES: usize = 17;
+/// A signal above this is no weakness, where no calibration says what it weighs.
 const WEAK: f64 = 0.8;
 
 /// Why a suggestion came out as it did.
@@ -108,17 +112,22 @@ pub fn replays(suggestion: &Suggestion) -> Option<bool> {
 
 fn weakest(suggestion: &Suggestion, language: Language) -> Vec<WeakSignal> {
     let Some(judgement) = &suggestion.trace.judgement else { return Vec::new() };
-    let mut signals: Vec<(&String, f64)> =
-        judgement.confidence.signals.iter().map(|(name, value)| (name, *value)).collect();
-    signals.retain(|(_, value)| *value < WEAK);
-    signals.sort_by(|(_, left), (_, right)| left.total_cmp(right));
-    signals.truncate(WEAKEST);
-    let told = |(name, value): (&String, f64)| WeakSignal {
+    let Confidence { signals, contributions, .. } = &judgement.confidence;
+    // What a calibration makes of a signal says how much it speaks against the draft; without one its value has to do.
+    let mut against: Vec<(&String, f64)> = if contributions.is_empty() {
+        signals.iter().map(|(name, value)| (name, value - WEAK)).collect()
+    } else {
+        contributions.iter().map(|(name, part)| (name, *part)).collect()
+    };
+    against.retain(|(name, part)| *part < 0.0 && signals.contains_key(*name));
+    against.sort_by(|(_, left), (_, right)| left.total_cmp(right));
+    against.truncate(WEAKEST);
+    let told = |(name, _): (&String, f64)| WeakSignal {
         name: name.clone(),
-        value,
+        value: signals.get(name).copied().unwrap_or_default(),
         text: word(language, "signal", name),
     };
-    signals.into_iter().map(told).collect()
+    against.into_iter().map(told).collect()
 }
 
 fn in_words(counterfactual: &Counterfactual, language: Language) -> String {
@@ -133,13 +142,11 @@ fn in_words(counterfactual: &Counterfactual, language: Language) -> String {
                 Change::Rollout => ("rollout", Vec::new()),
                 Change::NotAnsweredBefore => ("not_answered_before", Vec::new()),
                 Change::Check { check } => ("check", vec![("{check}", format!("`{}`", name_of(check)))]),
-                Change::Confidence { from, threshold } => (
-                    if sent_less { "confidence_falls" } else { "confidence_reaches" },
-                    vec![
-                        ("{from}", decimal(*from, language)),
-                        ("{threshold}", decimal(*threshold, language)),
-                    ],
-                ),
+                Change::Confidence { from, threshold } => {
+                    let (from, threshold) = apart(*from, *threshold, language);
+                    let key = if sent_less { "confidence_falls" } else { "confidence_reaches" };
+                    (key, vec![("{from}", from), ("{threshold}", threshold)])
+                }
                 Change::Certificate => ("certificate", Vec::new()),
                 Change::Grounded => ("grounded", Vec::new()),
                 Change::Draft => ("draft", Vec::new()),
@@ -191,24 +198,37 @@ fn text(explanation: &Explanation, suggestion: &Suggestion) -> String {
 
 fn confidence(suggestion: &Suggestion, language: Language) -> String {
     let Some(judgement) = &suggestion.trace.judgement else { return word(language, "text", "no_draft") };
-    let value = ("{value}", decimal(judgement.confidence.value, language));
-    match suggestion.trace.threshold {
-        _ if !judgement.confidence.calibrated => filled(word(language, "text", "uncalibrated"), &[value]),
+    let value = judgement.confidence.value;
+    let (key, value, threshold) = match suggestion.trace.threshold {
+        _ if !judgement.confidence.calibrated => ("uncalibrated", decimal(value, language), String::new()),
         Some(threshold) => {
-            let threshold = ("{threshold}", decimal(threshold, language));
-            filled(word(language, "text", "confidence"), &[value, threshold])
+            let (value, threshold) = apart(value, threshold, language);
+            ("confidence", value, threshold)
         }
-        None => filled(word(language, "text", "no_threshold"), &[value]),
-    }
+        None => ("no_threshold", decimal(value, language), String::new()),
+    };
+    filled(word(language, "text", key), &[("{value}", value), ("{threshold}", threshold)])
 }
 
 fn filled(text: String, fill: &[(&str, String)]) -> String {
     fill.iter().fold(text, |text, (name, value)| text.replace(name, value))
 }
 
-/// Three places, so that a value just under its threshold does not read as if it reached it.
 fn decimal(value: f64, language: Language) -> String {
-    let text = format!("{value:.3}");
+    placed(value, PLACES, language)
+}
+
+/// Two values with as many places as tell them apart: one just under its threshold does not read as if it reached it.
+fn apart(one: f64, other: f64, language: Language) -> (String, String) {
+    let same = |places: &usize| format!("{one:.places$}") == format!("{other:.places$}");
+    let places =
+        (PLACES..MOST_PLACES).find(|places| !same(places)).filter(|_| one.to_bits() != other.to_bits());
+    let places = places.unwrap_or(PLACES);
+    (placed(one, places, language), placed(other, places, language))
+}
+
+fn placed(value: f64, places: usize, language: Language) -> String {
+    let text = format!("{value:.places$}");
     if language == Language::En { text } else { text.replace('.', ",") }
 }
 

@@ -4,7 +4,7 @@
 //! a passage holds: up to three neighbouring sentences, list items or table rows, with the passage's headings. A word
 //! weighs `ln(1 + N / max(df, 1))` over the N units of all passages found (rare words say more; Robertson and Spärck
 //! Jones' idf, smoothed); a number weighs twice that. Courtesies ("I hope this helps") claim nothing and count as
-//! supported.
+//! supported. What a sentence is reported with is the best passage's share as a whole, wherever in it the words stand.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -21,6 +21,11 @@ use crate::text::{Keys, UnitKind, fold, sentences, units, words};
 const WINDOW: usize = 3;
 /// Support from which the words settle it.
 const SETTLED: f64 = 0.8;
+/// Support from which sentence and window speak of the same, so that their negations can be compared.
+const COMPARABLE: f64 = 0.5;
+/// Words behind a negation among which those that it governs are looked for, and how many it governs.
+const REACH: usize = 7;
+const GOVERNED: usize = 2;
 
 /// What was measured of a draft's sentences.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +39,7 @@ pub(super) struct Grounding {
     pub(super) question_in_windows: f64,
     /// Sentences that words alone do not settle, weakest first, with their best window.
     pub(super) pairs: Vec<Pair>,
-    /// Share of the sentences that negate exactly where their source does.
+    /// Share of the sentences that negate nothing that their source affirms, and affirm nothing that it negates.
     pub(super) negation: f64,
     /// Share of the draft's content words that some source holds.
     pub(super) words_in_sources: f64,
@@ -44,6 +49,8 @@ pub(super) struct Grounding {
     pub(super) strange_figures: usize,
     /// Words whose opposite the source has.
     pub(super) opposites: usize,
+    /// Sentences that negate what their source affirms, or affirm what it negates.
+    pub(super) turned: usize,
 }
 
 struct Source<'a> {
@@ -56,12 +63,20 @@ impl Source<'_> {
     fn holds(&self, key: &String) -> bool {
         self.heading.contains(key) || self.units.iter().any(|piece| piece.keys.contains(key))
     }
+
+    /// Weighted share of the words that the passage holds anywhere.
+    fn share(&self, words: &[String], weights: &Weights) -> f64 {
+        let weigh = |word: &String| weights.of_word(word);
+        let total: f64 = words.iter().map(weigh).sum();
+        let held: f64 = words.iter().filter(|word| self.holds(word)).map(weigh).sum();
+        if total > 0.0 { held / total } else { 1.0 }
+    }
 }
 
 struct Piece {
     text: String,
     keys: BTreeSet<String>,
-    negates: bool,
+    negated: BTreeSet<String>,
 }
 
 /// Measures a draft against the passages it may rest on.
@@ -86,10 +101,11 @@ pub(super) fn measure(
         strange_names: 0,
         strange_figures: 0,
         opposites: 0,
+        turned: 0,
     };
     let mut pairs: Vec<(f64, Pair)> = Vec::new();
     let mut window_keys: BTreeSet<String> = BTreeSet::new();
-    let (mut agreeing, mut compared) = (0_usize, 0_usize);
+    let mut compared = 0_usize;
     let (mut held, mut said) = (0_usize, 0_usize);
     for span in sentences(&draft.text) {
         let text = &draft.text[span];
@@ -135,24 +151,29 @@ pub(super) fn measure(
                 window_keys.extend(piece.keys.iter().cloned());
             }
             let pieces = source.units.get(window.from..window.to).unwrap_or_default();
+            let same_language = source.passage.language.is_none_or(|of_source| of_source == language);
             let window_text = pieces.iter().map(|piece| piece.text.as_str()).collect::<Vec<_>>().join(" ");
-            if source.passage.language.is_none_or(|of_source| of_source == language) {
-                let turned = contradicted(text, &window_text, language);
-                grounding.opposites += turned.len();
-                unsupported.extend(turned);
+            if same_language {
+                let opposites = contradicted(text, &window_text, language);
+                grounding.opposites += opposites.len();
+                unsupported.extend(opposites);
             }
             if support < SETTLED {
                 pairs.push((support, Pair { sentence: text.to_owned(), window: window_text }));
             }
-            if support >= 0.5 {
+            if support >= COMPARABLE && same_language {
                 compared += 1;
-                agreeing += usize::from(negates(text, Some(language)) == window.negates);
+                let turned = turned(text, pieces, language, &keys);
+                grounding.turned += usize::from(!turned.is_empty());
+                unsupported.extend(turned);
             }
         }
         grounding.supports.push(support);
         grounding.sentences.push(SentenceGrounding {
             text: text.to_owned(),
-            support,
+            support: best
+                .as_ref()
+                .map_or(support, |(source, _)| source.share(&content, &weights).max(support)),
             passage_id: best.filter(|_| support > 0.0).map(|(source, _)| source.passage.id.clone()),
             unsupported,
         });
@@ -168,7 +189,7 @@ pub(super) fn measure(
         grounding.words_in_sources = held as f64 / said as f64;
     }
     if compared > 0 {
-        grounding.negation = agreeing as f64 / compared as f64;
+        grounding.negation = 1.0 - grounding.turned as f64 / compared as f64;
     }
     grounding
 }
@@ -186,7 +207,7 @@ fn source(passage: &Passage) -> Source<'_> {
             let rendered = unit.render(&passage.text);
             Piece {
                 keys: keys.all(&text).into_iter().collect(),
-                negates: negates(&text, passage.language),
+                negated: negated(&text, passage.language, &keys),
                 text: rendered,
             }
         })
@@ -198,7 +219,6 @@ struct Window {
     support: f64,
     from: usize,
     to: usize,
-    negates: bool,
 }
 
 fn best_window(words: &[String], source: &Source<'_>, weights: &Weights) -> Option<Window> {
@@ -217,8 +237,7 @@ fn best_window(words: &[String], source: &Source<'_>, weights: &Weights) -> Opti
             // Without a content word (a bare number, a name) only the claims can tell.
             let support = if total > 0.0 { held / total } else { 1.0 };
             if best.as_ref().is_none_or(|best| support > best.support + 1e-9) {
-                let negates = window.iter().any(|piece| piece.negates);
-                best = Some(Window { support, from, to, negates });
+                best = Some(Window { support, from, to });
             }
         }
     }
@@ -247,16 +266,50 @@ impl Weights {
     }
 }
 
-/// Whether a text holds a word that turns a statement around. *No* is "in the" in Portuguese, *ne* "of it" in Italian.
-fn negates(text: &str, language: Option<Language>) -> bool {
-    let negations: &[&str] = match language {
+/// Words of a sentence, as written, that it negates while the window affirms them, or the other way round. What the window
+/// says both ways tells nothing.
+fn turned(sentence: &str, window: &[Piece], language: Language, keys: &Keys) -> Vec<String> {
+    let denied = negated(sentence, Some(language), keys);
+    let in_window = |key: &String| {
+        let affirmed = window.iter().any(|piece| piece.keys.contains(key) && !piece.negated.contains(key));
+        (affirmed, window.iter().any(|piece| piece.negated.contains(key)))
+    };
+    let mut seen = HashSet::new();
+    words(sentence)
+        .filter_map(|word| Some((word, keys.key(word)?)))
+        .filter(|(_, key)| seen.insert(key.clone()))
+        .filter(|(_, key)| match in_window(key) {
+            (true, false) => denied.contains(key),
+            (false, true) => !denied.contains(key),
+            _ => false,
+        })
+        .map(|(word, _)| word.to_owned())
+        .collect()
+}
+
+/// Keys of the content words that a negation governs: the next two, within a few words.
+fn negated(text: &str, language: Option<Language>, keys: &Keys) -> BTreeSet<String> {
+    let all: Vec<&str> = words(text).collect();
+    let negations = negations(language);
+    let mut found = BTreeSet::new();
+    for (at, word) in all.iter().enumerate() {
+        if negations.contains(&fold(word).as_str()) {
+            found
+                .extend(all.iter().skip(at + 1).take(REACH).filter_map(|word| keys.key(word)).take(GOVERNED));
+        }
+    }
+    found
+}
+
+/// Words that turn a statement around. *No* is "in the" in Portuguese, *ne* "of it" in Italian.
+fn negations(language: Option<Language>) -> &'static [&'static str] {
+    match language {
         Some(Language::Pt) => &["nao", "nunca", "nem", "sem", "nenhum", "nenhuma"],
         Some(Language::It) => &["non", "mai", "senza", "nessun", "nessuno", "nessuna"],
         Some(Language::Es) => &["no", "nunca", "ni", "sin", "ningun", "ninguno", "ninguna", "jamas"],
         Some(Language::En) => &["no", "not", "never", "without", "cannot", "neither", "nor", "t"],
         None => &[],
-    };
-    words(text).any(|word| negations.contains(&fold(word).as_str()))
+    }
 }
 
 /// Beginnings of courtesy words, folded, as [`Keys`] cuts them.
@@ -320,8 +373,18 @@ mod tests {
 
     #[test]
     fn a_turned_statement_is_noticed() {
-        assert!((grounding("Não entregamos aos domingos.").negation - 1.0).abs() < f64::EPSILON);
-        assert!(grounding("Entregamos a entrega padrão aos domingos.").negation < 1.0);
+        let same = grounding("Não entregamos aos domingos.");
+        assert!(
+            (same.negation - 1.0).abs() < f64::EPSILON && same.sentences[0].unsupported.is_empty(),
+            "{same:?}"
+        );
+        let affirmed = grounding("Chegamos aos domingos com a entrega.");
+        assert_eq!(
+            (affirmed.turned, &affirmed.sentences[0].unsupported[..]),
+            (1, &["domingos".to_owned()][..])
+        );
+        let denied = grounding("A entrega padrão no Brasil não custa R$ 19,90.");
+        assert_eq!((denied.turned, denied.negation), (1, 0.0), "{denied:?}");
     }
 
     #[test]

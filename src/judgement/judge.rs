@@ -130,7 +130,7 @@ impl Judge {
         if self.config.semantic {
             signals.extend(semantic::signals(self.embedder.as_ref(), input, &grounding.pairs).await?);
         }
-        let grounded = grounded::score(&grounding, signals.get("semantic_support").copied());
+        let grounded = grounded::score(&grounding);
         signals.insert("grounded".to_owned(), grounded);
         let calibration = self.calibrations.find(&self.key(draft));
         let value = calibration.as_ref().map_or_else(

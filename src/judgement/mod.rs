@@ -41,11 +41,12 @@ impl Judgement {
 pub struct SentenceGrounding {
     /// The sentence.
     pub text: String,
-    /// Support by the best passage, 0 to 1.
+    /// Share of its words, by weight, that the best passage holds, 0 to 1.
     pub support: f64,
     /// The passage that supports it best.
     pub passage_id: Option<String>,
-    /// Numbers, dates, links and names in it that no source holds, and words whose opposite its source has.
+    /// Numbers, dates, links and names in it that no source holds, and words that its source turns around: the opposite
+    /// stands there, or it is negated on one side alone.
     pub unsupported: Vec<String>,
 }
 

@@ -16,7 +16,7 @@
 //! | `claims_supported` | share of numbers, dates, links, codes and names that the sources hold; 1 without any |
 //! | `words_in_sources` | share of the draft's content words that some source holds |
 //! | `grounded` | the evidence of words, claims, opposites and negations weighed together ([`super::grounded`]) |
-//! | `negation_match` | share of the sentences that negate exactly where their source does |
+//! | `negation_match` | share of the sentences that negate nothing that their source affirms, and affirm nothing that it negates |
 //! | `language_match` | how surely the draft is in the customer's language |
 //! | `token_logprob` | geometric mean of the tokens' probabilities; absent where the backend gives none |
 //! | `token_logprob_low` | the same over the least likely tenth; absent likewise |

@@ -42,12 +42,10 @@ fn issued(number: &str) -> bool {
         (_, 34 | 37, _) => length == 15,
         // Diners Club.
         (_, 36 | 38 | 39, _) | (.., 3000..=3059 | 3095) => (14..=19).contains(&length),
-        // JCB.
-        (.., 3528..=3589) => (16..=19).contains(&length),
         // JCB in its older form.
         (.., 1800 | 2131) => length == 15,
-        // Discover, UnionPay, Elo, Hipercard, RuPay.
-        (_, 60 | 62 | 64 | 65 | 81, _) => (16..=19).contains(&length),
+        // JCB, Discover, UnionPay, Elo, Hipercard, RuPay.
+        (.., 3528..=3589) | (_, 60 | 62 | 64 | 65 | 81, _) => (16..=19).contains(&length),
         // Maestro, Elo.
         (_, 50 | 56..=59 | 61 | 63 | 66..=69, _) => (12..=19).contains(&length),
         _ => false,

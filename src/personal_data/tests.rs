@@ -191,7 +191,7 @@ proptest! {
         prop_assume!(base.windows(2).any(|pair| pair[0] != pair[1]));
         let number = cpf(&base);
         prop_assert!(readings(&number).iter().any(|found| found.kind == Kind::Cpf), "{number}");
-        let last = (number.as_bytes()[10] - b'0') as u32;
+        let last = u32::from(number.as_bytes()[10] - b'0');
         let wrong = format!("{}{}", &number[..10], (last + off) % 10);
         prop_assert!(readings(&wrong).iter().all(|found| found.kind != Kind::Cpf), "{wrong}");
     }

@@ -194,6 +194,9 @@ pub struct Timings {
 pub struct Trace {
     /// Detected language; `None` when none of the supported ones.
     pub language: Option<Language>,
+    /// Topics of the message, how many questions it asks, and whether it tries to steer the assistant.
+    #[serde(default)]
+    pub understanding: Understanding,
     /// What was searched for.
     pub query: String,
     /// What was found.
@@ -204,9 +207,6 @@ pub struct Trace {
     pub calibration_key: String,
     /// The certified threshold that applied, where one did.
     pub threshold: Option<f64>,
-    /// What the message was about.
-    #[serde(default)]
-    pub understanding: Understanding,
     /// How far the rollout had come.
     #[serde(default)]
     pub rollout: Allowed,

@@ -135,7 +135,7 @@ fn closes(lines: &[&str], place: usize) -> bool {
         .unwrap_or(rest.len());
     CLOSING.is_match(lines[place].trim())
         && signature <= SIGNATURE_LINES
-        && rest[..signature].iter().all(|line| short(line))
+        && rest[..signature].iter().all(short)
 }
 
 #[cfg(test)]

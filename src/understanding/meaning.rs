@@ -1,32 +1,42 @@
 //! Topics by example: the embedder's vectors of a message's sentences against those of example sentences.
 //!
 //! Cosines of e5 lie close together (0.7 to 0.95), so none means anything alone. Vectors are centred on ordinary messages to
-//! a company, and a sentence is of a topic when it is closer to one of the topic's examples than to every ordinary message
-//! and to every example of what only sounds alike.
+//! a company; then each topic gets the direction that tells its examples from all other sentences known here (ordinary
+//! messages, what only sounds alike, and the examples of other topics), by ridge regression in which both sides weigh the
+//! same. That takes a fraction of a second when the process starts and nobody has to train anything. The closest example
+//! is kept as evidence.
 
+use super::injection;
+use super::ridge::{Direction, separate};
+use super::vectors::shift;
 use super::{MatchedBy, TopicMatch, UnderstandingConfig, topics};
-use crate::inference::{Embedder, InferenceError, Purpose};
+
 use crate::text::sentences;
 
 /// Most sentences of a message that are compared; of a longer one the first and the last.
 const MOST_PIECES: usize = 12;
 /// Longest piece in characters.
 const LONGEST_PIECE: usize = 300;
-/// Texts in one call of the embedder while examples are read.
-const BATCH: usize = 32;
-/// How sure a match must be unless the topic says otherwise.
+/// How sure a match must be, unless the operator says otherwise.
 const THRESHOLD: f64 = 0.5;
+/// How fast a score grows around a topic's cut.
+const STEEPNESS: f64 = 5.0;
+/// The cut of an operator's topic.
+const CUT: f64 = 0.25;
 
 /// One topic's sentences.
+#[derive(Debug, Clone)]
 struct Topic {
     name: String,
     whole: bool,
+    cut: f64,
     threshold: f64,
     examples: Vec<String>,
     unlike: Vec<String>,
 }
 
-/// Every topic's sentences, and ordinary messages to hold against them.
+/// Every topic's sentences, and ordinary messages to hold against them. The last topic is the injection.
+#[derive(Debug, Clone)]
 pub(super) struct Examples {
     topics: Vec<Topic>,
     ordinary: Vec<String>,
@@ -40,6 +50,7 @@ impl Examples {
             .map(|topic| Topic {
                 name: topic.name.to_owned(),
                 whole: topic.whole,
+                cut: topic.cut,
                 threshold: THRESHOLD,
                 examples: topic.examples.clone(),
                 unlike: topic.unlike.clone(),
@@ -54,75 +65,103 @@ impl Examples {
                 topics.push(Topic {
                     name: own.name.clone(),
                     whole: false,
+                    cut: CUT,
                     threshold: own.threshold.unwrap_or(THRESHOLD),
                     examples: own.examples.clone(),
                     unlike: own.unlike.clone(),
                 });
             }
         }
+        let (examples, unlike) = injection::examples();
+        topics.push(Topic {
+            name: "injection".into(),
+            whole: false,
+            cut: 0.0,
+            threshold: THRESHOLD,
+            examples,
+            unlike,
+        });
         Self { topics, ordinary: topics::ordinary() }
+    }
+
+    /// Every sentence, in the order that [`Meaning::of`] expects.
+    pub(super) fn texts(&self) -> Vec<String> {
+        let own = self.topics.iter().flat_map(|topic| topic.examples.iter().chain(&topic.unlike));
+        self.ordinary.iter().chain(own).cloned().collect()
     }
 }
 
-type Vectors = Vec<Vec<f32>>;
+/// One topic's direction, and its examples for evidence.
+struct Learned {
+    direction: Direction,
+    examples: Vec<Vec<f32>>,
+}
 
-/// The vectors of [`Examples`].
+/// What the vectors of [`Examples`] tell.
 pub(super) struct Meaning {
     centre: Vec<f32>,
-    ordinary: Vectors,
-    /// In the order of the topics: examples, and what is unlike.
-    topics: Vec<(Vectors, Vectors)>,
+    topics: Vec<Learned>,
+}
+
+/// What the sentences of a message are like.
+#[derive(Debug, Default)]
+pub(super) struct Compared {
+    /// Topics that are found.
+    pub(super) topics: Vec<TopicMatch>,
+    /// How much the most suspicious sentence is like an attempt to steer the assistant, and the closest example.
+    pub(super) injection: Option<(f64, String)>,
 }
 
 impl Meaning {
-    pub(super) async fn of(examples: &Examples, embedder: &dyn Embedder) -> Result<Self, InferenceError> {
-        let mut ordinary = embed(embedder, examples.ordinary.clone()).await?;
-        let centre = mean(&ordinary);
-        for vector in &mut ordinary {
+    /// Learns from the vectors of [`Examples::texts`].
+    pub(super) fn of(examples: &Examples, mut vectors: Vec<Vec<f32>>) -> Self {
+        let centre = mean(&vectors[..examples.ordinary.len().min(vectors.len())]);
+        for vector in &mut vectors {
             shift(vector, &centre);
         }
-        let mut topics = Vec::with_capacity(examples.topics.len());
-        for topic in &examples.topics {
-            let mut both = [Vectors::new(), Vectors::new()];
-            for (vectors, texts) in both.iter_mut().zip([&topic.examples, &topic.unlike]) {
-                *vectors = embed(embedder, texts.clone()).await?;
-                for vector in vectors.iter_mut() {
-                    shift(vector, &centre);
-                }
-            }
-            let [like, unlike] = both;
-            topics.push((like, unlike));
-        }
-        Ok(Self { centre, ordinary, topics })
+        let mut begin = examples.ordinary.len();
+        let topics = examples
+            .topics
+            .iter()
+            .map(|topic| {
+                let own = begin..begin + topic.examples.len();
+                begin = own.end + topic.unlike.len();
+                Learned { direction: separate(&vectors, own.clone()), examples: vectors[own].to_vec() }
+            })
+            .collect();
+        Self { centre, topics }
     }
 
-    /// The topics of a message, given the vectors of its pieces.
-    pub(super) fn topics(&self, examples: &Examples, pieces: &[Vec<f32>]) -> Vec<TopicMatch> {
-        let pieces: Vectors = pieces
-            .iter()
-            .map(|piece| {
-                let mut piece = piece.clone();
+    /// Compares a message, given the vectors of its pieces.
+    pub(super) fn compare(&self, examples: &Examples, pieces: Vec<Vec<f32>>) -> Compared {
+        let pieces: Vec<Vec<f32>> = pieces
+            .into_iter()
+            .map(|mut piece| {
                 shift(&mut piece, &self.centre);
                 piece
             })
             .collect();
-        let ordinary: Vec<f32> = pieces.iter().map(|piece| closest(piece, &self.ordinary).0).collect();
-        let mut found = Vec::new();
-        for (topic, (like, unlike)) in examples.topics.iter().zip(&self.topics) {
-            let scored = pieces.iter().zip(&ordinary).map(|(piece, ordinary)| {
-                let (near, at) = closest(piece, like);
-                (score(near, ordinary.max(closest(piece, unlike).0)), at)
-            });
+        let mut compared = Compared::default();
+        let last = examples.topics.len().saturating_sub(1);
+        for (position, (topic, learned)) in examples.topics.iter().zip(&self.topics).enumerate() {
+            let scored = pieces.iter().map(|piece| (learned.direction.score(piece), piece));
             let best = if topic.whole {
                 scored.min_by(|a, b| a.0.total_cmp(&b.0))
             } else {
                 scored.max_by(|a, b| a.0.total_cmp(&b.0))
             };
-            if let Some((score, at)) = best
-                && score >= topic.threshold
-                && let Some(example) = topic.examples.get(at)
-            {
-                found.push(TopicMatch {
+            let Some((raw, piece)) = best else { continue };
+            let Some(example) = closest(piece, &learned.examples).and_then(|at| topic.examples.get(at))
+            else {
+                continue;
+            };
+            if position == last {
+                compared.injection = Some((raw, example.clone()));
+                continue;
+            }
+            let score = 1.0 / (1.0 + (-STEEPNESS * (raw - topic.cut)).exp());
+            if score >= topic.threshold {
+                compared.topics.push(TopicMatch {
                     name: topic.name.clone(),
                     score,
                     by: MatchedBy::Example,
@@ -130,17 +169,11 @@ impl Meaning {
                 });
             }
         }
-        found
+        compared
     }
 }
 
-/// How sure a sentence is of a topic, by its cosine to the closest example and to the closest of what is not meant.
-fn score(near: f32, other: f32) -> f64 {
-    let margin = f64::from(near - other);
-    1.0 / (1.0 + (-20.0 * margin).exp())
-}
-
-/// The sentences of a message that are compared, and the message as a whole where it is short.
+/// The sentences of a message that are compared.
 pub(super) fn pieces(text: &str) -> Vec<String> {
     let mut pieces: Vec<String> = sentences(text)
         .into_iter()
@@ -153,20 +186,6 @@ pub(super) fn pieces(text: &str) -> Vec<String> {
     pieces
 }
 
-/// Vectors of texts that are compared with one another, so all have the prefix of a query.
-pub(super) async fn embed(embedder: &dyn Embedder, texts: Vec<String>) -> Result<Vectors, InferenceError> {
-    let count = texts.len();
-    let mut vectors = Vec::with_capacity(count);
-    for batch in texts.chunks(BATCH) {
-        vectors.extend(embedder.embed(batch.to_vec(), Purpose::Query).await?);
-    }
-    if vectors.len() == count {
-        Ok(vectors)
-    } else {
-        Err(InferenceError::Malformed(format!("{count} texts got {} vectors", vectors.len())))
-    }
-}
-
 fn mean(vectors: &[Vec<f32>]) -> Vec<f32> {
     let mut mean = vec![0.0; vectors.first().map_or(0, Vec::len)];
     for vector in vectors {
@@ -177,25 +196,61 @@ fn mean(vectors: &[Vec<f32>]) -> Vec<f32> {
     mean
 }
 
-/// Centres a vector and gives it length 1.
-fn shift(vector: &mut [f32], centre: &[f32]) {
-    for (value, centre) in vector.iter_mut().zip(centre) {
-        *value -= centre;
-    }
-    let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
-    if length > 0.0 {
-        for value in vector {
-            *value /= length;
-        }
-    }
-}
-
-/// The cosine to the closest vector, and which that is; −1 when there is none.
-fn closest(vector: &[f32], others: &[Vec<f32>]) -> (f32, usize) {
+/// Position of the closest vector.
+fn closest(vector: &[f32], others: &[Vec<f32>]) -> Option<usize> {
     others
         .iter()
         .map(|other| vector.iter().zip(other).map(|(a, b)| a * b).sum::<f32>())
         .enumerate()
-        .map(|(at, cosine)| (cosine, at))
-        .fold((-1.0, 0), |best, next| if next.0 > best.0 { next } else { best })
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .map(|(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::understanding::TopicConfig;
+
+    #[test]
+    fn a_long_message_keeps_its_beginning_and_end() {
+        let text: String = (0..30).map(|n| format!("Sentence number {n}. ")).collect();
+        let pieces = pieces(&text);
+        assert_eq!(pieces.len(), MOST_PIECES);
+        assert!(pieces[0].ends_with(" 0.") && pieces[MOST_PIECES - 1].ends_with(" 29."));
+        assert!(super::pieces("👍 … 12").is_empty());
+    }
+
+    #[test]
+    fn a_sentence_on_the_side_of_the_examples_is_of_the_topic() {
+        let own = TopicConfig {
+            name: "wholesale".into(),
+            examples: vec!["Do you sell to shops?".into(), "We want to resell your cups".into()],
+            unlike: Vec::new(),
+            threshold: None,
+        };
+        let config = UnderstandingConfig { topics: vec![own] };
+        let mut examples = Examples::of(&config);
+        // A small world of three directions: ordinary, the operator's topic, the injection.
+        examples.topics.retain(|topic| topic.name == "wholesale" || topic.name == "injection");
+        let vector = |text: &String| -> Vec<f32> {
+            if examples.topics[0].examples.contains(text) {
+                vec![0.6, 0.8, 0.0]
+            } else if examples.topics[1].examples.contains(text) {
+                vec![0.6, 0.0, 0.8]
+            } else {
+                vec![1.0, 0.0, 0.0]
+            }
+        };
+        let vectors = examples.texts().iter().map(vector).collect();
+        let meaning = Meaning::of(&examples, vectors);
+        let found = meaning.compare(&examples, vec![vec![1.0, 0.0, 0.0], vec![0.6, 0.8, 0.0]]);
+        assert_eq!(found.topics.len(), 1, "{found:?}");
+        assert_eq!((found.topics[0].name.as_str(), found.topics[0].by), ("wholesale", MatchedBy::Example));
+        assert!(
+            found.topics[0].score > 0.5 && examples.topics[0].examples.contains(&found.topics[0].example)
+        );
+        assert!(found.injection.unwrap().0 < 0.5);
+        let ordinary = meaning.compare(&examples, vec![vec![1.0, 0.0, 0.0]]);
+        assert!(ordinary.topics.is_empty(), "{ordinary:?}");
+    }
 }

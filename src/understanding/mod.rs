@@ -15,7 +15,9 @@ mod meaning;
 pub mod phrases;
 mod questions;
 mod reader;
+mod ridge;
 mod topics;
+mod vectors;
 
 pub use config::{TopicConfig, UnderstandingConfig, known};
 pub use injection::Injection;

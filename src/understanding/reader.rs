@@ -1,33 +1,44 @@
 //! Reads a message: phrases at once, example sentences through the embedder.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
-use super::meaning::{Examples, Meaning};
-use super::{
-    MatchedBy, TopicMatch, Understanding, UnderstandingConfig, injection, meaning, questions, topics,
-};
-use crate::inference::Embedder;
+use super::meaning::{Compared, Examples, Meaning};
+use super::{MatchedBy, TopicMatch, Understanding, UnderstandingConfig};
+use super::{injection, meaning, questions, topics, vectors};
+use crate::inference::{Embedder, InferenceError};
 
 /// Reads messages for their topics.
 pub struct MessageReader {
     embedder: Option<Arc<dyn Embedder>>,
-    examples: Examples,
-    /// Vectors of the examples; computed once, by the first message or by [`Self::warm_up`].
+    examples: Arc<Examples>,
+    /// Remembers the vectors of the examples from one process to the next.
+    file: Option<PathBuf>,
+    /// Computed once, by the first message or by [`Self::warm_up`].
     meaning: OnceCell<Meaning>,
 }
 
 impl MessageReader {
-    /// A reader of the built-in topics and the operator's. Without an embedder, phrases alone count.
-    pub fn new(config: &UnderstandingConfig, embedder: Option<Arc<dyn Embedder>>) -> Self {
-        Self { embedder, examples: Examples::of(config), meaning: OnceCell::new() }
+    /// A reader of the built-in topics and the operator's. Without an embedder, phrases alone count. `file` remembers the
+    /// vectors of the examples from one process to the next.
+    pub fn new(
+        config: &UnderstandingConfig,
+        embedder: Option<Arc<dyn Embedder>>,
+        file: Option<PathBuf>,
+    ) -> Self {
+        Self { embedder, examples: Arc::new(Examples::of(config)), file, meaning: OnceCell::new() }
     }
 
     /// Reads by phrases alone: what is left of the topics when the embedder does not answer.
     pub fn by_phrases(text: &str) -> Understanding {
-        let found = topics::all().iter().filter_map(|topic| {
+        Self::understanding(text, Compared::default())
+    }
+
+    fn understanding(text: &str, compared: Compared) -> Understanding {
+        let by_phrase = topics::all().iter().filter_map(|topic| {
             topic.phrase(text).map(|phrase| TopicMatch {
                 name: topic.name.to_owned(),
                 score: 1.0,
@@ -35,30 +46,34 @@ impl MessageReader {
                 example: phrase,
             })
         });
+        let mut found: Vec<TopicMatch> = by_phrase.collect();
+        for topic in compared.topics {
+            if found.iter().all(|other| other.name != topic.name) {
+                found.push(topic);
+            }
+        }
         Understanding {
-            topics: found.collect(),
+            topics: found,
             questions: questions::count(text),
-            injection: injection::in_message(text),
+            injection: injection::in_message(text, compared.injection),
         }
     }
 
     /// Reads a message. When the embedder does not answer within `longest`, phrases alone count.
     pub async fn read(&self, text: &str, longest: Duration) -> Understanding {
-        let mut understanding = Self::by_phrases(text);
-        let Some(embedder) = &self.embedder else { return understanding };
-        let compared = tokio::time::timeout(longest, self.compare(embedder.as_ref(), text));
-        match compared.await {
-            Ok(Ok(found)) => {
-                for found in found {
-                    if understanding.topic(&found.name).is_none() {
-                        understanding.topics.push(found);
-                    }
-                }
+        let Some(embedder) = &self.embedder else { return Self::by_phrases(text) };
+        let compared = match tokio::time::timeout(longest, self.compare(embedder.as_ref(), text)).await {
+            Ok(Ok(compared)) => compared,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the message was read by phrases alone");
+                Compared::default()
             }
-            Ok(Err(error)) => tracing::warn!(%error, "the message was read by phrases alone"),
-            Err(_) => tracing::warn!("the message was read by phrases alone: its embedding took too long"),
-        }
-        understanding
+            Err(_) => {
+                tracing::warn!("the message was read by phrases alone: embedding it took too long");
+                Compared::default()
+            }
+        };
+        Self::understanding(text, compared)
     }
 
     /// Compiles the patterns and embeds the examples now; otherwise the first message waits for it.
@@ -71,22 +86,34 @@ impl MessageReader {
         }
     }
 
-    async fn meaning(&self, embedder: &dyn Embedder) -> Result<&Meaning, crate::inference::InferenceError> {
-        self.meaning.get_or_try_init(|| Meaning::of(&self.examples, embedder)).await
+    async fn meaning(&self, embedder: &dyn Embedder) -> Result<&Meaning, InferenceError> {
+        let learn = async || {
+            let vectors = vectors::embed_once(embedder, &self.examples.texts(), self.file.as_deref()).await?;
+            let examples = Arc::clone(&self.examples);
+            tokio::task::spawn_blocking(move || Meaning::of(&examples, vectors))
+                .await
+                .map_err(|error| InferenceError::Permanent(error.to_string()))
+        };
+        self.meaning.get_or_try_init(learn).await
     }
 
-    async fn compare(
-        &self,
-        embedder: &dyn Embedder,
-        text: &str,
-    ) -> Result<Vec<TopicMatch>, crate::inference::InferenceError> {
+    /// What the score of an injection is made of, by name; for refitting its weights.
+    pub async fn injection_measures(&self, text: &str) -> Result<Vec<(&'static str, f64)>, InferenceError> {
+        let compared = match &self.embedder {
+            Some(embedder) => self.compare(embedder.as_ref(), text).await?,
+            None => Compared::default(),
+        };
+        Ok(injection::measured(text, compared.injection.map_or(0.0, |(like, _)| like)))
+    }
+
+    async fn compare(&self, embedder: &dyn Embedder, text: &str) -> Result<Compared, InferenceError> {
         let pieces = meaning::pieces(text);
         if pieces.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Compared::default());
         }
         let known = self.meaning(embedder).await?;
-        let vectors = meaning::embed(embedder, pieces).await?;
-        Ok(known.topics(&self.examples, &vectors))
+        let vectors = vectors::embed(embedder, &pieces).await?;
+        Ok(known.compare(&self.examples, vectors))
     }
 }
 

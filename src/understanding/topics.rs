@@ -39,6 +39,8 @@ pub mod names {
 struct TopicFile {
     /// The whole message has to be of the topic; one sentence is not enough.
     whole: bool,
+    /// Where the score of a sentence is one half; higher hears less.
+    cut: f64,
     /// Regular expressions over the text as it was typed; they always count.
     typed: Vec<String>,
     /// Phrases that are taken out before others are looked for.
@@ -59,6 +61,8 @@ pub(super) struct Topic {
     pub(super) name: &'static str,
     /// The whole message has to be of the topic.
     pub(super) whole: bool,
+    /// Where the score of a sentence is one half.
+    pub(super) cut: f64,
     pub(super) examples: Vec<String>,
     pub(super) unlike: Vec<String>,
     typed: RegexSet,
@@ -78,6 +82,7 @@ impl Topic {
         Self {
             name,
             whole: file.whole,
+            cut: file.cut,
             examples: all(|lexicon| &lexicon.examples),
             unlike: all(|lexicon| &lexicon.unlike),
             typed: RegexSet::new(&file.typed).expect("the built-in patterns compile"),

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -124,6 +124,13 @@ async fn assistant(options: Options) -> Assistant {
     assistant_of(shop().await, options)
 }
 
+/// One reader a test binary: embedding the examples of topics takes seconds.
+fn reader(embedder: &Arc<dyn Embedder>) -> Arc<MessageReader> {
+    static READER: OnceLock<Arc<MessageReader>> = OnceLock::new();
+    let read = || Arc::new(MessageReader::new(&UnderstandingConfig::default(), Some(embedder.clone()), None));
+    READER.get_or_init(read).clone()
+}
+
 fn assistant_of(shop: &Shop, options: Options) -> Assistant {
     let chat = options.chat.unwrap_or_else(|| Arc::new(Extractive::new(Some(shop.embedder.clone()))));
     let search = options.search.unwrap_or_else(|| shop.embedder.clone());
@@ -131,9 +138,8 @@ fn assistant_of(shop: &Shop, options: Options) -> Assistant {
         let quotes = Arc::new(Extractive::new(Some(shop.embedder.clone())));
         Arc::new(Drafter::new(quotes, Some(shop.embedder.clone()), GenerationConfig::default()).unwrap())
     });
-    let reader = MessageReader::new(&UnderstandingConfig::default(), Some(shop.embedder.clone()));
     Assistant::new(AssistantParts {
-        reader: Arc::new(reader),
+        reader: reader(&shop.embedder),
         retriever: Arc::new(
             Retriever::new(shop.index.clone(), search, options.retrieval).with_readers(shop.readers.clone()),
         ),

@@ -66,14 +66,21 @@ prop_compose! {
     }
 }
 
-/// Confidences at their threshold, a hair from it, and none.
+/// Of every third nothing but the confidence decides; confidences at their threshold, a hair from it, and none.
 fn at_the_edge(input: &mut DecisionInput, number: usize) {
+    if number.is_multiple_of(3) {
+        input.checks.iter_mut().for_each(|check| check.verdict = Verdict::Pass);
+        (input.mode, input.already_replied, input.unavailable) = (Mode::Auto, false, None);
+        if let Some(draft) = &mut input.draft {
+            (draft.citations, draft.grounded, draft.calibrated) = (1, true, true);
+        }
+    }
     let Some(DraftFacts { confidence, threshold: Some(threshold), .. }) = &mut input.draft else { return };
     match number % 5 {
         0 => *confidence = *threshold,
         1 => *confidence = threshold.next_down(),
         2 => *confidence = threshold.next_up(),
-        3 if number % 3 == 0 => *confidence = f64::NAN,
+        3 if number.is_multiple_of(2) => *confidence = f64::NAN,
         _ => {}
     }
 }

@@ -15,10 +15,11 @@ use crate::config::Config;
 use crate::conversation::{Clock, WorkspaceId};
 use crate::eval::EvalError;
 use crate::eval::calibration::{Example, Reading, Sample, Target, from_feedback, study};
+use crate::eval::dataset::assistant::AssistantSet;
 use crate::eval::dataset::{Dataset, Rows};
 use crate::eval::run::assistant::Outcome;
 use crate::inference::BackendKind;
-use crate::judgement::calibration::{CalibrationKey, Origin};
+use crate::judgement::calibration::{CalibrationKey, Origin, Split};
 use crate::retrieval::Sketch;
 use crate::store::suggestion::EDIT_TOLERANCE;
 
@@ -45,6 +46,9 @@ pub(super) struct Args {
     /// Risk that the certificate is wrong [default: `judgement.delta`, 0.05]
     #[arg(long)]
     delta: Option<f64>,
+    /// Suite whose rows certify, over the same documents; all rows of the set fit [default: the set's own rows are split]
+    #[arg(long, value_name = "SUITE", conflicts_with_all = ["from_feedback", "fit_share"])]
+    certify_on: Option<PathBuf>,
     /// Share of the rows that the fit sees; the others certify
     #[arg(long, default_value_t = 0.5)]
     fit_share: f64,
@@ -137,35 +141,70 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
 /// The replies to a labelled set; `None` where Ctrl-C stopped it.
 async fn of_set(config: Config, args: &Args, printer: Printer) -> anyhow::Result<Option<Labelled>> {
     let dataset = Dataset::load(&args.set, None, None)?;
-    let Rows::Assistant(set) = &dataset.rows else {
-        anyhow::bail!(
-            "{} is of kind {}; a calibration needs a set of kind assistant",
+    let set = conversations(&dataset)?;
+    let held_out = args.certify_on.as_ref().map(|path| Dataset::load(path, None, None)).transpose()?;
+    if let Some(held_out) = &held_out {
+        let (own, other) = (&set.knowledge, &conversations(held_out)?.knowledge);
+        anyhow::ensure!(
+            own.canonicalize()? == other.canonicalize()?,
+            "{} asks of the documents in {} and {} of those in {}; a certificate is of one knowledge",
             dataset.name,
-            dataset.kind.as_str()
+            own.display(),
+            held_out.name,
+            other.display()
         );
-    };
+    }
     let progress = RunProgress::new(printer);
     let workspace = WorkspaceId(args.workspace.clone().unwrap_or_else(|| dataset.name.clone()));
     let options = BenchOptions { backend: args.backend, jobs: None, remember: true };
     let bench = Bench::build(config, options, workspace.clone(), set, printer).await?;
-    let outcomes = match bench.ask(set, &dataset.hash, 1, &progress).await {
-        Err(error) if matches!(error.downcast_ref(), Some(EvalError::Cancelled)) => {
-            progress.finish();
-            printer.error(&error);
-            return Ok(None);
+    let mut asked = Vec::new();
+    for dataset in [Some(&dataset), held_out.as_ref()].into_iter().flatten() {
+        match bench.ask(conversations(dataset)?, &dataset.hash, 1, &progress).await {
+            Err(error) if matches!(error.downcast_ref(), Some(EvalError::Cancelled)) => {
+                progress.finish();
+                printer.error(&error);
+                return Ok(None);
+            }
+            outcomes => asked.push(outcomes?),
         }
-        outcomes => outcomes?,
-    };
+    }
     progress.finish();
-    let (key, examples) = of_model(&outcomes, &bench.app.chat.info().fingerprint, printer)?;
+    let model = &bench.app.chat.info().fingerprint;
+    let (key, examples) = of_model(&asked[0], model, printer)?;
+    let mut dataset_hash = dataset.hash.clone();
+    let sample = match (&held_out, asked.get(1)) {
+        (Some(held_out), Some(outcomes)) => {
+            let (other, certify) = of_model(outcomes, model, printer)?;
+            anyhow::ensure!(
+                other == key,
+                "the replies to {} belong to another procedure: {other}",
+                held_out.name
+            );
+            dataset_hash = format!("{dataset_hash}+{}", held_out.hash);
+            Sample { fit: examples, certify, split: Split::Sets }
+        }
+        _ => Sample::by_hash(&examples, args.fit_share, args.seed),
+    };
     Ok(Some(Labelled {
         key,
-        sample: Sample::by_hash(&examples, args.fit_share, args.seed),
+        sample,
         description: described(&bench.app, &format!("the set {}", dataset.name)),
         knowledge: knowledge(&bench.app, &workspace).await?,
-        dataset_hash: dataset.hash.clone(),
+        dataset_hash,
         workspace,
     }))
+}
+
+fn conversations(dataset: &Dataset) -> anyhow::Result<&AssistantSet> {
+    match &dataset.rows {
+        Rows::Assistant(set) => Ok(set),
+        _ => anyhow::bail!(
+            "{} is of kind {}; a calibration needs a set of kind assistant",
+            dataset.name,
+            dataset.kind.as_str()
+        ),
+    }
 }
 
 /// What agents did with the drafts of a workspace.

@@ -223,7 +223,7 @@ async fn labelled(
             let embedder = if hears { Some(embedder(config, printer).await?) } else { None };
             let info = embedder.as_ref().map(|embedder| embedder.info().clone());
             let hash = config_hash(&(task, &config.decision, &config.understanding, info))?;
-            let reader = MessageReader::new(&config.understanding, embedder);
+            let reader = MessageReader::new(&config.understanding, embedder, None);
             let cases =
                 run::messages::run(set, task, &reader, &config.decision, texts, progress, &cancel).await?;
             (hash, cases, messages_method(task))

@@ -65,7 +65,7 @@ pub(super) async fn run(config: &Config, args: Args, printer: &Printer) -> anyho
     let reader = if asks && examples.iter().any(|(_, example)| example.topics.is_none()) {
         let registry = Registry::open(&config.models)?;
         let embedder = load_embedder(config, &registry, &FetchProgress::new(*printer)).await?;
-        Some(MessageReader::new(&config.understanding, Some(Arc::clone(&embedder))))
+        Some(MessageReader::new(&config.understanding, Some(Arc::clone(&embedder)), None))
     } else {
         None
     };

@@ -104,7 +104,7 @@ fn looked_at(input: &PolicyInput<'_>) -> impl Iterator<Item = Evidence> {
 type Check = fn(&PolicyInput<'_>) -> Finding;
 
 /// Checks that need the message and the time alone.
-const MESSAGE: [(ReasonCode, Check); 12] = [
+const MESSAGE: [(ReasonCode, Check); 13] = [
     (ReasonCode::NothingToAnswer, nothing_to_answer::check),
     (ReasonCode::UnsupportedLanguage, unsupported_language::check),
     (ReasonCode::OptedOut, topics::opted_out),
@@ -115,6 +115,7 @@ const MESSAGE: [(ReasonCode, Check); 12] = [
     (ReasonCode::AngryCustomer, topics::angry_customer),
     (ReasonCode::SeveralQuestions, topics::several_questions),
     (ReasonCode::OffTopic, topics::off_topic),
+    (ReasonCode::SmallTalk, topics::small_talk),
     (ReasonCode::ReplyWindowClosed, reply_window_closed::check),
     (ReasonCode::HumanTookOver, human_took_over::check),
 ];

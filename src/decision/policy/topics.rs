@@ -33,11 +33,13 @@ pub(super) fn opted_out(input: &PolicyInput<'_>) -> Finding {
     on(input, names::OPT_OUT, Verdict::Escalate, "The customer wants no more messages")
 }
 
-/// Rights over personal data have deadlines and need proof of identity.
+/// Rights over personal data have deadlines and need proof of identity. Who asks something along with it may get the answer,
+/// from a person.
 pub(super) fn data_request(input: &PolicyInput<'_>) -> Finding {
     let sentence =
         "The customer asks for access to their personal data, its erasure or correction, or for a review";
-    on(input, names::DATA_REQUEST, Verdict::Escalate, sentence)
+    let verdict = if input.understanding.questions == 0 { Verdict::Escalate } else { Verdict::Draft };
+    on(input, names::DATA_REQUEST, verdict, sentence)
 }
 
 /// A person chooses the words for an angry customer.
@@ -48,6 +50,11 @@ pub(super) fn angry_customer(input: &PolicyInput<'_>) -> Finding {
 /// The company's knowledge is not for other matters; where it holds something all the same, a person sees it.
 pub(super) fn off_topic(input: &PolicyInput<'_>) -> Finding {
     on(input, names::OFF_TOPIC, Verdict::Draft, "The message seems to have nothing to do with the company")
+}
+
+/// Thanks and greetings ask nothing; no passage is quoted at them by itself.
+pub(super) fn small_talk(input: &PolicyInput<'_>) -> Finding {
+    on(input, names::SMALL_TALK, Verdict::Draft, "The message is a greeting, thanks or a goodbye")
 }
 
 /// A reply to several questions may leave one out.
@@ -102,6 +109,11 @@ mod tests {
         let finding = angry_customer(&case.input());
         assert_eq!(finding.verdict, Verdict::Draft);
         assert!(finding.detail.unwrap().ends_with("(like “I am so annoyed”, 0.81)."));
+        case.understanding.topics[0].name = names::DATA_REQUEST.into();
+        assert_eq!(data_request(&case.input()).verdict, Verdict::Draft, "it asks something, too");
+        case.understanding.questions = 0;
+        assert_eq!(data_request(&case.input()).verdict, Verdict::Escalate);
+        case.understanding.questions = 2;
         assert!(several_questions(&case.input()).detail.unwrap().contains("2 questions"));
     }
 }

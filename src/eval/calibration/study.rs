@@ -144,8 +144,12 @@ impl Study {
             certification.rows,
             self.seed
         );
-        if self.split == Split::Audit {
-            let _ = writeln!(text, "What was drawn at random for audits certifies; the other feedback fits.");
+        match self.split {
+            Split::Hash(_) => {}
+            Split::Sets => text.push_str("The rows of one set fit, those of the other certify.\n"),
+            Split::Audit => {
+                text.push_str("What was drawn at random for audits certifies; the other feedback fits.\n");
+            }
         }
         for (language, counts) in &self.by_language {
             let _ = writeln!(

@@ -85,6 +85,8 @@ pub struct Origin {
 pub enum Split {
     /// By a seeded hash of their ids; the number is the share of the rows that fits.
     Hash(f64),
+    /// They came from a set of their own each.
+    Sets,
     /// What was drawn at random for an audit certifies; the other labels, which agents chose, fit.
     Audit,
 }
