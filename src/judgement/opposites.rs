@@ -97,10 +97,10 @@ const PT: &str = "alto baixo;maior menor;máximo mínimo;aumentar diminuir;aumen
     lucro prejuízo;fácil difícil;simples complicado;barato caro;rápido lento;quente frio;seguro perigoso;presente ausente;\
     público privado;gratuito pago;grátis pago;cheio vazio;interno externo;dentro fora;nacional internacional;todos nenhum;\
     sempre nunca;igual diferente;mesmo diferente;verdadeiro falso;certo errado;correto incorreto;possível impossível;\
-    disponível indisponível;provável improvável;necessário desnecessário;online offline;permanente temporário;\
+    disponível indisponível;provável improvável;necessário desnecessário;online offline;permanente temporário;permanente temporária;\
     ativo inativo;ativar desativar;ligar desligar;legal ilegal;esquerda direita;vantagem desvantagem;limpo sujo;seco molhado;\
     seco úmido;natural artificial;manual automático;completo incompleto;parcial total;opcional obrigatório;\
-    facultativo obrigatório;dia noite;manhã tarde;verão inverno;válido inválido;instalar desinstalar;\
+    facultativo obrigatório;opcional obrigatória;facultativo obrigatória;dia noite;manhã tarde;verão inverno;válido inválido;instalar desinstalar;\
     bloquear desbloquear;conectar desconectar;devolver manter;crédito débito;entrada saída;útil corrido";
 const IT: &str = "alto basso;maggiore minore;superiore inferiore;massimo minimo;aumentare diminuire;aumenta diminuisce;\
     aumento riduzione;aumento calo;salire scendere;più meno;sopra sotto;prima dopo;primo ultimo;presto tardi;vecchio nuovo;\
