@@ -26,7 +26,7 @@ const BATCH: usize = 256;
 const IDENTIFIERS: [&str; 5] = ["CREDIT_CARD", "PHONE_NUMBER", "EMAIL_ADDRESS", "IBAN_CODE", "US_SSN"];
 
 /// Longest time for the reading of one message.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// Runs every row; `texts` says whether cases may hold the rows' texts.
 pub async fn run(
