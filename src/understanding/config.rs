@@ -48,7 +48,7 @@ impl UnderstandingConfig {
         let mut names = HashSet::new();
         for (position, topic) in self.topics.iter().enumerate() {
             let mut problem = |key: &str, message: &str| {
-                problems.push(Problem::new(&format!("understanding.topics[{position}].{key}"), message))
+                problems.push(Problem::new(&format!("understanding.topics[{position}].{key}"), message));
             };
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
             if topic.name.is_empty() || !topic.name.chars().all(plain) {

@@ -23,7 +23,7 @@ use crate::understanding::{MessageReader, Understanding};
 const BATCH: usize = 256;
 
 /// Longest time for the reading of one message.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// Runs every row; `texts` says whether cases may hold the rows' texts.
 pub async fn run(

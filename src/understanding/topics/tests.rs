@@ -46,7 +46,7 @@ fn lets_ordinary_questions_pass() {
         "¿Puede recoger el pedido otra persona?",
         "no quiero un robot de cocina, quiero una cafetera",
     ] {
-        assert!(!phrase(names::ASKS_FOR_HUMAN, text).is_some(), "{text}");
+        assert!(phrase(names::ASKS_FOR_HUMAN, text).is_none(), "{text}");
     }
 }
 
@@ -119,6 +119,6 @@ fn lets_general_questions_pass() {
         "is the WMF 3000 compatible?",
         "código postal 01310",
     ] {
-        assert!(!phrase(names::ACCOUNT_DATA, text).is_some(), "{text}");
+        assert!(phrase(names::ACCOUNT_DATA, text).is_none(), "{text}");
     }
 }
