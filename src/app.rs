@@ -134,7 +134,7 @@ impl App {
         let reader = Arc::new(MessageReader::new(
             &config.understanding,
             Some(Arc::clone(&cached)),
-            Some(config.server.data_dir.join("topics.vectors")),
+            Some(config.models.cache_dir()?.join("topics.vectors")),
         ));
         let topics = understanding::known(&config.understanding);
         let policies = Arc::new(Policies::open(config.policies.path(), topics)?);

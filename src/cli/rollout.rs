@@ -90,7 +90,7 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
         Command::Show => {
             let slices = report(&store, &workspace, false_alarm, now, window).await?;
             let history = store.past_steps(&workspace, SHOWN).await?;
-            show(&slices, &history, printer)?;
+            show(&slices, &history, *printer)?;
         }
         Command::Promote(change) | Command::Demote(change) if change.by.trim().is_empty() => {
             anyhow::bail!("--by is empty; name who decides");
@@ -108,7 +108,7 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
                 None => anyhow::bail!("{slice} is at auto already, which is the highest stage"),
             };
             let step = change.step(slice, to, now)?;
-            describe(&known, printer);
+            describe(&known, *printer);
             printer.line(format!("\npromote to {}{}", to.as_str(), of_share(step.share)));
             if !(change.yes || confirmed(*printer)?) {
                 printer.note("nothing was changed");
@@ -179,7 +179,7 @@ fn confirmed(printer: Printer) -> anyhow::Result<bool> {
     Ok(answer.trim().eq_ignore_ascii_case("yes"))
 }
 
-fn show(slices: &[SliceReport], history: &[Step], printer: &Printer) -> anyhow::Result<()> {
+fn show(slices: &[SliceReport], history: &[Step], printer: Printer) -> anyhow::Result<()> {
     printer.json(&json!({"slices": slices, "history": history}))?;
     for slice in slices {
         describe(slice, printer);
@@ -211,7 +211,7 @@ fn of_share(share: Option<f64>) -> String {
     share.map_or_else(String::new, |share| format!(" ({:.0}% of the conversations)", 100.0 * share))
 }
 
-fn describe(slice: &SliceReport, printer: &Printer) {
+fn describe(slice: &SliceReport, printer: Printer) {
     printer.line(format!("{}: {}{}", slice.slice, slice.stage.as_str(), of_share(slice.share)));
     printer.line(format!(
         "  {} suggestions since {}: {} sent, {} that only mode or rollout held back; coverage {:.0}%",

@@ -57,8 +57,8 @@ impl Default for RetrievalConfig {
             prefetch: 50,
             rrf_k: 2.0,
             dense_weight: 1.0,
-            sparse_weight: 1.0,
-            letters_weight: 0.0,
+            sparse_weight: 0.3,
+            letters_weight: 0.3,
             rewrite: Rewrite::Rule,
             rewrite_s: 5.0,
         }

@@ -34,7 +34,11 @@ pub struct Phrases {
 }
 
 impl Phrases {
-    /// Compiles the lexicons; a pattern that does not compile is a bug that the module's tests find.
+    /// Compiles the lexicons.
+    ///
+    /// # Panics
+    ///
+    /// Where a pattern does not compile: all of them are built in, and the tests of their modules find it.
     pub fn new<'a>(lexicons: impl IntoIterator<Item = &'a Lexicon>) -> Self {
         let patterns: Vec<String> = lexicons
             .into_iter()

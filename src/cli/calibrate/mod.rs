@@ -91,7 +91,7 @@ struct Labelled {
 
 pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
     if let Some(Command::Verify(args)) = args.command {
-        return verify::run(config, args, printer);
+        return verify::run(config, args, *printer);
     }
     let config = config?;
     let target = Target {

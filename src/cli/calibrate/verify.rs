@@ -28,7 +28,7 @@ struct Verified {
     differences: Vec<Difference>,
 }
 
-pub(super) fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
+pub(super) fn run(config: Loaded, args: Args, printer: Printer) -> anyhow::Result<ExitCode> {
     let mut found = Vec::new();
     if let Some(path) = args.file {
         found.push(of_file(&path)?);

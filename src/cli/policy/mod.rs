@@ -70,7 +70,7 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
             printer.line(format!("{}: {count} rules and {queues} queues are fine", path.display()));
             printer.json(&json!({"rules": count, "queues": queues, "version": rules.version()}))?;
         }
-        Command::List(folder) => list(&folder.rules(&config?)?, printer)?,
+        Command::List(folder) => list(&folder.rules(&config?)?, *printer)?,
         Command::Test(args) => return test::run(&config?, args, printer).await,
         Command::Schema => {
             let schema = schemars::schema_for!(PolicyFile);
@@ -81,7 +81,7 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(rules: &Rules, printer: &Printer) -> anyhow::Result<()> {
+fn list(rules: &Rules, printer: Printer) -> anyhow::Result<()> {
     printer.json(&json!({
         "version": rules.version(),
         "rules": rules.rules().collect::<Vec<_>>(),

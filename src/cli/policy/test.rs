@@ -28,7 +28,7 @@ use crate::retrieval::{Passage, Retrieved, Scores};
 use crate::understanding::{MatchedBy, MessageReader, TopicMatch, Understanding};
 
 /// Longest wait for the topics of one message.
-const READING: Duration = Duration::from_secs(60);
+const READING: Duration = Duration::from_mins(1);
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -72,7 +72,7 @@ pub(super) async fn run(config: &Config, args: Args, printer: &Printer) -> anyho
     let known: BTreeSet<String> = crate::understanding::known(&config.understanding);
     let mut tried = Vec::new();
     for (file, example) in examples {
-        for topic in example.topics.iter().flatten().filter(|topic| !known.contains(*topic)) {
+        if let Some(topic) = example.topics.iter().flatten().find(|topic| !known.contains(*topic)) {
             anyhow::bail!(
                 "{file}: the example {:?} has a topic {topic:?}, which does not exist",
                 example.name
@@ -80,7 +80,7 @@ pub(super) async fn run(config: &Config, args: Args, printer: &Printer) -> anyho
         }
         tried.push(attempt(&rules, config, reader.as_ref(), file, example).await);
     }
-    report(&tried, printer)?;
+    report(&tried, *printer)?;
     Ok(if tried.iter().all(|one| one.passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -166,7 +166,7 @@ fn differences(expected: &Expected, found: &Expected) -> Vec<&'static str> {
     .collect()
 }
 
-fn report(tried: &[Tried], printer: &Printer) -> anyhow::Result<()> {
+fn report(tried: &[Tried], printer: Printer) -> anyhow::Result<()> {
     let failed = tried.iter().filter(|one| !one.passed).count();
     printer.json(&json!({"examples": tried.len(), "failed": failed, "items": tried}))?;
     for one in tried {

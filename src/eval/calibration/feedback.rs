@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_random_slice_certifies_and_a_missing_verdict_counts_against_it() {
-        let outcome = |n: usize| (n % 2 == 0).then_some((FeedbackOutcome::Accepted, 0));
+        let outcome = |n: usize| n.is_multiple_of(2).then_some((FeedbackOutcome::Accepted, 0));
         let stored: Vec<Suggestion> = (0..1000).map(|number| stored(number, outcome(number))).collect();
         let (sample, tally) = from_feedback(&stored, &key("m"), READING);
         assert_eq!(tally.drawn, sample.certify.len());

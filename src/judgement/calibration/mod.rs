@@ -205,8 +205,11 @@ fn embedded() -> impl Iterator<Item = (String, Cow<'static, [u8]>)> {
     names.filter_map(|name| Some((name.to_string(), Embedded::get(&name)?.data)))
 }
 
-/// The names of the binary's calibrations, each with its calibration and the table of labels beside it.
-pub fn of_the_binary() -> Result<Vec<(String, Calibration, Option<Vec<u8>>)>, CalibrationError> {
+/// A calibration by its name, with the table of labels beside it.
+pub type Named = (String, Calibration, Option<Vec<u8>>);
+
+/// The calibrations of the binary.
+pub fn of_the_binary() -> Result<Vec<Named>, CalibrationError> {
     embedded()
         .map(|(name, bytes)| {
             let path = Path::new(&name);
