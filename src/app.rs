@@ -128,7 +128,7 @@ impl App {
         let reader = Arc::new(MessageReader::new(
             &config.understanding,
             Some(Arc::clone(&cached)),
-            Some(config.server.data_dir.join("topics.vectors")),
+            Some(config.models.cache_dir()?.join("topics.vectors")),
         ));
         let assistant = Arc::new(Assistant::new(AssistantParts {
             reader: Arc::clone(&reader),

@@ -60,7 +60,8 @@ async fn main() {
         .iter()
         .map(|name| AT_LEAST.iter().find(|(other, _)| other == name).map_or(0.0, |(_, least)| *least))
         .collect();
-    let (weights, intercept) = fit(rows.iter().filter(|row| row.half), &floors);
+    let fitted: Vec<&Row> = rows.iter().filter(|row| row.half).collect();
+    let (weights, intercept) = fit(&fitted, &floors);
     let _ = writeln!(out, "intercept = {intercept:.2}");
     for (name, weight) in names.iter().zip(&weights) {
         let _ = writeln!(out, "{name} = {weight:.2}");
@@ -85,13 +86,13 @@ fn sum(measures: &[f64], weights: &[f64]) -> f64 {
 }
 
 /// Projected gradient descent on the ridge logistic loss; no weight falls below its floor.
-fn fit<'a>(rows: impl Iterator<Item = &'a Row> + Clone, floors: &[f64]) -> (Vec<f64>, f64) {
+fn fit(rows: &[&Row], floors: &[f64]) -> (Vec<f64>, f64) {
     let (mut weights, mut intercept) = (floors.to_vec(), 0.0);
-    let count = rows.clone().count() as f64;
+    let count = rows.len() as f64;
     for _ in 0..STEPS {
         let mut gradient: Vec<f64> = weights.iter().map(|weight| RIDGE * weight).collect();
         let mut slope = 0.0;
-        for row in rows.clone() {
+        for row in rows {
             let chance = 1.0 / (1.0 + (-(sum(&row.measures, &weights) + intercept)).exp());
             let wrong = chance - f64::from(u8::from(row.attack));
             for (gradient, value) in gradient.iter_mut().zip(&row.measures) {
