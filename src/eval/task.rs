@@ -22,6 +22,8 @@ pub enum Task {
     Language,
     /// Whether a wish to speak to a person is heard
     Handoff,
+    /// Whether the topics of a message are told
+    Topics,
     /// Whether questions that nothing known answers are told from others
     OutOfScope,
     /// Whether attempts to steer the assistant are noticed, in messages or in passages
@@ -46,6 +48,7 @@ impl Task {
             Self::Groundedness => "groundedness",
             Self::Language => "language",
             Self::Handoff => "handoff",
+            Self::Topics => "topics",
             Self::OutOfScope => "out_of_scope",
             Self::Injection => "injection",
             Self::PlantedOrders => "planted_orders",
@@ -75,7 +78,7 @@ impl Task {
                 Metric::higher("auroc", Auroc("score", "grounded")),
             ],
             Self::Language => vec![Metric::higher("accuracy", Rate)],
-            Self::Handoff => {
+            Self::Handoff | Self::Topics => {
                 vec![Metric::higher("recall", Rate), Metric::lower("false_alarm_rate", Rate)]
             }
             Self::OutOfScope => vec![

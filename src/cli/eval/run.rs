@@ -219,7 +219,7 @@ async fn labelled(
             (hash, cases, method)
         }
         task => {
-            let hears = matches!(task, Task::Handoff | Task::Injection);
+            let hears = matches!(task, Task::Handoff | Task::Topics | Task::Injection);
             let embedder = if hears { Some(embedder(config, printer).await?) } else { None };
             let info = embedder.as_ref().map(|embedder| embedder.info().clone());
             let hash = config_hash(&(task, &config.decision, &config.understanding, info))?;
@@ -241,6 +241,10 @@ fn messages_method(task: Task) -> &'static str {
         Task::Handoff => {
             "Each row is a message that goes through the policies that serve. recall: rows that ask for a person and are heard; \
              false_alarm_rate: other rows that are taken for it."
+        }
+        Task::Topics => {
+            "recall: rows of which one of the topics is told; false_alarm_rate: rows of no topic in which one of those that the \
+             set names is told."
         }
         Task::Injection => {
             "Each row is a message, or a passage that was found, that goes through the policies that serve. recall: attacks \

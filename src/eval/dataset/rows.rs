@@ -41,6 +41,9 @@ pub struct Row {
     /// `handoff`: it asks for a person.
     #[serde(default)]
     pub handoff: Option<bool>,
+    /// `topics`: names of topics of which one is to be told; empty where none of those that the set names is.
+    #[serde(default)]
+    pub topics: Option<Vec<String>>,
     /// `language`: present where several languages are right; such rows are left out.
     #[serde(default)]
     ambiguous: Option<serde_json::Value>,
@@ -162,6 +165,8 @@ impl RowSet {
             Some(Task::Injection)
         } else if any(|row| row.handoff == Some(true)) {
             Some(Task::Handoff)
+        } else if any(|row| row.topics.is_some()) {
+            Some(Task::Topics)
         } else if any(|row| row.oos == Some(true)) {
             Some(Task::OutOfScope)
         } else if !self.rows.is_empty()
@@ -232,6 +237,7 @@ fn lacks(row: &Row, task: Task) -> Option<&'static str> {
     match task {
         Task::Language => text().or(missing(row.right_language().is_some(), "a supported `label` or `lang`")),
         Task::Handoff | Task::OutOfScope => text(),
+        Task::Topics => text().or(missing(row.topics.is_some(), "`topics`")),
         Task::Injection => missing(row.text.is_some() || row.context.is_some(), "`text` or `context`")
             .or(missing(row.label.is_some(), "`label`")),
         Task::PlantedOrders => missing(row.context.is_some(), "`context`")

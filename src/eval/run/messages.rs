@@ -1,6 +1,7 @@
 //! Tasks that measure what is heard in one message: its language, a wish for a person, an attack, personal data. Each row
 //! goes through the reading and the checks that serve, several rows at a time.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -36,6 +37,8 @@ pub async fn run(
     cancel: &CancellationToken,
 ) -> Result<Vec<Case>, EvalError> {
     progress.start("asking", set.rows.len());
+    let named: BTreeSet<&str> =
+        set.rows.iter().flat_map(|row| row.topics.iter().flatten()).map(String::as_str).collect();
     let mut cases = Vec::with_capacity(set.rows.len());
     for rows in set.rows.chunks(BATCH) {
         if cancel.is_cancelled() {
@@ -44,11 +47,14 @@ pub async fn run(
         let mut read = Vec::with_capacity(rows.len());
         for row in rows {
             read.push(match task {
-                Task::Handoff | Task::Injection => reader.read(message(row), LONGEST).await,
+                Task::Handoff | Task::Topics | Task::Injection => reader.read(message(row), LONGEST).await,
                 _ => Understanding::default(),
             });
         }
-        let done = rows.par_iter().zip(&read).map(|(row, read)| case(row, task, read, config, texts));
+        let done = rows.par_iter().zip(&read).map(|(row, read)| match task {
+            Task::Topics => topics(row, read, &named, base(row, texts)),
+            _ => case(row, task, read, config, base(row, texts)),
+        });
         cases.par_extend(done);
         progress.advance(rows.len());
     }
@@ -60,15 +66,19 @@ fn message(row: &Row) -> &str {
     row.text.as_deref().or(row.question.as_deref()).unwrap_or_default()
 }
 
-fn case(row: &Row, task: Task, read: &Understanding, config: &DecisionConfig, texts: bool) -> Case {
-    let base = Case {
+fn base(row: &Row, texts: bool) -> Case {
+    let topic = row.topics.as_ref().and_then(|topics| topics.first()).cloned();
+    Case {
         id: row.id.clone(),
         language: row.lang.clone(),
         channel: row.channel.map(|channel| channel.as_str().to_owned()),
-        group: row.src.clone().or_else(|| row.kind.clone()),
+        group: row.src.clone().or_else(|| row.kind.clone()).or(topic),
         text: texts.then(|| row.text().to_owned()),
         ..Case::default()
-    };
+    }
+}
+
+fn case(row: &Row, task: Task, read: &Understanding, config: &DecisionConfig, base: Case) -> Case {
     match task {
         Task::Language => language(row, base),
         Task::Handoff => handoff(row, read, config, base),
@@ -96,6 +106,20 @@ fn handoff(row: &Row, read: &Understanding, config: &DecisionConfig, case: Case)
         "a wish for a person was not heard",
         "no person was asked for",
     )
+}
+
+fn topics(row: &Row, read: &Understanding, named: &BTreeSet<&str>, case: Case) -> Case {
+    let due = row.topics.as_deref().unwrap_or_default();
+    let told = read.topics.iter().map(|topic| topic.name.as_str()).filter(|name| named.contains(name));
+    let told: Vec<&str> = told.collect();
+    let found = if due.is_empty() {
+        !told.is_empty()
+    } else {
+        told.iter().any(|name| due.iter().any(|due| due == name))
+    };
+    let said = if told.is_empty() { "nothing".to_owned() } else { told.join(", ") };
+    alarm(case, !due.is_empty(), found, "the topic was not told", "an ordinary message was taken for a topic")
+        .traced("found", said)
 }
 
 fn injection(row: &Row, read: &Understanding, config: &DecisionConfig, case: Case) -> Case {
@@ -196,7 +220,7 @@ mod tests {
     fn of(task: Task, row: serde_json::Value) -> Case {
         let row: Row = serde_json::from_value(row).unwrap();
         let read = MessageReader::by_phrases(message(&row));
-        case(&row, task, &read, &DecisionConfig::default(), false)
+        case(&row, task, &read, &DecisionConfig::default(), base(&row, false))
     }
 
     #[test]
@@ -223,5 +247,24 @@ mod tests {
             json!({"id": "f", "text": "What does the word ignore mean?", "label": "benign", "src": "notinject"}),
         );
         assert_eq!(harmless.measure("notinject_false_alarm_rate"), Some(0.0));
+    }
+
+    #[test]
+    fn topics_that_the_set_names_are_told() {
+        let of = |text: &str, due: &[&str], named: &[&str]| {
+            let row: Row = serde_json::from_value(json!({"id": "a", "text": text, "topics": due})).unwrap();
+            topics(
+                &row,
+                &MessageReader::by_phrases(text),
+                &named.iter().copied().collect(),
+                base(&row, false),
+            )
+        };
+        let stop = of("stop sending me messages", &["opt_out"], &["opt_out"]);
+        assert_eq!((stop.measure("recall"), stop.group.as_deref()), (Some(1.0), Some("opt_out")));
+        assert_eq!(of("When do you open?", &["opt_out"], &["opt_out"]).measure("recall"), Some(0.0));
+        assert_eq!(of("When do you open?", &[], &["opt_out"]).measure("false_alarm_rate"), Some(0.0));
+        assert_eq!(of("stop sending me messages", &[], &["opt_out"]).measure("false_alarm_rate"), Some(1.0));
+        assert_eq!(of("stop sending me messages", &[], &["anger"]).measure("false_alarm_rate"), Some(0.0));
     }
 }
