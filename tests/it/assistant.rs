@@ -479,7 +479,6 @@ async fn a_certified_quote_is_sent_without_asking_the_model() {
 
 /// Fails when quoting changes and the certificate was not made anew: `ponto calibrate` says how.
 #[tokio::test]
-#[ignore = "the binary carries no calibration for this procedure until one is made"]
 async fn the_certificate_of_the_binary_is_for_what_it_quotes() {
     let calibration = Calibrations::load(None).unwrap().find(&quoting().await).expect("a calibration");
     let certificate = calibration.certificate.as_ref().expect("a certificate");

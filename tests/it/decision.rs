@@ -233,7 +233,10 @@ fn the_demo_questions_meet_the_right_checks() {
                 .map(|code| serde_json::to_value(code).unwrap().as_str().unwrap().to_owned())
                 .collect();
             let why = row["why"].as_str().filter(|why| *why != "not_in_knowledge");
-            let right = why.map_or(codes.is_empty(), |why| codes.iter().any(|code| code == why));
+            // What only keeps a reply from being sent by itself stops no question.
+            let stopped =
+                || codes.iter().any(|code| code != "human_took_over" && code != "several_questions");
+            let right = why.map_or_else(|| !stopped(), |why| codes.iter().any(|code| code == why));
             let counts = found.entry((language.to_owned(), why.is_some())).or_default();
             counts.0 += 1;
             counts.1 += usize::from(right);
