@@ -155,7 +155,7 @@ async fn of_set(config: Config, args: &Args, printer: Printer) -> anyhow::Result
         );
     }
     let progress = RunProgress::new(printer);
-    let workspace = WorkspaceId(args.workspace.clone().unwrap_or_else(|| dataset.name.clone()));
+    let workspace = args.workspace.clone().map_or_else(|| set.workspace.clone(), WorkspaceId);
     let options = BenchOptions { backend: args.backend, jobs: None, remember: true };
     let bench = Bench::build(config, options, workspace.clone(), set, printer).await?;
     let mut asked = Vec::new();

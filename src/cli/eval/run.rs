@@ -7,7 +7,6 @@ use std::sync::Arc;
 use crate::cli::Printer;
 use crate::cli::evaluation::{self, Bench, BenchOptions, RunProgress, cancelled_by_ctrl_c};
 use crate::config::Config;
-use crate::conversation::WorkspaceId;
 use crate::eval::case::Case;
 use crate::eval::dataset::assistant::AssistantSet;
 use crate::eval::dataset::retrieval::RetrievalSet;
@@ -275,8 +274,7 @@ async fn assistant(
         // Trials that repeat the first reply would say nothing.
         remember: !options.no_cache && trials == 1,
     };
-    let workspace = WorkspaceId(dataset.name.clone());
-    let bench = Bench::build(config.clone(), bench_options, workspace, set, printer).await?;
+    let bench = Bench::build(config.clone(), bench_options, set.workspace.clone(), set, printer).await?;
     let hash = bench.config_hash()?;
     let first = bench.ask(set, &dataset.hash, 1, progress).await?;
     let texts = dataset.texts_in_report;

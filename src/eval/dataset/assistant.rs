@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::retrieval::Turn;
 use super::{DatasetError, Hasher, Suite, jsonl};
-use crate::conversation::{Channel, Conversation, Labels, Language, Message};
+use crate::conversation::{Channel, Conversation, Labels, Language, Message, WorkspaceId};
 use crate::decision::Action;
 
 /// Documents and conversations.
@@ -15,6 +15,8 @@ use crate::decision::Action;
 pub struct AssistantSet {
     /// Folder of the documents.
     pub knowledge: PathBuf,
+    /// The workspace that they stand for.
+    pub workspace: WorkspaceId,
     /// Every conversation.
     pub questions: Vec<Row>,
 }
@@ -139,7 +141,8 @@ impl AssistantSet {
                 return wrong(&format!("names the document {missing}, which the knowledge folder lacks"));
             }
         }
-        Ok(Self { knowledge: knowledge.clone(), questions })
+        let workspace = WorkspaceId(suite.workspace.as_ref().unwrap_or(&suite.name).clone());
+        Ok(Self { knowledge: knowledge.clone(), workspace, questions })
     }
 }
 

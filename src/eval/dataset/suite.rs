@@ -27,6 +27,9 @@ pub struct Suite {
     /// `assistant`: the folder of documents, relative to the suite file.
     #[serde(default)]
     pub knowledge: Option<PathBuf>,
+    /// `assistant`: the workspace whose knowledge and customers the set stands for; its name where left out.
+    #[serde(default)]
+    pub workspace: Option<String>,
     /// `rows`: files of messages that are known, for the task `out_of_scope`, relative to the suite file.
     #[serde(default)]
     pub examples: Vec<PathBuf>,
@@ -111,6 +114,7 @@ impl Suite {
             questions: rows,
             passages: None,
             knowledge: None,
+            workspace: None,
             examples: Vec::new(),
             cross_lingual: false,
             texts_in_report: false,
