@@ -3,7 +3,7 @@
 use super::{Asked, Assistant, Findings};
 use crate::conversation::{Conversation, Language};
 use crate::decision::rules::{self, RuleMatch};
-use crate::decision::{Action, Decision};
+use crate::decision::{Action, Decision, ReasonCode};
 use crate::generation::holding_message;
 use crate::retrieval::Retrieved;
 use crate::store::LastWord;
@@ -33,6 +33,7 @@ impl Assistant {
             priority,
             holding_message: holding(
                 conversation,
+                decision,
                 &found.matches,
                 understood.language.unwrap_or(Language::En),
                 asked.before.last_word.as_ref(),
@@ -65,15 +66,17 @@ fn tried(query: &str, retrieved: &[Retrieved], draft: TriedDraft) -> Tried {
     Tried { queries, passages: passages.collect(), draft }
 }
 
-/// What tells the customer that a person takes over: the words of a rule, or the fixed ones. Nothing where a person writes
-/// with the customer already, and never twice in a row.
+/// What tells the customer that a person takes over: the words of a rule, or the fixed ones. Nothing to a customer who wants
+/// no more messages, nothing where a person writes with the customer already, and never twice in a row.
 fn holding(
     conversation: &Conversation,
+    decision: &Decision,
     matches: &[RuleMatch],
     language: Language,
     last: Option<&LastWord>,
 ) -> Option<String> {
-    if conversation.with_a_person().is_some() {
+    let opted_out = decision.reasons.iter().any(|reason| reason.code == ReasonCode::OptedOut);
+    if opted_out || conversation.with_a_person().is_some() {
         return None;
     }
     if let Some(last) = last.filter(|last| last.holding)

@@ -489,6 +489,16 @@ async fn the_certificate_of_the_binary_is_for_what_it_quotes() {
     }
 }
 
+#[tokio::test]
+async fn who_wants_no_more_messages_gets_none() {
+    let assistant = assistant(Options::default()).await;
+    let handed = ask(&assistant, "I want to talk to a person", Mode::Auto).await;
+    assert!(handed.answer.handoff.unwrap().holding_message.is_some());
+    let stopped = ask(&assistant, "Stop sending me messages", Mode::Auto).await;
+    assert_eq!(stopped.answer.decision.reasons[0].code, ReasonCode::OptedOut);
+    assert_eq!(stopped.answer.handoff.unwrap().holding_message, None);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_the_model_has_no_answer_an_agent_gets_the_quote() {
     let model = Arc::new(down());
