@@ -4,6 +4,7 @@
 //! `<3>` stands for a space with at most three words before it, `<name>` for an alternative from the lexicon's words.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use regex::{Regex, RegexSet};
 use serde::Deserialize;
@@ -31,6 +32,8 @@ pub struct Lexicon {
 #[derive(Debug)]
 pub struct Phrases {
     set: RegexSet,
+    /// Each pattern of the set alone, compiled when it is first found.
+    alone: Vec<OnceLock<Option<Regex>>>,
 }
 
 impl Phrases {
@@ -44,7 +47,15 @@ impl Phrases {
             .into_iter()
             .flat_map(|lexicon| lexicon.patterns.iter().map(|pattern| expand(pattern, &lexicon.words)))
             .collect();
-        Self { set: RegexSet::new(patterns).expect("the built-in phrase patterns compile") }
+        let alone = patterns.iter().map(|_| OnceLock::new()).collect();
+        Self { set: RegexSet::new(patterns).expect("the built-in phrase patterns compile"), alone }
+    }
+
+    /// The patterns that a normalised text holds.
+    fn holding(&self, normal: &str) -> impl Iterator<Item = &Regex> {
+        self.set.matches(normal).into_iter().filter_map(|index| {
+            self.alone[index].get_or_init(|| Regex::new(&self.set.patterns()[index]).ok()).as_ref()
+        })
     }
 
     /// Whether a normalised text holds one of the phrases.
@@ -59,18 +70,14 @@ impl Phrases {
 
     /// The words of a normalised text that the first pattern found matches.
     pub fn find(&self, normal: &str) -> Option<String> {
-        let index = self.set.matches(normal).iter().next()?;
-        let pattern = Regex::new(&self.set.patterns()[index]).ok()?;
-        pattern.find(normal).map(|found| evidence(found.as_str()))
+        self.holding(normal).next()?.find(normal).map(|found| evidence(found.as_str()))
     }
 
     /// A normalised text without the phrases.
     pub fn without(&self, normal: &str) -> String {
         let mut text = normal.to_owned();
-        for index in self.set.matches(normal) {
-            if let Ok(pattern) = Regex::new(&self.set.patterns()[index]) {
-                text = pattern.replace_all(&text, " ").into_owned();
-            }
+        for pattern in self.holding(normal) {
+            text = pattern.replace_all(&text, " ").into_owned();
         }
         text
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 use super::meaning::{Compared, Examples, Meaning};
+use super::phrases::normalise;
 use super::{MatchedBy, TopicMatch, Understanding, UnderstandingConfig};
 use super::{injection, meaning, questions, topics, vectors};
 use crate::inference::{Embedder, InferenceError};
@@ -38,8 +39,9 @@ impl MessageReader {
     }
 
     fn understanding(text: &str, compared: Compared) -> Understanding {
+        let normal = normalise(text);
         let by_phrase = topics::all().iter().filter_map(|topic| {
-            topic.phrase(text).map(|phrase| TopicMatch {
+            topic.phrase(text, &normal).map(|phrase| TopicMatch {
                 name: topic.name.to_owned(),
                 score: 1.0,
                 by: MatchedBy::Phrase,
@@ -55,7 +57,7 @@ impl MessageReader {
         Understanding {
             topics: found,
             questions: questions::count(text),
-            injection: injection::in_message(text, compared.injection),
+            injection: injection::in_message(text, &normal, compared.injection),
         }
     }
 
@@ -76,9 +78,8 @@ impl MessageReader {
         Self::understanding(text, compared)
     }
 
-    /// Compiles the patterns and embeds the examples now; otherwise the first message waits for it.
+    /// Embeds the examples now; otherwise the first message waits for it.
     pub async fn warm_up(&self) {
-        compile();
         if let Some(embedder) = &self.embedder
             && let Err(error) = self.meaning(embedder.as_ref()).await
         {
@@ -103,7 +104,7 @@ impl MessageReader {
             Some(embedder) => self.compare(embedder.as_ref(), text).await?,
             None => Compared::default(),
         };
-        Ok(injection::measured(text, compared.injection.map_or(0.0, |(like, _)| like)))
+        Ok(injection::measured(text, &normalise(text), compared.injection.map_or(0.0, |(like, _)| like)))
     }
 
     async fn compare(&self, embedder: &dyn Embedder, text: &str) -> Result<Compared, InferenceError> {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::RegexSet;
 use serde::Deserialize;
 
-use super::phrases::{Lexicon, Phrases, evidence, normalise};
+use super::phrases::{Lexicon, Phrases, evidence};
 
 /// Names of the built-in topics.
 pub mod names {
@@ -93,13 +93,13 @@ impl Topic {
         }
     }
 
-    /// The phrase of the topic that a text holds.
-    pub(super) fn phrase(&self, text: &str) -> Option<String> {
+    /// The phrase of the topic that a text holds, given as it was typed and normalised.
+    pub(super) fn phrase(&self, text: &str, normal: &str) -> Option<String> {
         if let Some(index) = self.typed.matches(text).iter().next() {
             let found = regex::Regex::new(&self.typed.patterns()[index]).ok()?;
             return found.find(text).map(|found| evidence(found.as_str().trim()));
         }
-        let normal = self.neutral.without(&normalise(text));
+        let normal = self.neutral.without(normal);
         self.always
             .find(&normal)
             .or_else(|| if self.unless.found(&normal) { None } else { self.phrases.find(&normal) })

@@ -1,8 +1,7 @@
 //! An attempt to steer the assistant: what [`understanding`](crate::understanding) found, and what follows from it.
 
 use super::{Finding, PolicyInput, last_message};
-use crate::understanding::MessageReader;
-use crate::understanding::injection::in_passage;
+use crate::understanding::injection::{in_name, in_passage};
 
 /// Escalates an attempt in the message; holds the draft for a person when a passage it may rest on gives orders.
 pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
@@ -16,7 +15,7 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
         .with(last_message(input));
     }
     let name = input.conversation.customer.as_ref().and_then(|customer| customer.name.as_deref());
-    if name.is_some_and(|name| MessageReader::by_phrases(name).injection.attempted()) {
+    if name.is_some_and(in_name) {
         return Finding::escalate("The customer's name gives instructions to the assistant.");
     }
     let orders: Vec<String> = input

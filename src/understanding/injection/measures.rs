@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde::Deserialize;
 
-use crate::understanding::phrases::{Lexicon, Phrases, evidence, normalise};
+use crate::understanding::phrases::{Lexicon, Phrases, evidence};
 
 /// Bytes of a normalised text that are read.
 const LONGEST: usize = 6_000;
@@ -139,24 +139,23 @@ static TAGS: LazyLock<Regex> = LazyLock::new(|| {
 /// A measure with its name, value and weight.
 pub(super) type Measure = (&'static str, f64, f64);
 
-/// Everything that is measured in a text, with how much its most suspicious sentence is like an example.
-pub(super) fn all(text: &str, example: f64) -> [Measure; 14] {
-    let mut normal = normalise(text);
-    normal.truncate(normal.floor_char_boundary(LONGEST));
+/// Everything that is measured in a text, as typed and normalised, with how much its most suspicious sentence is like an example.
+pub(super) fn all(text: &str, normal: &str, example: f64) -> [Measure; 14] {
+    let normal = &normal[..normal.floor_char_boundary(LONGEST)];
     let count = |pattern: &Regex, text: &str| (pattern.find_iter(text).count() as f64).ln_1p();
     let yes = |found: bool| f64::from(u8::from(found));
-    let overrides = OVERRIDES.count(&normal) + usize::from(ELSEWHERE.is_match(text));
+    let overrides = OVERRIDES.count(normal) + usize::from(ELSEWHERE.is_match(text));
     let signs = &*SIGNS;
     let weights = &signs.weights;
     [
         ("override", overrides.min(2) as f64, weights.r#override),
-        ("steering", REQUESTS.count(&normal).min(2) as f64, weights.steering),
+        ("steering", REQUESTS.count(normal).min(2) as f64, weights.steering),
         ("markup", yes(MARKUP.is_match(text)), weights.markup),
-        ("machine", count(&signs.machine, &normal), weights.machine),
-        ("secrets", count(&signs.secrets, &normal), weights.secrets),
-        ("commands", count(&signs.commands, &normal), weights.commands),
-        ("halt", count(&signs.halt, &normal), weights.halt),
-        ("operator", count(&signs.operator, &normal), weights.operator),
+        ("machine", count(&signs.machine, normal), weights.machine),
+        ("secrets", count(&signs.secrets, normal), weights.secrets),
+        ("commands", count(&signs.commands, normal), weights.commands),
+        ("halt", count(&signs.halt, normal), weights.halt),
+        ("operator", count(&signs.operator, normal), weights.operator),
         ("turns", count(&TURNS, text), weights.turns),
         ("odd", yes(ODD.is_match(text)), weights.odd),
         ("tags", count(&TAGS, text).min(2.0), weights.tags),
@@ -167,14 +166,14 @@ pub(super) fn all(text: &str, example: f64) -> [Measure; 14] {
 }
 
 /// The phrase or mark in a text that gives orders wherever it stands.
-pub(super) fn order(text: &str) -> Option<String> {
+pub(super) fn order(text: &str, normal: &str) -> Option<String> {
     let typed = [&*MARKUP, &*ELSEWHERE].into_iter().find_map(|pattern| pattern.find(text));
-    typed.map(|found| evidence(found.as_str().trim())).or_else(|| OVERRIDES.find(&normalise(text)))
+    typed.map(|found| evidence(found.as_str().trim())).or_else(|| OVERRIDES.find(normal))
 }
 
-/// The phrase in a message that wants the assistant to do something else.
-pub(super) fn request(text: &str) -> Option<String> {
-    REQUESTS.find(&normalise(text))
+/// The phrase in a normalised message that wants the assistant to do something else.
+pub(super) fn request(normal: &str) -> Option<String> {
+    REQUESTS.find(normal)
 }
 
 /// Latin text with some of another script.
@@ -196,9 +195,10 @@ pub(in crate::understanding) fn warm_up() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::understanding::phrases::normalise;
 
     fn found(text: &str, name: &str) -> bool {
-        all(text, 0.0).iter().any(|measure| measure.0 == name && measure.1 > 0.0)
+        all(text, &normalise(text), 0.0).iter().any(|measure| measure.0 == name && measure.1 > 0.0)
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The built-in phrases, topic by topic.
 
+use super::super::phrases::normalise;
 use super::{all, names};
 
 fn phrase(name: &str, text: &str) -> Option<String> {
-    all().iter().find(|topic| topic.name == name).unwrap().phrase(text)
+    all().iter().find(|topic| topic.name == name).unwrap().phrase(text, &normalise(text))
 }
 
 fn complains(text: &str) -> bool {
