@@ -164,6 +164,7 @@ impl Assistant {
         std::thread::spawn(|| {
             language::warm_up();
             understanding::compile();
+            policy::warm_up();
         });
         Self { parts }
     }
@@ -268,9 +269,7 @@ impl Assistant {
         let decision = decide(&input);
         let handoff = self.hand_over(asked, &found, &decision).await;
         found.timings.total = milliseconds(started);
-        let mut suggestion = self.suggestion(asked, found, &input, decision, handoff);
-        suggestion.conversation = whole.clone();
-        suggestion.trace.decided = Some(input.clone());
+        let suggestion = self.suggestion(asked, whole, found, &input, decision, handoff);
         (suggestion, input)
     }
 
@@ -476,6 +475,7 @@ impl Assistant {
     fn suggestion(
         &self,
         asked: Asked<'_>,
+        whole: &Conversation,
         found: Findings,
         input: &DecisionInput,
         decision: Decision,
@@ -521,7 +521,7 @@ impl Assistant {
         Suggestion {
             answer,
             workspace: workspace.clone(),
-            conversation: conversation.clone(),
+            conversation: whole.clone(),
             mode,
             created_at: self.parts.clock.now(),
             trace: Trace {
@@ -536,7 +536,7 @@ impl Assistant {
                 audit,
                 policies: asked.rules.version().to_owned(),
                 lapsed,
-                decided: None,
+                decided: Some(input.clone()),
             },
             feedback: None,
         }
