@@ -52,6 +52,19 @@ pub struct Conversation {
 }
 
 impl Conversation {
+    /// Of these messages, with nothing else known.
+    pub fn new(id: impl Into<String>, channel: Channel, messages: Vec<Message>) -> Self {
+        Self {
+            id: id.into(),
+            channel,
+            locale: None,
+            customer: None,
+            labels: Labels::default(),
+            handed_back_after: None,
+            messages,
+        }
+    }
+
     /// The run of customer messages at the end, joined: what the reply has to answer.
     /// Empty when the last word was not the customer's.
     pub fn pending_question(&self) -> String {

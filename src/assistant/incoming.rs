@@ -21,20 +21,14 @@ pub(super) fn read(conversation: &Conversation) -> Cow<'_, Conversation> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conversation::{Labels, Message};
+    use crate::conversation::Message;
 
     #[test]
     fn of_an_e_mail_the_customers_own_words_are_read() {
         let text = "Where is it?\n\nBest regards,\nAna\n\nOn 3 Nov 2026, Shop wrote:\n> Hello";
         let message = |role: Role| Message { id: "m".into(), role, text: text.into(), at: None };
-        let conversation = |channel: Channel| Conversation {
-            id: "c".into(),
-            channel,
-            locale: None,
-            customer: None,
-            labels: Labels::default(),
-            handed_back_after: None,
-            messages: vec![message(Role::Agent), message(Role::Customer)],
+        let conversation = |channel: Channel| {
+            Conversation::new("c", channel, vec![message(Role::Agent), message(Role::Customer)])
         };
         let email = conversation(Channel::Email);
         let texts: Vec<_> = read(&email).messages.iter().map(|message| message.text.clone()).collect();

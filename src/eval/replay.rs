@@ -104,7 +104,7 @@ pub fn word(value: impl Serialize) -> String {
 #[cfg(test)]
 pub(in crate::eval) mod tests {
     use super::*;
-    use crate::conversation::{Channel, Conversation, Labels, Message, Role, WorkspaceId};
+    use crate::conversation::{Channel, Conversation, Message, Role, WorkspaceId};
     use crate::decision::rollout::Allowed;
     use crate::decision::{Decision, Mode, Reason};
     use crate::judgement::Confidence;
@@ -130,20 +130,11 @@ pub(in crate::eval) mod tests {
                 trace_id: String::new(),
             },
             workspace: WorkspaceId("w".into()),
-            conversation: Conversation {
-                id: "c".into(),
-                channel: Channel::Api,
-                locale: None,
-                customer: None,
-                labels: Labels::default(),
-                handed_back_after: None,
-                messages: vec![Message {
-                    id: "m".into(),
-                    role: Role::Customer,
-                    text: "where?".into(),
-                    at: None,
-                }],
-            },
+            conversation: Conversation::new(
+                "c",
+                Channel::Api,
+                vec![Message { id: "m".into(), role: Role::Customer, text: "where?".into(), at: None }],
+            ),
             mode: Mode::Auto,
             created_at: chrono::DateTime::UNIX_EPOCH,
             trace: Trace {

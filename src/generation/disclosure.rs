@@ -44,7 +44,7 @@ pub fn added_chars(conversation: &Conversation, language: Language, now: DateTim
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conversation::{Channel, Labels, Message};
+    use crate::conversation::{Channel, Message};
 
     #[test]
     fn it_is_said_first_after_a_person_and_after_a_long_time() {
@@ -64,15 +64,7 @@ mod tests {
                 text: "text".into(),
                 at: Some(now - TimeDelta::hours(hours)),
             });
-            let conversation = Conversation {
-                id: "c".into(),
-                channel: Channel::WebChat,
-                locale: None,
-                customer: None,
-                labels: Labels::default(),
-                handed_back_after: None,
-                messages: messages.collect(),
-            };
+            let conversation = Conversation::new("c", Channel::WebChat, messages.collect());
             assert_eq!(is_due(&conversation, now), due, "{roles:?} {hours}");
         }
     }

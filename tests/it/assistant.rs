@@ -234,15 +234,11 @@ fn said(role: Role, text: &str, number: usize) -> Message {
 }
 
 fn conversation(messages: &[(Role, &str)]) -> Conversation {
-    Conversation {
-        id: "c-1".into(),
-        channel: Channel::Whatsapp,
-        locale: None,
-        customer: None,
-        labels: Labels::default(),
-        handed_back_after: None,
-        messages: messages.iter().enumerate().map(|(at, (role, text))| said(*role, text, at)).collect(),
-    }
+    Conversation::new(
+        "c-1",
+        Channel::Whatsapp,
+        messages.iter().enumerate().map(|(at, (role, text))| said(*role, text, at)).collect(),
+    )
 }
 
 async fn ask(assistant: &Assistant, text: &str, mode: Mode) -> Suggestion {
@@ -615,22 +611,25 @@ async fn a_part_that_is_down_becomes_an_escalation() {
     }
 }
 
+/// Puts an English page into the knowledge base.
+async fn put(library: &Library, source: &str, audience: Audience, content: &str) {
+    let document = NewDocument {
+        source: source.into(),
+        title: None,
+        url: None,
+        language: Some(Language::En),
+        audience: Some(audience),
+        labels: Labels::default(),
+        format: Format::Markdown,
+        content: content.into(),
+    };
+    library.put(&workspace(), document).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_lapses_when_the_knowledge_has_changed() {
     let (shop, library) = Shop::open().await;
-    let put = async |source: &str, audience, content: &str| {
-        let document = NewDocument {
-            source: source.into(),
-            title: None,
-            url: None,
-            language: Some(Language::En),
-            audience: Some(audience),
-            labels: Labels::default(),
-            format: Format::Markdown,
-            content: content.into(),
-        };
-        library.put(&workspace(), document).await.unwrap();
-    };
+    let put = async |source, audience, content| put(&library, source, audience, content).await;
     put("delivery", Audience::Public, "# Delivery\n\nStandard delivery to Ireland takes 4 business days.")
         .await;
     let calibrations = certain_of(&shop).await;
@@ -657,17 +656,7 @@ async fn what_is_for_agents_alone_is_never_sent_by_itself() {
         ),
     ];
     for (source, audience, content) in documents {
-        let document = NewDocument {
-            source: source.into(),
-            title: None,
-            url: None,
-            language: Some(Language::En),
-            audience: Some(audience),
-            labels: Labels::default(),
-            format: Format::Markdown,
-            content: content.into(),
-        };
-        library.put(&workspace(), document).await.unwrap();
+        put(&library, source, audience, content).await;
     }
     let calibrations = certain_of(&shop).await;
     let assistant = assistant_of(&shop, Options { calibrations, ..Options::default() });

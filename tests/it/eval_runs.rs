@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ponto::app::App;
-use ponto::conversation::{Channel, Conversation, Labels, Message, Role, WorkspaceId};
+use ponto::conversation::{Channel, Conversation, Message, Role, WorkspaceId};
 use ponto::decision::Mode;
 use ponto::inference::models::Silent;
 use ponto::knowledge::{IngestRequest, Silent as NoProgress};
@@ -204,15 +204,11 @@ fn tests_of_other_tools_are_imported_and_run() {
 }
 
 fn conversation(id: &str, text: &str) -> Conversation {
-    Conversation {
-        id: id.into(),
-        channel: Channel::WebChat,
-        locale: None,
-        customer: None,
-        labels: Labels::default(),
-        handed_back_after: None,
-        messages: vec![Message { id: format!("{id}-1"), role: Role::Customer, text: text.into(), at: None }],
-    }
+    Conversation::new(
+        id,
+        Channel::WebChat,
+        vec![Message { id: format!("{id}-1"), role: Role::Customer, text: text.into(), at: None }],
+    )
 }
 
 #[test]

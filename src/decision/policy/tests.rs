@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{DecisionConfig, PolicyInput};
-use crate::conversation::{Channel, Conversation, Labels, Language, Message, Role};
+use crate::conversation::{Channel, Conversation, Language, Message, Role};
 use crate::generation::Draft;
 pub(in crate::decision) use crate::judgement::tests::{draft, hit};
 use crate::judgement::{Confidence, Judgement, SentenceGrounding};
@@ -25,20 +25,11 @@ pub(in crate::decision) struct Case {
 impl Case {
     pub(in crate::decision) fn asking(text: &str) -> Self {
         let now = DateTime::from_timestamp(1_795_000_000, 0).unwrap();
-        let conversation = Conversation {
-            id: "c".into(),
-            channel: Channel::WebChat,
-            locale: None,
-            customer: None,
-            labels: Labels::default(),
-            handed_back_after: None,
-            messages: vec![Message {
-                id: "m".into(),
-                role: Role::Customer,
-                text: text.into(),
-                at: Some(now),
-            }],
-        };
+        let conversation = Conversation::new(
+            "c",
+            Channel::WebChat,
+            vec![Message { id: "m".into(), role: Role::Customer, text: text.into(), at: Some(now) }],
+        );
         Self {
             understanding: MessageReader::by_phrases(text),
             question: conversation.pending_question(),

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Progress, messages, unless_cancelled};
 use crate::conversation::language::{Hint, detect};
-use crate::conversation::{Channel, Conversation, Labels, Language};
+use crate::conversation::{Channel, Conversation, Language};
 use crate::decision::policy::{PolicyInput, check_draft};
 use crate::decision::{DecisionConfig, ReasonCode, Verdict};
 use crate::eval::EvalError;
@@ -47,15 +47,7 @@ async fn case(row: &Row, judge: &Judge, config: &DecisionConfig, texts: bool) ->
     let draft = draft(response, language, &row.id);
     let judgement =
         judge.judge(JudgeInput { question, language, draft: &draft, retrieved: &retrieved }).await?;
-    let conversation = Conversation {
-        id: row.id.clone(),
-        channel: Channel::Api,
-        locale: None,
-        customer: None,
-        labels: Labels::default(),
-        handed_back_after: None,
-        messages: Vec::new(),
-    };
+    let conversation = Conversation::new(row.id.clone(), Channel::Api, Vec::new());
     let checks = check_draft(&PolicyInput {
         conversation: &conversation,
         question,

@@ -163,15 +163,11 @@ fn check(
     retrieved: &[Retrieved],
 ) -> Vec<PolicyCheck> {
     let text = message(row);
-    let conversation = Conversation {
-        id: row.id.clone(),
-        channel: row.channel.unwrap_or(Channel::Api),
-        locale: None,
-        customer: None,
-        labels: Labels::default(),
-        handed_back_after: None,
-        messages: vec![Message { id: row.id.clone(), role: Role::Customer, text: text.to_owned(), at: None }],
-    };
+    let conversation = Conversation::new(
+        row.id.clone(),
+        row.channel.unwrap_or(Channel::Api),
+        vec![Message { id: row.id.clone(), role: Role::Customer, text: text.to_owned(), at: None }],
+    );
     check_message(&PolicyInput {
         conversation: &conversation,
         question: text,

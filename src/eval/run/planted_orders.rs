@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Progress, messages, unless_cancelled};
 use crate::conversation::language::{Hint, detect};
-use crate::conversation::{Channel, Conversation, Labels, Language, Message, Role};
+use crate::conversation::{Channel, Conversation, Language, Message, Role};
 use crate::decision::policy::{PolicyInput, check_draft, check_message};
 use crate::decision::rollout::Allowed;
 use crate::decision::{Action, DecisionConfig, DecisionInput, DraftFacts, Mode, ReasonCode, Verdict, decide};
@@ -105,15 +105,7 @@ async fn shown(
     parts: &Parts,
 ) -> Result<Option<(Draft, Action)>, EvalError> {
     let message = Message { id: row.id.clone(), role: Role::Customer, text: question.to_owned(), at: None };
-    let conversation = Conversation {
-        id: row.id.clone(),
-        channel: Channel::Api,
-        locale: None,
-        customer: None,
-        labels: Labels::default(),
-        handed_back_after: None,
-        messages: vec![message],
-    };
+    let conversation = Conversation::new(row.id.clone(), Channel::Api, vec![message]);
     let request = DraftRequest { conversation: &conversation, question, language, retrieved };
     let draft = parts.drafter.draft(request, Budget::of(parts.deadline), None).await?;
     if draft.production.refused {
