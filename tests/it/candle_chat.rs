@@ -193,8 +193,8 @@ fn refusal(bend: impl FnOnce(&mut Tiny)) -> LoadError {
 #[test]
 fn what_does_not_fit_is_refused_with_its_name() {
     insta::assert_snapshot!(
-        refusal(|tiny| tiny.set("general.architecture", Value::String("gemma3".into()))),
-        @"the architecture `gemma3` is not supported; supported are llama, qwen2, qwen3"
+        refusal(|tiny| tiny.set("general.architecture", Value::String("mamba".into()))),
+        @"the architecture `mamba` is not supported; supported are llama, qwen2, qwen3, gemma3"
     );
     insta::assert_snapshot!(
         refusal(|tiny| tiny.set("qwen3.attention.head_count_kv", Value::U32(3))),

@@ -99,6 +99,15 @@ impl Gguf {
         }
     }
 
+    /// A switch; `None` where the key is missing.
+    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, LoadError> {
+        match self.content.metadata.get(key) {
+            None => Ok(None),
+            Some(Value::Bool(value)) => Ok(Some(*value)),
+            Some(_) => Err(invalid(key, "is neither true nor false")),
+        }
+    }
+
     /// A finite positive number.
     pub(super) fn positive(&self, key: &str) -> Result<f64, LoadError> {
         let value = match self.value(key)? {
@@ -116,6 +125,43 @@ impl Gguf {
     /// Length of an array.
     pub(super) fn length(&self, key: &str) -> Result<usize, LoadError> {
         self.value(key)?.to_vec().map(Vec::len).map_err(|_| invalid(key, "is not a list"))
+    }
+
+    /// A list of strings.
+    pub(super) fn strings(&self, key: &str) -> Result<Vec<String>, LoadError> {
+        self.list(key, "strings", |value| value.to_string().ok().cloned())
+    }
+
+    /// A list of whole numbers.
+    pub(super) fn integers(&self, key: &str) -> Result<Vec<u64>, LoadError> {
+        self.list(key, "whole numbers", integer)
+    }
+
+    /// A list of numbers.
+    pub(super) fn numbers(&self, key: &str) -> Result<Vec<f32>, LoadError> {
+        self.list(key, "numbers", |value| value.to_f32().ok())
+    }
+
+    /// A list of switches.
+    pub(super) fn flags(&self, key: &str) -> Result<Vec<bool>, LoadError> {
+        self.list(key, "true and false", |value| value.to_bool().ok())
+    }
+
+    fn list<T>(
+        &self,
+        key: &str,
+        what: &str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Result<Vec<T>, LoadError> {
+        let values = self.value(key)?.to_vec().ok();
+        values
+            .and_then(|values| values.iter().map(read).collect())
+            .ok_or_else(|| invalid(key, &format!("is not a list of {what}")))
+    }
+
+    /// Whether a value is a list.
+    pub(super) fn is_list(&self, key: &str) -> bool {
+        matches!(self.content.metadata.get(key), Some(Value::Array(_)))
     }
 
     /// Whether a key exists.
