@@ -5,13 +5,12 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use candle_core::quantized::QTensor;
 use candle_core::quantized::gguf_file::{Content, Value};
 use memmap2::Mmap;
 
 use super::error::LoadError;
 use super::hyperparameters::Hyperparameters;
-use super::weights;
+use super::weights::{self, Raw};
 
 /// What a GGUF file says about itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -174,14 +173,14 @@ impl Gguf {
         self.content.tensor_infos.iter().map(|(name, info)| (name.as_str(), info.shape.dims())).collect()
     }
 
-    /// The tensor `name`, mapped and not copied.
-    pub(super) fn tensor(&self, name: &str) -> Result<QTensor, LoadError> {
+    /// The tensor `name`, in the mapped file.
+    pub(super) fn tensor(&self, name: &str) -> Result<Raw, LoadError> {
         let info = self
             .content
             .tensor_infos
             .get(name)
             .ok_or_else(|| LoadError::MissingTensor { name: name.into() })?;
-        weights::mapped(&self.map, self.content.tensor_data_offset, name, info)
+        Raw::new(&self.map, self.content.tensor_data_offset, name, info)
     }
 }
 

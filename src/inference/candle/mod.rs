@@ -12,6 +12,7 @@
 //!
 //! [`CandleEmbedder`] maps texts to vectors with a BERT or XLM-RoBERTa encoder.
 
+mod attend;
 pub mod cache;
 pub mod chat;
 pub mod decoder;
@@ -20,8 +21,11 @@ pub mod engine;
 pub mod error;
 pub mod gguf;
 pub mod hyperparameters;
+pub mod kernels;
 pub mod rope;
 pub mod sampler;
+mod speculation;
+pub mod team;
 pub mod template;
 pub mod text;
 pub mod threads;

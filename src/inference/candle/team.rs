@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 /// A few threads that share the parts of a piece of work, whoever is free taking the next.
@@ -56,5 +57,14 @@ fn spread(threads: usize, take: &(impl Fn() + Sync)) {
         take();
     } else {
         rayon::join(|| spread(threads / 2, take), || spread(threads - threads / 2, take));
+    }
+}
+
+/// Calls `work` for every row of `x`, with its number. A few rows stay on the calling thread.
+pub fn each_row(x: &mut [f32], width: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
+    if x.len() / width < 8 {
+        x.chunks_exact_mut(width).enumerate().for_each(|(row, x)| work(row, x));
+    } else {
+        x.par_chunks_exact_mut(width).with_min_len(4).enumerate().for_each(|(row, x)| work(row, x));
     }
 }

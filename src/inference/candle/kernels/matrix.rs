@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::activations::Activations;
 use super::dense;
 use super::formats::{BLOCK, Bits, Eight, Five, Four, Nested, SUPER, Simple, Six, Symmetric, WithMinimums};
+use super::lines::{Line, Lines};
 use super::product::{PAIR, Panel, Results, Tiles, flat, nested};
 use super::simd::{LANES, Simd, WIDTH};
 use super::{Task, dispatch};
@@ -31,16 +32,11 @@ enum Format {
     F32,
 }
 
-/// A vector's worth of bytes where vectors begin.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([u8; WIDTH]);
-
 /// `outputs × inputs` weights, packed for the kernels; as many bytes as in the file, to within a few in a hundred.
 #[derive(Debug)]
 pub struct Matrix {
     format: Format,
-    words: Vec<Line>,
+    words: Lines,
     scales: Vec<f16>,
     inputs: usize,
     outputs: usize,
@@ -74,7 +70,7 @@ impl Matrix {
         }
         let tiles = outputs.div_ceil(LANES * PAIR) * PAIR;
         let blocks = inputs / layout.inputs;
-        let mut words = vec![Line([0; WIDTH]); tiles * blocks * layout.words];
+        let mut words = Lines::zeroed(tiles * blocks * layout.words)?;
         let mut scales = vec![f16::ZERO; tiles * blocks * layout.scales * LANES];
         let row_bytes = bytes.len() / outputs;
         let block_bytes = layout.inputs / block * size;
@@ -89,8 +85,10 @@ impl Matrix {
                     let at = index * PAIR + tile;
                     let (numbers, rest) = block.split_at(2 * layout.scales);
                     format.pack(dtype, rest, &mut one);
-                    for (line, word) in words[at * layout.words..][..layout.words].iter_mut().zip(one) {
-                        line.0[lane * 4..][..4].copy_from_slice(&word);
+                    let lines = &mut words[index * PAIR * layout.words..][..PAIR * layout.words];
+                    for (word, bytes) in one[..layout.words].iter().enumerate() {
+                        let line = layout.line(tile, word);
+                        lines[line].0[lane * 4..][..4].copy_from_slice(bytes);
                     }
                     for (scale, bytes) in numbers.chunks_exact(2).enumerate() {
                         scales[(at * layout.scales + scale) * LANES + lane] =
@@ -199,25 +197,45 @@ struct Layout {
     inputs: usize,
     /// Vectors in a tile.
     words: usize,
+    /// Vectors that stand before the blocks of a superblock, and vectors of each of these.
+    head: usize,
+    block: usize,
     /// Half-precision numbers at the block's beginning that are kept apart.
     scales: usize,
 }
 
+impl Layout {
+    /// Where a word of one tile stands among those of a pair.
+    fn line(&self, tile: usize, word: usize) -> usize {
+        match word.checked_sub(self.head) {
+            None => tile * self.head + word,
+            Some(rest) => {
+                PAIR * self.head + (rest / self.block * PAIR + tile) * self.block + rest % self.block
+            }
+        }
+    }
+}
+
 impl Format {
     fn layout(self) -> Layout {
-        let flat = |words: usize, scales: usize| Layout { inputs: BLOCK, words, scales };
-        let nested = |words: usize| Layout { inputs: SUPER, words, scales: 0 };
+        let simple = |inputs: usize, words: usize, scales: usize| {
+            Layout { inputs, words, head: 0, block: words, scales }
+        };
+        let flat = |words: usize, scales: usize| simple(BLOCK, words, scales);
+        let nested = |words: usize, head: usize, block: usize| {
+            Layout { inputs: SUPER, words, head, block, scales: 0 }
+        };
         match self {
             Self::Q4_0 => flat(Four::WORDS, 1),
             Self::Q4_1 => flat(Four::WORDS, 2),
             Self::Q5_0 => flat(Five::WORDS, 1),
             Self::Q5_1 => flat(Five::WORDS, 2),
             Self::Q8_0 => flat(Eight::WORDS, 1),
-            Self::Q4K => nested(WithMinimums::<Four>::WORDS),
-            Self::Q5K => nested(WithMinimums::<Five>::WORDS),
-            Self::Q6K => nested(Symmetric::WORDS),
-            Self::F16 => Layout { inputs: 2, words: 1, scales: 0 },
-            Self::F32 => Layout { inputs: 1, words: 1, scales: 0 },
+            Self::Q4K => nested(WithMinimums::<Four>::WORDS, 4, Four::WORDS),
+            Self::Q5K => nested(WithMinimums::<Five>::WORDS, 4, Five::WORDS),
+            Self::Q6K => nested(Symmetric::WORDS, Symmetric::HEAD, Six::WORDS),
+            Self::F16 => simple(2, 1, 0),
+            Self::F32 => simple(1, 1, 0),
         }
     }
 

@@ -9,6 +9,7 @@ mod activations;
 pub mod attention;
 mod dense;
 mod formats;
+mod lines;
 mod matrix;
 #[cfg(target_arch = "aarch64")]
 mod neon;

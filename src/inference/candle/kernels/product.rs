@@ -28,7 +28,8 @@ const GROUPS: usize = SUPER / GROUP;
 /// Packed weights and where they lie.
 #[derive(Clone, Copy)]
 pub(super) struct Tiles<'a> {
-    /// `[pair of tiles][block][tile][word][lane]`.
+    /// `[pair of tiles][block][tile][word][lane]`; of nested formats `[pair of tiles][superblock]`, and there the heads
+    /// `[tile][word][lane]` before the blocks `[block][tile][word][lane]`.
     pub(super) words: &'a [u8],
     /// `[pair of tiles][block][tile][lane]`, with minimums `[…][tile][2][lane]`; nothing for nested formats.
     pub(super) scales: &'a [f16],
@@ -344,7 +345,7 @@ pub(super) unsafe fn nested<S: Simd, F: Nested>(
         // SAFETY: the sizes were checked when the matrix was packed; the rest is the caller's promise.
         unsafe {
             let words = weights.words.as_ptr().add(tile * supers * F::WORDS * WIDTH);
-            let sources = [words, words.add(F::WORDS * WIDTH)];
+            let sources = [words, words.add(F::HEAD * WIDTH)];
             let mut row = 0;
             if rows >= MANY {
                 for index in 0..supers {
@@ -387,7 +388,7 @@ unsafe fn spread_nested<S: Simd, F: Nested>(tiles: [*const u8; PAIR], panel: &mu
         // SAFETY: the caller promises a superblock.
         unsafe {
             for block in 0..SUPER / BLOCK {
-                let from = tile.add((F::HEAD + block * F::Bits::WORDS) * WIDTH);
+                let from = tile.add(block_offset::<F>(t, block));
                 for group in 0..BLOCK / GROUP {
                     let to = panel.weights[t][block * (BLOCK / GROUP) + group].as_mut_ptr();
                     S::store(to, F::Bits::group::<S>(from, group));
@@ -453,7 +454,10 @@ impl<F: Nested, const R: usize, const PANEL: bool> Task for Rows<'_, F, *const u
                     let weights = if PANEL {
                         [0, 1].map(|t| panel.weights[t].as_ptr().add(block * (BLOCK / GROUP)).cast())
                     } else {
-                        tiles.map(|tile| tile.add((F::HEAD + block * F::Bits::WORDS) * WIDTH))
+                        [
+                            tiles[0].add(block_offset::<F>(0, block)),
+                            tiles[1].add(block_offset::<F>(1, block)),
+                        ]
                     };
                     nested_part::<S, F, R, PANEL, 0>(weights, block, scales, x, place, &mut total);
                     if F::SUB < BLOCK {
@@ -470,6 +474,13 @@ impl<F: Nested, const R: usize, const PANEL: bool> Task for Rows<'_, F, *const u
             write::<S, R>(y, row, tile, &sums);
         }
     }
+}
+
+/// From the head of a tile to one of its blocks: the heads of a pair stand first, then the blocks of both in turn, so
+/// that a product reads memory from end to end.
+#[inline(always)]
+fn block_offset<F: Nested>(tile: usize, block: usize) -> usize {
+    ((PAIR - tile) * F::HEAD + (block * PAIR + tile) * F::Bits::WORDS) * WIDTH
 }
 
 /// Superblock of the first of some rows, counted over all rows, and how far it is to the next row's.
