@@ -64,6 +64,11 @@ impl Gguf {
         self.string("general.architecture")
     }
 
+    /// The header.
+    pub(super) fn content(&self) -> &Content {
+        &self.content
+    }
+
     /// The header alone, without the weights.
     pub(super) fn into_content(self) -> Content {
         self.content
