@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::llama::LlamaServer;
 use crate::support::models::gguf;
 
-/// Texts that are tried alone, and each before each other with every joint between them.
+/// Texts that are tried alone, and each before each with one of the joints between them.
 const TEXTS: [&str; 22] = [
     "Olá! A minha encomenda n.º 48213-B ainda não chegou.",
     "Obrigadíssima pela rapidez, recebi tudo às 9h15 ☺️",
@@ -41,10 +41,8 @@ async fn gemma_tokens_are_those_of_llama_cpp() {
     let server = LlamaServer::start(&path).await;
     let mut texts: Vec<String> = TEXTS.map(str::to_owned).to_vec();
     for (at, first) in TEXTS.iter().enumerate() {
-        for (distance, joint) in JOINTS.iter().enumerate() {
-            // Every text meets six others, each behind another joint.
-            let second = TEXTS[(at + 3 * distance + 1) % TEXTS.len()];
-            texts.push(format!("{first}{joint}{second}"));
+        for (distance, second) in TEXTS.iter().enumerate() {
+            texts.push(format!("{first}{}{second}", JOINTS[(at + distance) % JOINTS.len()]));
         }
     }
     // One long text is merged as a whole.
