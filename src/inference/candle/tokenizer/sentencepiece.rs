@@ -1,5 +1,5 @@
 //! `SentencePiece` vocabularies (`llama`) of the byte pair kind (Kudo and Richardson, 2018,
-//! <https://arxiv.org/abs/1808.06226>): Llama 2, Mistral, TinyLlama, Gemma.
+//! <https://arxiv.org/abs/1808.06226>): Llama 2, Mistral, `TinyLlama`, Gemma.
 //!
 //! The file gives every piece a score in place of a list of merges. Of all neighbours whose joined text is a piece, the
 //! two with the best score are merged first; as a list of merges that is every way to cut a piece into two pieces,
