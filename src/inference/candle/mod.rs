@@ -1,6 +1,6 @@
 //! Local inference on candle-core.
 //!
-//! [`CandleChat`] decodes GGUF files of the llama, qwen2 and qwen3 architectures on the CPU. Everything it needs
+//! [`CandleChat`] decodes GGUF files of the llama, qwen2, qwen3 and gemma3 architectures on the CPU. Everything it needs
 //! comes from the file: hyper-parameters, tokenizer, chat template. The path of one call:
 //!
 //! 1. [`chat`]: the request enters a bounded queue in front of one thread that owns the model;

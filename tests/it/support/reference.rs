@@ -110,7 +110,7 @@ impl Block<'_> {
 
     /// Five of six layers of Gemma 3 see a window.
     fn window(&self) -> Option<usize> {
-        let local = self.model.is_gemma() && (self.layer + 1) % 6 != 0;
+        let local = self.model.is_gemma() && !(self.layer + 1).is_multiple_of(6);
         local.then(|| self.model.count("attention.sliding_window"))
     }
 

@@ -175,7 +175,7 @@ fn byte_level() -> Vec<(String, Value)> {
     )
 }
 
-/// A vocabulary of SentencePiece, in which the byte `b` is the token `b`.
+/// A vocabulary of `SentencePiece`, in which the byte `b` is the token `b`.
 fn sentencepiece() -> Vec<(String, Value)> {
     let mut tokens: Vec<String> = (0..=u8::MAX).map(|byte| format!("<0x{byte:02X}>")).collect();
     tokens.extend(["▁", "<|im_start|>", "<|im_end|>"].map(str::to_owned));

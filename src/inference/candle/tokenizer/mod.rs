@@ -53,7 +53,7 @@ pub struct Tokenizer {
 enum Spelling {
     /// Each character for one byte.
     ByteLevel(HashMap<char, u8>),
-    /// As in SentencePiece.
+    /// As in `SentencePiece`.
     Pieces(Pieces),
 }
 
