@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use candle_core::quantized::GgmlDType;
 use ponto::inference::Budget;
+use ponto::inference::candle::CandleOptions;
 use ponto::inference::candle::chat::load_engine;
 use ponto::inference::candle::engine::{Engine, Listener};
 
@@ -70,7 +71,8 @@ fn distance(actual: &[f32], expected: &[f32]) -> f32 {
 }
 
 fn load(architecture: &str, path: &Path) -> Engine {
-    load_engine(architecture, path, "test", 512).unwrap()
+    let options = CandleOptions { context_length: 512, ..CandleOptions::default() };
+    load_engine(architecture, path, "test", options).unwrap()
 }
 
 /// A model of random weights; of two families the output matrix is not the embedding.

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use ponto::inference::candle::CandleOptions;
 use ponto::inference::candle::chat::load_engine;
 use ponto::inference::candle::decoder::Decoder;
 use ponto::inference::candle::engine::{Engine, Listener};
 use ponto::inference::candle::gguf::Gguf;
+use ponto::inference::candle::team::Team;
 use ponto::inference::candle::template::ChatTemplate;
 use ponto::inference::candle::tokenizer::Tokenizer;
 use ponto::inference::{Budget, ChatMessage, ChatRole, ModelInfo};
@@ -153,7 +155,8 @@ fn best(logits: &[f32]) -> usize {
 async fn parity(model: &str) {
     let path = gguf(model).await;
     let server = LlamaServer::start(&path).await;
-    let mut engine = load_engine(model, &path, "test", 2048).unwrap();
+    let options = CandleOptions { context_length: 2048, ..CandleOptions::default() };
+    let mut engine = load_engine(model, &path, "test", options).unwrap();
     let mut compared = 0;
     let mut differences = 0;
     for (language, system, user) in PROMPTS {
@@ -202,7 +205,7 @@ async fn a_gemma_model_says_what_llama_cpp_says() {
         fingerprint: "test".into(),
         context_length: decoder.context(),
     };
-    let mut engine = Engine::new(decoder, tokenizer, template, info);
+    let mut engine = Engine::new(decoder, tokenizer, template, info, Team::new("chat", 0).unwrap(), 0);
     let prompts: Vec<String> =
         PROMPTS.iter().map(|(_, system, user)| format!("{system}\n\n{user}\n")).collect();
     // Longer than the window of the local layers, which is 512 tokens.
@@ -233,7 +236,8 @@ async fn every_architecture_computes_what_llama_cpp_computes() {
         let path = folder.path().join(format!("{architecture}.gguf"));
         Tiny::new(architecture, head_dim).write(&path);
         let server = LlamaServer::start(&path).await;
-        let mut engine = load_engine(architecture, &path, "test", 512).unwrap();
+        let options = CandleOptions { context_length: 512, ..CandleOptions::default() };
+        let mut engine = load_engine(architecture, &path, "test", options).unwrap();
         let prompt: Vec<u32> = (0..200).map(|i| (i * 7919 % 256) as u32).collect();
         let body = json!({
             "prompt": prompt, "n_predict": 16, "temperature": 0, "return_tokens": true, "n_probs": 1,
