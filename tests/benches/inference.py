@@ -11,6 +11,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import signal
 import sys
 import tempfile
 
@@ -79,23 +80,39 @@ def arguments():
 
 def main():
     options = arguments()
-    rows, failures = [], []
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # children end with this, as at Ctrl-C
+    rows = []
+    try:
+        status = measure(options, rows)
+    except Failed as failure:
+        say(f"error: {failure}")
+        status = 1
+    except KeyboardInterrupt:
+        status = 130
+    if rows:
+        print((report.markdown if options.markdown else report.plain)(rows))
+        print(f"\n{report.machine()}; median (lowest–highest) of {options.rounds} rounds")
+    return status
+
+
+def measure(options, rows):
+    """Appends what is measured to `rows`, which stays when something fails; returns the exit code."""
+    status = 0
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(options, folder)
         if os.getloadavg()[0] > QUIET:
             say(f"warning: the machine is busy (load {os.getloadavg()[0]:.1f} over the last minute); these figures will not hold")
-        for measure in dict.fromkeys(PARTS[part] for part in options.only):
+        for part in dict.fromkeys(PARTS[name] for name in options.only):
             try:
-                rows += [row for row in measure(bench) if row.part in options.only]
+                rows += [row for row in part(bench) if row.part in options.only]
             except Failed as failure:
-                failures.append(str(failure))
                 say(f"error: {failure}")
-    if options.json:
-        document = {"machine": report.machine(), "rounds": options.rounds, "rows": [dataclasses.asdict(row) for row in rows]}
-        options.json.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    print((report.markdown if options.markdown else report.plain)(rows))
-    print(f"\n{report.machine()}; median (lowest–highest) of {options.rounds} rounds")
-    return 1 if failures else 0
+                status = 1
+            if options.json:
+                rounds = [dataclasses.asdict(row) for row in rows]
+                document = {"machine": report.machine(), "rounds": options.rounds, "rows": rounds}
+                options.json.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return status
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from .report import Row
 
 PEER = "llama.cpp"
 PROMPT, REPLY, USERS = 512, 64, 8
+LETTERS = 28_000
 
 
 def speed(bench):
@@ -42,7 +43,7 @@ def _llama_bench(bench, gguf, threads):
 def perplexity(bench):
     """On a text of the project's own in four languages; there is nothing in it that a second round would change."""
     text = bench.folder / "text.txt"
-    parts = [_documents(language)[:7000] for language in ("en", "es", "it", "pt")]
+    parts = [_documents(language)[: LETTERS // 4] for language in ("en", "es", "it", "pt")]
     text.write_text("\n".join(parts).strip(), encoding="utf-8")
     rows = []
     for name, gguf in bench.models():

@@ -58,7 +58,7 @@ class Ours:
 
 
 def questions():
-    """Single messages in English that the demo's knowledge answers."""
+    """Single messages in English that the demo's knowledge answers, with the document that does."""
     rows = map(json.loads, (ROOT / "eval" / "demo" / "questions" / "en.jsonl").open(encoding="utf-8"))
-    answered = [row["messages"] for row in rows if row["expected"] == "answer"]
-    return [messages[0]["text"] for messages in answered if len(messages) == 1]
+    answered = [row for row in rows if row["expected"] == "answer" and len(row["messages"]) == 1]
+    return [(row["messages"][0]["text"], row["relevant"][0]) for row in answered]

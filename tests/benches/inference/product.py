@@ -9,13 +9,12 @@ import threading
 import time
 
 from .ours import questions
-from .process import successful
+from .process import Failed, successful
 from .report import Row
 
 CONVERSATIONS = 6
 DRAFTS = 4
 REQUESTS = 200
-FOLLOW_UP = "Thank you. And is it the same if I ordered it as a gift for somebody else?"
 numbers = itertools.count()
 
 
@@ -28,23 +27,28 @@ def _request(*messages):
 
 
 def prefix(bench):
-    """Time to the first token of a draft, and of the next one in the same conversation."""
+    """Time to the first token of a draft, and of the next one in the same conversation, about the same document."""
     name, _ = next(bench.models())
     data = bench.folder / "prefix"
     headers = bench.ours.data(data)
+    by_document = {}
+    for question, document in questions():
+        by_document.setdefault(document, []).append(question)
     first, second = [], []
-    bench.say(f"the second suggestion with {name}")
     with bench.ours.serve(data, "candle", name) as server:
-        _stream(server, headers, "Where are you?")  # what every conversation shares is read once
-        for question in questions():
-            before = _stream(server, headers, question)
-            after = before and _stream(server, headers, question, before[1], FOLLOW_UP)
+        _stream(server, headers, by_document.pop(next(iter(by_document)))[0])  # what all share is read once
+        for asked in by_document.values():
+            if len(first) == CONVERSATIONS:
+                break
+            bench.say(f"the second suggestion with {name}, conversation {len(first) + 1} of {CONVERSATIONS}")
+            before = _stream(server, headers, asked[0])
+            after = before and len(asked) > 1 and _stream(server, headers, asked[0], before[1], asked[1])
             if after:
                 first.append(before[0])
                 second.append(after[0])
-            if len(first) == CONVERSATIONS:
-                break
-    what = f"{name}, first token of the second draft of a conversation"
+    if not first:
+        raise Failed(f"{name} drafts nothing twice in a conversation")
+    what = f"{name}, first token of the second draft of a conversation, {len(first)} conversations"
     return [Row("prefix", what, "s", second, first, "the first draft", ("ratio", "<=", 0.2))]
 
 
@@ -66,7 +70,7 @@ def latency(bench):
     drafting, quoting = bench.folder / "drafting", bench.folder / "quoting"
     headers = bench.ours.data(drafting)
     shutil.copytree(drafting, quoting)
-    asked = questions()[:40]
+    asked = [question for question, _ in questions()[:40]]
     health = lambda server, _: server.ask("GET", "/healthz")
     search = lambda server, question: successful(server, "/v1/knowledge/search", {"query": question, "language": "en"}, headers)
     suggest = lambda server, question: successful(server, "/v1/suggest", _request(question), headers)
