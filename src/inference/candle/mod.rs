@@ -6,11 +6,13 @@
 //! 1. [`chat`]: the request enters a bounded queue in front of one thread that owns the model;
 //! 2. [`template`]: messages become a prompt by the file's own chat template;
 //! 3. [`tokenizer`]: the prompt becomes tokens;
-//! 4. [`engine`]: the prompt is read in chunks behind the longest prefix already in the key-value cache, then
-//!    [`sampler`] picks one token after another and [`text`] turns them into text;
-//! 5. [`decoder`]: one forward pass, on [`weights`] that stay quantised and memory-mapped.
+//! 4. [`engine`]: with the other requests that run, in steps: the prompt is read in chunks behind the longest prefix that
+//!    [`cache`] knows, then [`sampler`] picks one token after another, more at once where `speculation` guessed right, and
+//!    [`text`] turns them into text;
+//! 5. [`decoder`]: one forward pass for all of them, whose weights stay quantised ([`kernels`]), on the threads of a
+//!    [`team`].
 //!
-//! [`CandleEmbedder`] maps texts to vectors with a BERT or XLM-RoBERTa encoder.
+//! [`CandleEmbedder`] maps texts to vectors with a BERT or XLM-RoBERTa encoder, on the same kernels.
 
 mod attend;
 pub mod cache;
