@@ -1,6 +1,6 @@
 //! Local inference on candle-core.
 //!
-//! [`CandleChat`] decodes GGUF files of the llama, qwen2 and qwen3 architectures on the CPU. Everything it needs
+//! [`CandleChat`] decodes GGUF files of the llama, qwen2, qwen3 and gemma3 architectures on the CPU. Everything it needs
 //! comes from the file: hyper-parameters, tokenizer, chat template. The path of one call:
 //!
 //! 1. [`chat`]: the request enters a bounded queue in front of one thread that owns the model;
@@ -12,6 +12,7 @@
 //!
 //! [`CandleEmbedder`] maps texts to vectors with a BERT or XLM-RoBERTa encoder.
 
+mod attend;
 pub mod cache;
 pub mod chat;
 pub mod decoder;
@@ -20,8 +21,11 @@ pub mod engine;
 pub mod error;
 pub mod gguf;
 pub mod hyperparameters;
+pub mod kernels;
 pub mod rope;
 pub mod sampler;
+mod speculation;
+pub mod team;
 pub mod template;
 pub mod text;
 pub mod threads;
