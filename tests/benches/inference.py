@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Local inference beside its peers, alternately in one run: `tests/benches/inference.py`.
 
-llama.cpp is built, and ONNX Runtime installed, from packages into the cache, once (20 minutes); Ponto is built by cargo.
-It prints medians with their spread over the rounds, and the ratio of the two sides with the spread of its rounds, and wants
-a machine with nothing else going on: threads that spin on shared cores lose most of their speed. Needs Linux, a C++
-compiler, and Python 3.11.4 or later with venv."""
+llama.cpp is built, and ONNX Runtime installed, from packages into the cache, once (20 minutes); Ponto is built by
+cargo. It prints medians with their spread over the rounds, and the ratio of the two sides with the spread of its rounds.
+It wants a machine with nothing else going on: threads that spin on shared cores lose most of their speed. Needs Linux,
+a C++ compiler, and Python 3.11.4 or later with venv."""
 
 import argparse
 import dataclasses
