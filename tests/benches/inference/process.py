@@ -21,7 +21,7 @@ def run(command, env=None):
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as log:
         child = subprocess.Popen(command, stdout=out, stderr=log, env={**os.environ, **(env or {})})
         try:
-            # The largest resident set as the kernel kept it, which is VmHWM of the process that has ended.
+            # The largest resident set, VmHWM of the process that has ended, or this script's own 30 MB if that was less.
             _, status, usage = os.wait4(child.pid, 0)
         except BaseException:
             child.kill()
