@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ponto::inference::Budget;
+use ponto::inference::candle::CandleOptions;
 use ponto::inference::candle::chat::load_engine;
 use ponto::inference::candle::engine::{Engine, Listener};
 use ponto::inference::candle::threads;
@@ -44,7 +45,12 @@ fn main() {
     unsafe { threads::configure(arguments.number(4, 0)) };
 
     let started = Instant::now();
-    let mut engine = load_engine("bench", &model, "", prompt + reply).expect("the model loads");
+    let options = CandleOptions {
+        context_length: prompt + reply,
+        threads: arguments.number(4, 0),
+        ..CandleOptions::default()
+    };
+    let mut engine = load_engine("bench", &model, "", options).expect("the model loads");
     let loaded = started.elapsed().as_secs_f64();
     let tokens = tokens(&engine, prompt);
     let mut rounds: Vec<(f64, f64)> = (0..=repeats).map(|_| round(&mut engine, &tokens, reply)).collect();

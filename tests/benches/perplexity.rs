@@ -12,6 +12,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use candle_core::quantized::gguf_file::{Content, Value};
+use ponto::inference::candle::CandleOptions;
 use ponto::inference::candle::chat::load_engine;
 use ponto::inference::candle::threads;
 use serde_json::json;
@@ -32,7 +33,9 @@ fn main() {
     // SAFETY: this is the first thing the process does, on its only thread.
     unsafe { threads::configure(arguments.number(2, 0)) };
     let text = std::fs::read_to_string(text).expect("the text is readable");
-    let mut engine = load_engine("bench", &model, "", WINDOW).expect("the model loads");
+    let options =
+        CandleOptions { context_length: WINDOW, threads: arguments.number(2, 0), ..CandleOptions::default() };
+    let mut engine = load_engine("bench", &model, "", options).expect("the model loads");
     let mut tokens = engine.tokens(&text).expect("text becomes tokens");
     let beginning = beginning(&model);
     let mut surprise = 0.0;

@@ -56,7 +56,9 @@ pub(super) fn attend(model: &Hyperparameters, block: &Block, place: &Place<'_>, 
                     norm.head(head, room);
                 }
                 place.rope.rotate(head, place.angles, row);
-                head.iter_mut().for_each(|value| *value *= query_scale);
+                for value in head.iter_mut() {
+                    *value *= query_scale;
+                }
             }
         });
     });

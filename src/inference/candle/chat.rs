@@ -208,7 +208,7 @@ fn admit(engine: &mut Engine, job: Job, drafts: &mut Vec<Draft<Events>>) {
     let Job { request, budget, events } = job;
     match engine.begin(&request, budget, events) {
         Ok(draft) => drafts.push(draft),
-        Err(ended) => tell(ended),
+        Err(ended) => tell(*ended),
     }
 }
 

@@ -56,7 +56,9 @@ impl Norm {
     fn rows(&self, x: &[f32], out: &mut Vec<f32>) {
         out.resize(x.len(), 0.0);
         let width = self.weight.len();
-        each_row(out, width, |row, out| rms_norm(&x[row * width..][..width], &self.weight, self.epsilon, out));
+        each_row(out, width, |row, out| {
+            rms_norm(&x[row * width..][..width], &self.weight, self.epsilon, out);
+        });
     }
 
     /// One head, in place.
@@ -104,7 +106,7 @@ pub struct Scratch {
     pub(super) key: Vec<f32>,
     pub(super) value: Vec<f32>,
     pub(super) mixed: Vec<f32>,
-    added: Vec<f32>,
+    added: [Vec<f32>; 2],
     gate: Vec<f32>,
     up: Vec<f32>,
 }
@@ -124,9 +126,7 @@ impl Decoder {
             let weight = vector(name)?;
             Ok(weight.map(|weight| Norm { weight, epsilon: model.rms_epsilon as f32 }))
         };
-        let required = |name: &str| {
-            norm(name)?.ok_or_else(|| LoadError::MissingTensor { name: name.into() })
-        };
+        let required = |name: &str| norm(name)?.ok_or_else(|| LoadError::MissingTensor { name: name.into() });
         let matrix = |name: &str| {
             let raw = file.tensor(name)?;
             let matrix = raw.matrix()?;
@@ -201,16 +201,15 @@ impl Decoder {
     ///
     /// An error leaves the sequences as they were: it comes from tokens that the model does not have.
     pub fn forward(&self, parts: &mut [Part<'_>], scratch: &mut Scratch) -> Result<Vec<f32>, LoadError> {
-        let Hyperparameters { hidden, head_dim, .. } = self.model;
+        let hidden = self.model.hidden;
         scratch.x.clear();
         for token in parts.iter().flat_map(|part| part.tokens) {
             let row = self.embedding.row(*token as usize)?;
             scratch.x.extend(row.into_iter().map(|value| value * self.model.embedding_scale));
         }
         let rows = scratch.x.len() / hidden;
-        let positions = || {
-            parts.iter().flat_map(|part| part.sequence.len()..part.sequence.len() + part.tokens.len())
-        };
+        let positions =
+            || parts.iter().flat_map(|part| part.sequence.len()..part.sequence.len() + part.tokens.len());
         let angles: [Angles; 2] = [self.ropes[0].angles(positions()), self.ropes[1].angles(positions())];
         let positions: Vec<usize> = positions().collect();
         let shape = BlockShape::new(&self.model);
@@ -241,17 +240,8 @@ impl Decoder {
             };
             attend(&self.model, block, &place, scratch);
             let Scratch { rounded, x, normed, mixed, added, gate, up, .. } = &mut *scratch;
-            let add = |matrix: &Matrix, norm: Option<&Norm>, from: &[f32], rounded: &mut Rounded, x: &mut [f32], added: &mut Vec<f32>| {
-                let Some(norm) = norm else {
-                    multiply(from, rounded, &mut [Product { matrix, y: x }]);
-                    return;
-                };
-                let mut given = vec![0.0; x.len()];
-                multiply(from, rounded, &mut [Product { matrix, y: &mut given }]);
-                norm.rows(&given, added);
-                x.iter_mut().zip(added.iter()).for_each(|(x, added)| *x += added);
-            };
-            add(&block.attention_output, block.attention_post_norm.as_ref(), mixed, rounded, x, added);
+            let post = block.attention_post_norm.as_ref();
+            add(&block.attention_output, post, mixed, x, rounded, added);
             block.feed_forward_norm.rows(x, normed);
             let wide = block.gate.outputs();
             for y in [&mut *gate, &mut *up] {
@@ -268,9 +258,8 @@ impl Decoder {
                     Activation::GeluTanh => geglu(gate, up),
                 }
             });
-            add(&block.down, block.feed_forward_post_norm.as_ref(), gate, rounded, x, added);
+            add(&block.down, block.feed_forward_post_norm.as_ref(), gate, x, rounded, added);
         }
-        debug_assert_eq!(head_dim * self.model.heads * rows, scratch.query.len());
         let mut last = Vec::new();
         let mut row = 0;
         for part in parts.iter() {
@@ -286,4 +275,24 @@ impl Decoder {
         }
         Ok(scores)
     }
+}
+
+/// `x += from·Wᵀ`, normalised first where there is a norm; `room` is for that.
+fn add(
+    matrix: &Matrix,
+    norm: Option<&Norm>,
+    from: &[f32],
+    x: &mut [f32],
+    rounded: &mut Rounded,
+    room: &mut [Vec<f32>; 2],
+) {
+    let Some(norm) = norm else {
+        return multiply(from, rounded, &mut [Product { matrix, y: x }]);
+    };
+    let [given, normed] = room;
+    given.clear();
+    given.resize(x.len(), 0.0);
+    multiply(from, rounded, &mut [Product { matrix, y: given }]);
+    norm.rows(given, normed);
+    x.iter_mut().zip(normed).for_each(|(x, normed)| *x += *normed);
 }

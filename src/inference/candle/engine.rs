@@ -128,16 +128,16 @@ impl Engine {
         request: &ChatRequest,
         budget: Budget,
         listener: L,
-    ) -> Result<Draft<L>, Ended<L>> {
+    ) -> Result<Draft<L>, Box<Ended<L>>> {
         let options = request.options.clone();
         let tokens = match self.prompt(&request.messages).and_then(|prompt| self.tokens(&prompt)) {
             Ok(tokens) => tokens,
-            Err(error) => return Err((listener, Err(error))),
+            Err(error) => return Err(Box::new((listener, Err(error)))),
         };
         let limit = self.decoder.context().saturating_sub(options.max_tokens);
         if tokens.len() > limit || tokens.is_empty() {
             let error = InferenceError::ContextLengthExceeded { limit, actual: tokens.len() };
-            return Err((listener, Err(error)));
+            return Err(Box::new((listener, Err(error))));
         }
         Ok(Draft {
             budget,
@@ -180,7 +180,11 @@ impl Engine {
                 }
             }
             let (decoder, scratch) = (&self.decoder, &mut self.scratch);
-            if parts.is_empty() { Ok(Vec::new()) } else { self.team.run(|| decoder.forward(&mut parts, scratch)) }
+            if parts.is_empty() {
+                Ok(Vec::new())
+            } else {
+                self.team.run(|| decoder.forward(&mut parts, scratch))
+            }
         };
         let scores = match scores {
             Ok(scores) => scores,

@@ -10,7 +10,7 @@ const MOST: usize = 3;
 const RUNS: [usize; 2] = [3, 2];
 
 /// The tokens that followed the last ones where these stood before, the latest place first; at most `room`.
-pub fn propose(tokens: &[u32], room: usize) -> &[u32] {
+pub(super) fn propose(tokens: &[u32], room: usize) -> &[u32] {
     for run in RUNS {
         let Some(start) = tokens.len().checked_sub(run) else { continue };
         let (before, last) = (&tokens[..tokens.len() - 1], &tokens[start..]);

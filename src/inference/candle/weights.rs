@@ -91,7 +91,12 @@ pub(super) struct Raw {
 
 impl Raw {
     /// The tensor that `info` describes; an error where the file ends before it.
-    pub(super) fn new(map: &Arc<Mmap>, offset: u64, name: &str, info: &TensorInfo) -> Result<Self, LoadError> {
+    pub(super) fn new(
+        map: &Arc<Mmap>,
+        offset: u64,
+        name: &str,
+        info: &TensorInfo,
+    ) -> Result<Self, LoadError> {
         let truncated = || LoadError::Truncated { name: name.into() };
         let dtype = info.ggml_dtype;
         let elements = info.shape.elem_count();
@@ -146,12 +151,11 @@ impl Raw {
         };
         let bytes = &self.map[self.range.clone()];
         let packed = Matrix::pack(self.dtype, bytes, outputs, inputs);
-        let packed = match packed {
-            Some(packed) => Some(packed),
-            None => {
-                let bytes: Vec<u8> = self.numbers()?.into_iter().flat_map(f32::to_le_bytes).collect();
-                Matrix::pack(GgmlDType::F32, &bytes, outputs, inputs)
-            }
+        let packed = if packed.is_some() {
+            packed
+        } else {
+            let bytes: Vec<u8> = self.numbers()?.into_iter().flat_map(f32::to_le_bytes).collect();
+            Matrix::pack(GgmlDType::F32, &bytes, outputs, inputs)
         };
         packed.ok_or_else(|| LoadError::Weights(format!("{} does not consist of whole blocks", self.name)))
     }

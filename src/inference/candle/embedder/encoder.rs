@@ -210,7 +210,9 @@ impl Encoder {
         let scale = 1.0 / (width as f32).sqrt();
         let size = head_size(width);
         let Scratch { qkv: [query, key, value], context, heads: room, .. } = scratch;
-        query.iter_mut().for_each(|value| *value *= scale);
+        for value in query.iter_mut() {
+            *value *= scale;
+        }
         context.resize(query.len(), 0.0);
         // Of every text and head: its first row, its rows, the head, where its keys and values begin.
         let mut work = Vec::with_capacity(texts.len() * heads);

@@ -36,10 +36,8 @@ trait Tensors {
         let tensor = self.tensor(name)?;
         let wrong = |error: candle_core::Error| format!("its tensor {name}: {error}");
         let (outputs, inputs) = tensor.dims2().map_err(wrong)?;
-        let numbers: Vec<f32> = tensor
-            .to_dtype(DType::F32)
-            .and_then(|tensor| tensor.flatten_all()?.to_vec1())
-            .map_err(wrong)?;
+        let numbers: Vec<f32> =
+            tensor.to_dtype(DType::F32).and_then(|tensor| tensor.flatten_all()?.to_vec1()).map_err(wrong)?;
         let bytes: Vec<u8> = numbers.into_iter().flat_map(f32::to_le_bytes).collect();
         Matrix::pack(GgmlDType::F32, &bytes, outputs, inputs)
             .ok_or_else(|| format!("its tensor {name} is empty"))

@@ -47,7 +47,7 @@ impl Activations {
 
     /// Rows held.
     pub(super) fn rows(&self) -> usize {
-        if self.inputs == 0 { 0 } else { self.values.len() / self.inputs }
+        self.values.len().checked_div(self.inputs).unwrap_or(0)
     }
 
     /// The rows one by one.

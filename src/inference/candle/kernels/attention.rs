@@ -4,6 +4,7 @@
 //! maximum, and what was summed before is scaled down when a larger score comes. A query's result depends on its own
 //! numbers alone, whatever other queries are computed beside it.
 #![expect(clippy::inline_always, reason = "what is not inlined is not compiled for the wider vectors")]
+#![expect(clippy::needless_range_loop, reason = "a closure is not compiled for the wider vectors")]
 
 use half::f16;
 
@@ -207,5 +208,106 @@ unsafe fn exp<S: Simd>(x: S::Floats) -> S::Floats {
         }
         let power = S::as_floats(S::shl(S::add(whole, S::splat(127)), 23));
         S::product(S::sum(S::fma(p, S::product(r, r), r), S::splat_float(1.0)), power)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::simd::Scalar;
+    #[cfg(target_arch = "x86_64")]
+    use super::super::x86::{Avx2, Avx512};
+    use super::*;
+
+    const WIDTH: usize = 24;
+
+    fn noise(seed: &mut u32) -> f32 {
+        *seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (*seed >> 8) as f32 / 4_194_304.0 - 2.0
+    }
+
+    /// Keys and values of a head at `length` positions: as blocks, and plainly.
+    fn head(length: usize) -> (Vec<Vec<f16>>, Vec<[Vec<f64>; 2]>) {
+        let mut seed = 11;
+        let mut blocks = vec![vec![f16::ZERO; head_size(WIDTH)]; length.div_ceil(POSITIONS)];
+        let mut plain = Vec::new();
+        for position in 0..length {
+            let block = &mut blocks[position / POSITIONS];
+            let mut numbers = || (0..WIDTH).map(|_| f16::from_f32(noise(&mut seed))).collect::<Vec<f16>>();
+            let (key, value) = (numbers(), numbers());
+            for d in 0..WIDTH {
+                block[d * POSITIONS + position % POSITIONS] = key[d];
+                block[WIDTH * POSITIONS + position % POSITIONS * padded(WIDTH) + d] = value[d];
+            }
+            plain.push([key, value].map(|numbers| numbers.iter().map(|number| number.to_f64()).collect()));
+        }
+        (blocks, plain)
+    }
+
+    fn run<S: Simd>(queries: &[(Vec<f32>, (usize, usize))], blocks: &[Vec<f16>]) -> Vec<f32> {
+        let blocks: Vec<*const f16> = blocks.iter().map(Vec::as_ptr).collect();
+        let mut out = vec![0.0; queries.len() * WIDTH];
+        let queries: Vec<Query<'_>> = queries
+            .iter()
+            .zip(out.chunks_exact_mut(WIDTH))
+            .map(|((values, sees), out)| Query { values, sees: *sees, out: out.as_mut_ptr() })
+            .collect();
+        let mut scratch = vec![0.0; 8 * padded(WIDTH)];
+        let head = HeadBlocks { blocks: &blocks, width: WIDTH };
+        // SAFETY: the caller names what the processor has; the blocks reach as far as the queries see.
+        unsafe { S::outlined(Attend { queries: &queries, head, scratch: &mut scratch }) };
+        out
+    }
+
+    /// Prompts, single tokens and windows, more queries than are computed at once, and blocks that are not full.
+    #[test]
+    fn gives_the_softmax_of_what_each_query_sees_on_every_processor() {
+        let (blocks, plain) = head(101);
+        let mut seed = 5;
+        let spans = [
+            (0, 0),
+            (0, 31),
+            (0, 32),
+            (0, 100),
+            (60, 100),
+            (64, 95),
+            (33, 70),
+            (100, 100),
+            (0, 50),
+            (7, 9),
+            (0, 64),
+        ];
+        let queries: Vec<(Vec<f32>, (usize, usize))> =
+            spans.iter().map(|sees| ((0..WIDTH).map(|_| noise(&mut seed)).collect(), *sees)).collect();
+        let out = run::<Scalar>(&queries, &blocks);
+        for ((query, (from, to)), out) in queries.iter().zip(out.chunks_exact(WIDTH)) {
+            let seen = &plain[*from..=*to];
+            let scores = seen
+                .iter()
+                .map(|[key, _]| key.iter().zip(query).map(|(k, q)| k * f64::from(*q)).sum::<f64>());
+            let weights: Vec<f64> = scores.map(f64::exp).collect();
+            let total: f64 = weights.iter().sum();
+            for (d, out) in out.iter().enumerate() {
+                let exact = seen
+                    .iter()
+                    .zip(&weights)
+                    .map(|([_, value], weight)| value[d] * weight / total)
+                    .sum::<f64>();
+                assert!((f64::from(*out) - exact).abs() < 1e-5, "{from} to {to}: {out} and {exact}");
+            }
+        }
+        let bits = |out: &[f32]| out.iter().map(|out| out.to_bits()).collect::<Vec<_>>();
+        for (at, query) in queries.iter().enumerate() {
+            let alone = run::<Scalar>(std::slice::from_ref(query), &blocks);
+            assert_eq!(bits(&alone), bits(&out[at * WIDTH..][..WIDTH]), "query {at} alone");
+        }
+        #[cfg(target_arch = "x86_64")]
+        {
+            if Avx2::available() {
+                assert_eq!(bits(&run::<Avx2>(&queries, &blocks)), bits(&out), "AVX2");
+            }
+            if Avx512::available() {
+                assert_eq!(bits(&run::<Avx512>(&queries, &blocks)), bits(&out), "AVX-512");
+            }
+        }
     }
 }

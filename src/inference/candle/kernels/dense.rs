@@ -1,5 +1,6 @@
 //! Products of weights that are numbers, in half or single precision.
 #![expect(clippy::inline_always, reason = "what is not inlined is not compiled for the wider vectors")]
+#![expect(clippy::needless_range_loop, reason = "a closure is not compiled for the wider vectors")]
 
 use std::ops::Range;
 

@@ -1,4 +1,5 @@
 //! A weight matrix in tiles.
+#![expect(clippy::inline_always, reason = "what is not inlined is not compiled for the wider vectors")]
 
 use std::ops::Range;
 
@@ -174,13 +175,27 @@ impl Task for Part<'_> {
         // SAFETY: the caller's promise, and `pack` made the sizes.
         unsafe {
             match (matrix.format, x) {
-                (Format::Q4_0, Input::Rounded(x)) => flat::<S, Simple<Four, 3, false>>(weights, tiles, x, y, panel),
-                (Format::Q4_1, Input::Rounded(x)) => flat::<S, Simple<Four, 0, true>>(weights, tiles, x, y, panel),
-                (Format::Q5_0, Input::Rounded(x)) => flat::<S, Simple<Five, 4, false>>(weights, tiles, x, y, panel),
-                (Format::Q5_1, Input::Rounded(x)) => flat::<S, Simple<Five, 0, true>>(weights, tiles, x, y, panel),
-                (Format::Q8_0, Input::Rounded(x)) => flat::<S, Simple<Eight, 7, false>>(weights, tiles, x, y, panel),
-                (Format::Q4K, Input::Rounded(x)) => nested::<S, WithMinimums<Four>>(weights, tiles, x, y, panel),
-                (Format::Q5K, Input::Rounded(x)) => nested::<S, WithMinimums<Five>>(weights, tiles, x, y, panel),
+                (Format::Q4_0, Input::Rounded(x)) => {
+                    flat::<S, Simple<Four, 3, false>>(weights, tiles, x, y, panel);
+                }
+                (Format::Q4_1, Input::Rounded(x)) => {
+                    flat::<S, Simple<Four, 0, true>>(weights, tiles, x, y, panel);
+                }
+                (Format::Q5_0, Input::Rounded(x)) => {
+                    flat::<S, Simple<Five, 4, false>>(weights, tiles, x, y, panel);
+                }
+                (Format::Q5_1, Input::Rounded(x)) => {
+                    flat::<S, Simple<Five, 0, true>>(weights, tiles, x, y, panel);
+                }
+                (Format::Q8_0, Input::Rounded(x)) => {
+                    flat::<S, Simple<Eight, 7, false>>(weights, tiles, x, y, panel);
+                }
+                (Format::Q4K, Input::Rounded(x)) => {
+                    nested::<S, WithMinimums<Four>>(weights, tiles, x, y, panel);
+                }
+                (Format::Q5K, Input::Rounded(x)) => {
+                    nested::<S, WithMinimums<Five>>(weights, tiles, x, y, panel);
+                }
                 (Format::Q6K, Input::Rounded(x)) => nested::<S, Symmetric>(weights, tiles, x, y, panel),
                 (Format::F16, Input::Exact(x)) => dense::product::<S, true>(weights, tiles, x, y),
                 (Format::F32, Input::Exact(x)) => dense::product::<S, false>(weights, tiles, x, y),
@@ -218,13 +233,16 @@ impl Layout {
 
 impl Format {
     fn layout(self) -> Layout {
-        let simple = |inputs: usize, words: usize, scales: usize| {
-            Layout { inputs, words, head: 0, block: words, scales }
+        let simple = |inputs: usize, words: usize, scales: usize| Layout {
+            inputs,
+            words,
+            head: 0,
+            block: words,
+            scales,
         };
         let flat = |words: usize, scales: usize| simple(BLOCK, words, scales);
-        let nested = |words: usize, head: usize, block: usize| {
-            Layout { inputs: SUPER, words, head, block, scales: 0 }
-        };
+        let nested =
+            |words: usize, head: usize, block: usize| Layout { inputs: SUPER, words, head, block, scales: 0 };
         match self {
             Self::Q4_0 => flat(Four::WORDS, 1),
             Self::Q4_1 => flat(Four::WORDS, 2),
@@ -296,5 +314,139 @@ fn halves(bytes: &[u8]) -> [u8; BLOCK] {
 fn copy_words(bytes: &[u8], words: &mut [[u8; 4]]) {
     for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(4)) {
         word.copy_from_slice(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::quantized::QTensor;
+    use candle_core::{Device, Tensor};
+
+    use super::super::activations::{Activations, quantise};
+    use super::super::simd::Scalar;
+    #[cfg(target_arch = "x86_64")]
+    use super::super::x86::{Avx2, Avx512};
+    use super::*;
+
+    const TYPES: [GgmlDType; 11] = [
+        GgmlDType::Q4_0,
+        GgmlDType::Q4_1,
+        GgmlDType::Q5_0,
+        GgmlDType::Q5_1,
+        GgmlDType::Q8_0,
+        GgmlDType::Q4K,
+        GgmlDType::Q5K,
+        GgmlDType::Q6K,
+        GgmlDType::F16,
+        GgmlDType::BF16,
+        GgmlDType::F32,
+    ];
+
+    fn noise(seed: &mut u32) -> f32 {
+        *seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (*seed >> 8) as f32 / 8_388_608.0 - 1.0
+    }
+
+    /// A matrix and its weights as numbers.
+    fn random(dtype: GgmlDType, outputs: usize, inputs: usize) -> (Matrix, Vec<f32>) {
+        let mut seed = 7;
+        let values: Vec<f32> = (0..outputs * inputs).map(|_| noise(&mut seed)).collect();
+        let tensor = Tensor::from_vec(values, (outputs, inputs), &Device::Cpu).unwrap();
+        let tensor = QTensor::quantize(&tensor, dtype).unwrap();
+        let plain = tensor.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        (Matrix::pack(dtype, &tensor.data().unwrap(), outputs, inputs).unwrap(), plain)
+    }
+
+    fn rounded(x: &[f32], inputs: usize, group: usize) -> Activations {
+        let mut out = Activations::default();
+        out.resize(x.len() / inputs, inputs, group);
+        for (x, mut row) in x.chunks_exact(inputs).zip(out.split()) {
+            // SAFETY: `Scalar` asks nothing of the processor, and the row was sized for `x`.
+            unsafe { quantise::<Scalar>(x, group, &mut row) };
+        }
+        out
+    }
+
+    fn product<S: Simd>(matrix: &Matrix, x: Input<'_>, rows: usize) -> Vec<f32> {
+        let mut y = vec![0.5; rows * matrix.outputs];
+        let results = Results { at: y.as_mut_ptr(), stride: matrix.outputs, columns: matrix.outputs };
+        let mut panel = Panel::new();
+        let part = Part { matrix, pairs: 0..matrix.pairs(), x, y: results, panel: &mut panel };
+        // SAFETY: the caller names what the processor has; `y` has all rows.
+        unsafe { S::outlined(part) };
+        y
+    }
+
+    /// Every type, as many rows as each of the kernels takes, and outputs that do not fill the last tile.
+    #[test]
+    fn every_type_gives_the_plain_sum_and_the_same_bits_on_every_processor() {
+        for dtype in TYPES {
+            let (outputs, inputs) = (75, 512);
+            let (matrix, plain) = random(dtype, outputs, inputs);
+            for rows in [1, 2, 3, 4, 7, 13, 18] {
+                let mut seed = rows as u32;
+                let x: Vec<f32> = (0..rows * inputs).map(|_| noise(&mut seed)).collect();
+                let in_bytes = matrix.group().map(|group| rounded(&x, inputs, group));
+                let input = in_bytes.as_ref().map_or(Input::Exact(&x), Input::Rounded);
+                // What the kernel multiplies with: the rounded numbers.
+                let x: Vec<f64> = match &in_bytes {
+                    None => x.iter().map(|x| f64::from(*x)).collect(),
+                    Some(x) => (x.values.iter().enumerate())
+                        .map(|(at, value)| f64::from(*value) * f64::from(x.scales[at / x.group]))
+                        .collect(),
+                };
+                let y = product::<Scalar>(&matrix, input, rows);
+                for (at, y) in y.iter().enumerate() {
+                    let (row, output) = (at / outputs, at % outputs);
+                    let terms = x[row * inputs..].iter().zip(&plain[output * inputs..]).take(inputs);
+                    let exact = 0.5 + terms.map(|(x, w)| x * f64::from(*w)).sum::<f64>();
+                    assert!((f64::from(*y) - exact).abs() < 1e-3, "{dtype:?}, {rows} rows: {y} and {exact}");
+                }
+                #[cfg(target_arch = "x86_64")]
+                {
+                    let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<_>>();
+                    if Avx2::available() {
+                        let wide = product::<Avx2>(&matrix, input, rows);
+                        assert_eq!(bits(&wide), bits(&y), "{dtype:?}, {rows} rows, AVX2");
+                    }
+                    if Avx512::available() {
+                        let wide = product::<Avx512>(&matrix, input, rows);
+                        assert_eq!(bits(&wide), bits(&y), "{dtype:?}, {rows} rows, AVX-512");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_does_not_depend_on_the_rows_beside_it() {
+        for dtype in TYPES {
+            let (outputs, inputs, rows) = (64, 256, 18);
+            let (matrix, _) = random(dtype, outputs, inputs);
+            let mut seed = 3;
+            let x: Vec<f32> = (0..rows * inputs).map(|_| noise(&mut seed)).collect();
+            let compute = |x: &[f32]| {
+                let mut y = vec![0.0; x.len() / inputs * outputs];
+                let mut room = super::super::Rounded::default();
+                let product = super::super::Product { matrix: &matrix, y: &mut y };
+                super::super::multiply(x, &mut room, &mut [product]);
+                y
+            };
+            let all = compute(&x);
+            for (row, x) in x.chunks_exact(inputs).enumerate() {
+                let same =
+                    compute(x).iter().zip(&all[row * outputs..]).all(|(a, b)| a.to_bits() == b.to_bits());
+                assert!(same, "{dtype:?}, row {row}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_whole_number_of_blocks_is_refused() {
+        assert!(Matrix::pack(GgmlDType::Q4_0, &[0; 18], 1, 33).is_none());
+        assert!(Matrix::pack(GgmlDType::Q4_0, &[0; 17], 1, 32).is_none());
+        assert!(Matrix::pack(GgmlDType::Q4K, &[0; 144], 1, 128).is_none());
+        assert!(Matrix::pack(GgmlDType::Q4_0, &[], 0, 32).is_none());
+        assert!(Matrix::pack(GgmlDType::Q2K, &[0; 84], 1, 256).is_none(), "no kernel");
     }
 }

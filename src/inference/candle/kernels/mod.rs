@@ -1,9 +1,9 @@
 //! The arithmetic that local inference spends its time in. A reader of the models can skip this folder: what it gives
 //! is [`Matrix`] (weights, packed), [`Activations`] (rows in eight bits), [`attention`] and [`rows`].
 //!
-//! Everything is written once, over the vectors of [`simd`], and compiled for AVX-512 with VNNI, for AVX2, for NEON
-//! and for any other processor; which one runs is found out when it runs. All give the same bits, and a row gives the
-//! same whatever rows are computed beside it, so that a reply does not depend on the machine nor on who else asks.
+//! Everything is written once, over the vectors of `simd`, and compiled for AVX-512 with VNNI, for AVX2 and for any other
+//! processor; which one runs is found out when it runs. The products and attention give the same bits on all of them,
+//! and a row gives the same whatever rows are computed beside it, so that a reply does not depend on who else asks.
 
 mod activations;
 pub mod attention;
@@ -11,8 +11,6 @@ mod dense;
 mod formats;
 mod lines;
 mod matrix;
-#[cfg(target_arch = "aarch64")]
-mod neon;
 mod multiply;
 mod product;
 pub mod rows;
@@ -46,13 +44,7 @@ unsafe fn dispatch<T: Task>(task: T) {
         // SAFETY: just found; the rest is the caller's promise.
         return unsafe { x86::Avx2::outlined(task) };
     }
-    #[cfg(target_arch = "aarch64")]
-    // SAFETY: every 64-bit ARM processor has NEON; the rest is the caller's promise.
-    unsafe {
-        neon::Neon::outlined(task);
-    }
-    #[cfg(not(target_arch = "aarch64"))]
-    // SAFETY: the caller's promise.
+    // SAFETY: this one asks nothing of the processor; the rest is the caller's promise.
     unsafe {
         simd::Scalar::outlined(task);
     }

@@ -1,9 +1,10 @@
 //! Products of one input with several matrices, shared among the threads of a team.
+#![expect(clippy::inline_always, reason = "what is not inlined is not compiled for the wider vectors")]
 
 use std::cell::RefCell;
 
 use super::super::team::share;
-use super::activations::{Activations, quantise};
+use super::activations::{Activations, Row, quantise};
 use super::formats::{BLOCK, SUPER};
 use super::matrix::{Input, Matrix};
 use super::product::{Panel, Results};
@@ -35,6 +36,9 @@ pub struct Product<'a> {
 }
 
 /// `y += x·Wᵀ` for every product; `x` has rows as wide as the inputs of all of them.
+///
+/// # Panics
+/// Where the sizes do not fit together.
 pub fn multiply(x: &[f32], rounded: &mut Rounded, products: &mut [Product<'_>]) {
     let Some(first) = products.first() else { return };
     let inputs = first.matrix.inputs();
@@ -60,11 +64,8 @@ pub fn multiply(x: &[f32], rounded: &mut Rounded, products: &mut [Product<'_>]) 
                 Some(BLOCK) => Input::Rounded(&rounded.narrow),
                 Some(_) => Input::Rounded(&rounded.wide),
             };
-            let y = Results {
-                at: product.y.as_mut_ptr(),
-                stride: matrix.outputs(),
-                columns: matrix.outputs(),
-            };
+            let y =
+                Results { at: product.y.as_mut_ptr(), stride: matrix.outputs(), columns: matrix.outputs() };
             let starts = (0..matrix.pairs()).step_by(size);
             starts.map(move |start| Work { matrix, start, x, y })
         })
@@ -109,7 +110,10 @@ fn round(x: &[f32], inputs: usize, group: usize, out: &mut Activations) {
     });
 }
 
-struct Runs<'a, 'b>(Vec<RefCell<&'a mut [(&'b [f32], super::activations::Row<'b>)]>>);
+/// A row and where it goes.
+type Pair<'a> = (&'a [f32], Row<'a>);
+
+struct Runs<'a, 'b>(Vec<RefCell<&'a mut [Pair<'b>]>>);
 
 // SAFETY: every run is borrowed by the one thread that takes its number.
 unsafe impl Sync for Runs<'_, '_> {}
@@ -117,7 +121,7 @@ unsafe impl Sync for Runs<'_, '_> {}
 struct Quantise<'a, 'b> {
     x: &'a [f32],
     group: usize,
-    row: &'a mut super::activations::Row<'b>,
+    row: &'a mut Row<'b>,
 }
 
 impl Task for Quantise<'_, '_> {

@@ -5,6 +5,7 @@
 //! time, into a panel that stays in the nearest cache. Either way the sums are the same, bit for bit: whole numbers
 //! within a group of activations, then one fused multiply-add after the other in the order of the inputs.
 #![expect(clippy::inline_always, reason = "what is not inlined is not compiled for the wider vectors")]
+#![expect(clippy::needless_range_loop, reason = "a closure is not compiled for the wider vectors")]
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -91,7 +92,11 @@ fn block<T: Copy, const R: usize>(value: T) -> Block<T, R> {
 
 /// The results so far of `R` rows from `row` in the tiles from `tile`; zeros where there are no columns any more.
 #[inline(always)]
-pub(super) unsafe fn read<S: Simd, const R: usize>(y: Results, row: usize, tile: usize) -> Block<S::Floats, R> {
+pub(super) unsafe fn read<S: Simd, const R: usize>(
+    y: Results,
+    row: usize,
+    tile: usize,
+) -> Block<S::Floats, R> {
     let column = tile * LANES;
     // SAFETY: the caller promises `R` rows; the columns are checked here, and the last ones go by way of a copy.
     unsafe {
@@ -161,8 +166,7 @@ pub(super) unsafe fn flat<S: Simd, F: Flat>(
         unsafe {
             let words = weights.words.as_ptr().add(tile * blocks * F::Bits::WORDS * WIDTH);
             let scales = weights.scales.as_ptr().add(tile * blocks * vectors * LANES);
-            let sources =
-                [(words, scales), (words.add(F::Bits::WORDS * WIDTH), scales.add(vectors * LANES))];
+            let sources = [(words, scales), (words.add(F::Bits::WORDS * WIDTH), scales.add(vectors * LANES))];
             let mut row = 0;
             if rows >= MANY {
                 for first in (0..blocks).step_by(SUPER / BLOCK) {
@@ -284,7 +288,10 @@ impl<F: Flat, const R: usize, const PANEL: bool> Task for Rows<'_, F, Flats, R, 
                         w[t] = if PANEL {
                             S::load(panel.weights[t].get_unchecked(index * (BLOCK / GROUP) + group).as_ptr())
                         } else {
-                            F::Bits::group::<S>(sources[t].0.add(block * PAIR * F::Bits::WORDS * WIDTH), group)
+                            F::Bits::group::<S>(
+                                sources[t].0.add(block * PAIR * F::Bits::WORDS * WIDTH),
+                                group,
+                            )
                         };
                     }
                     for r in 0..R {
@@ -425,7 +432,8 @@ unsafe fn nested_block<S: Simd, F: Nested, const R: usize, const PANEL: bool>(
     tile: usize,
     y: Results,
 ) {
-    let rows = Rows::<F, *const u8, R, PANEL> { format: PhantomData, sources, panel, blocks, x, row, tile, y };
+    let rows =
+        Rows::<F, *const u8, R, PANEL> { format: PhantomData, sources, panel, blocks, x, row, tile, y };
     // SAFETY: the caller's promise.
     unsafe { S::outlined(rows) }
 }
@@ -454,10 +462,7 @@ impl<F: Nested, const R: usize, const PANEL: bool> Task for Rows<'_, F, *const u
                     let weights = if PANEL {
                         [0, 1].map(|t| panel.weights[t].as_ptr().add(block * (BLOCK / GROUP)).cast())
                     } else {
-                        [
-                            tiles[0].add(block_offset::<F>(0, block)),
-                            tiles[1].add(block_offset::<F>(1, block)),
-                        ]
+                        [tiles[0].add(block_offset::<F>(0, block)), tiles[1].add(block_offset::<F>(1, block))]
                     };
                     nested_part::<S, F, R, PANEL, 0>(weights, block, scales, x, place, &mut total);
                     if F::SUB < BLOCK {

@@ -74,7 +74,7 @@ widened! {
         for (gate, up) in gate.iter_mut().zip(up) {
             let x = *gate;
             // x/2 · (1 + tanh u) = x / (1 + e^(−2u))
-            let twice = 1.595_769_1 * (x + 0.044_715 * x * x * x);
+            let twice = 1.595_769 * (x + 0.044_715 * x * x * x);
             *gate = x / (1.0 + exp(-twice)) * up;
         }
     }

@@ -32,8 +32,6 @@ pub(super) trait Simd: Copy {
     unsafe fn and(a: Self::Ints, b: Self::Ints) -> Self::Ints;
     unsafe fn or(a: Self::Ints, b: Self::Ints) -> Self::Ints;
     unsafe fn add(a: Self::Ints, b: Self::Ints) -> Self::Ints;
-    /// Low halves of the products.
-    unsafe fn mul(a: Self::Ints, b: Self::Ints) -> Self::Ints;
     unsafe fn shl(a: Self::Ints, bits: u32) -> Self::Ints;
     /// Logical shift.
     unsafe fn shr(a: Self::Ints, bits: u32) -> Self::Ints;
@@ -61,7 +59,6 @@ pub(super) trait Simd: Copy {
     /// `a · b + c`, rounded once.
     unsafe fn fma(a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats;
     unsafe fn max(a: Self::Floats, b: Self::Floats) -> Self::Floats;
-    unsafe fn min(a: Self::Floats, b: Self::Floats) -> Self::Floats;
 }
 
 /// Any processor, and the reference for the others.
@@ -110,10 +107,6 @@ impl Simd for Scalar {
 
     unsafe fn add(a: Self::Ints, b: Self::Ints) -> Self::Ints {
         both(a, b, i32::wrapping_add)
-    }
-
-    unsafe fn mul(a: Self::Ints, b: Self::Ints) -> Self::Ints {
-        both(a, b, i32::wrapping_mul)
     }
 
     unsafe fn shl(a: Self::Ints, bits: u32) -> Self::Ints {
@@ -185,9 +178,5 @@ impl Simd for Scalar {
 
     unsafe fn max(a: Self::Floats, b: Self::Floats) -> Self::Floats {
         both(a, b, |a, b| if a > b { a } else { b })
-    }
-
-    unsafe fn min(a: Self::Floats, b: Self::Floats) -> Self::Floats {
-        both(a, b, |a, b| if a < b { a } else { b })
     }
 }

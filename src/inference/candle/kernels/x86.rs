@@ -1,5 +1,5 @@
 //! AVX-512 with VNNI, and AVX2.
-#![expect(clippy::inline_always, reason = "what is not inlined is not compiled for the wider vectors")]
+#![expect(clippy::wildcard_imports, reason = "every intrinsic carries its set of instructions in its name")]
 
 use std::arch::x86_64::*;
 
@@ -73,7 +73,6 @@ impl Simd for Avx512 {
         fn and(a: __m512i, b: __m512i) -> __m512i { _mm512_and_si512(a, b) }
         fn or(a: __m512i, b: __m512i) -> __m512i { _mm512_or_si512(a, b) }
         fn add(a: __m512i, b: __m512i) -> __m512i { _mm512_add_epi32(a, b) }
-        fn mul(a: __m512i, b: __m512i) -> __m512i { _mm512_mullo_epi32(a, b) }
         fn shl(a: __m512i, bits: u32) -> __m512i { _mm512_sllv_epi32(a, _mm512_set1_epi32(bits as i32)) }
         fn shr(a: __m512i, bits: u32) -> __m512i { _mm512_srlv_epi32(a, _mm512_set1_epi32(bits as i32)) }
         fn sar(a: __m512i, bits: u32) -> __m512i { _mm512_srav_epi32(a, _mm512_set1_epi32(bits as i32)) }
@@ -92,7 +91,6 @@ impl Simd for Avx512 {
         fn product(a: __m512, b: __m512) -> __m512 { _mm512_mul_ps(a, b) }
         fn fma(a: __m512, b: __m512, c: __m512) -> __m512 { _mm512_fmadd_ps(a, b, c) }
         fn max(a: __m512, b: __m512) -> __m512 { _mm512_max_ps(a, b) }
-        fn min(a: __m512, b: __m512) -> __m512 { _mm512_min_ps(a, b) }
     }
 }
 
@@ -128,7 +126,6 @@ impl Simd for Avx2 {
         fn and(a: Ints, b: Ints) -> Ints { [_mm256_and_si256(a[0], b[0]), _mm256_and_si256(a[1], b[1])] }
         fn or(a: Ints, b: Ints) -> Ints { [_mm256_or_si256(a[0], b[0]), _mm256_or_si256(a[1], b[1])] }
         fn add(a: Ints, b: Ints) -> Ints { [_mm256_add_epi32(a[0], b[0]), _mm256_add_epi32(a[1], b[1])] }
-        fn mul(a: Ints, b: Ints) -> Ints { [_mm256_mullo_epi32(a[0], b[0]), _mm256_mullo_epi32(a[1], b[1])] }
         fn shl(a: Ints, bits: u32) -> Ints {
             let bits = _mm256_set1_epi32(bits as i32);
             [_mm256_sllv_epi32(a[0], bits), _mm256_sllv_epi32(a[1], bits)]
@@ -166,7 +163,6 @@ impl Simd for Avx2 {
             [_mm256_fmadd_ps(a[0], b[0], c[0]), _mm256_fmadd_ps(a[1], b[1], c[1])]
         }
         fn max(a: Floats, b: Floats) -> Floats { [_mm256_max_ps(a[0], b[0]), _mm256_max_ps(a[1], b[1])] }
-        fn min(a: Floats, b: Floats) -> Floats { [_mm256_min_ps(a[0], b[0]), _mm256_min_ps(a[1], b[1])] }
     }
 }
 
