@@ -42,7 +42,12 @@ fn main() {
     let lines = std::fs::read_to_string(prompts).expect("the file of prompts is readable");
     let prompts: Vec<String> =
         lines.lines().map(|line| serde_json::from_str(line).expect("every line is a JSON string")).collect();
-    let options = CandleOptions { queue: prompts.len(), ..CandleOptions::default() };
+    let options = CandleOptions {
+        threads: arguments.number(3, 0),
+        parallel: prompts.len(),
+        queue: prompts.len(),
+        ..CandleOptions::default()
+    };
     let model = CandleChat::load("bench", &model, "", options).expect("the model loads");
     let tokens = arguments.number(2, 64);
 

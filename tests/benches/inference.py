@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Local inference beside its peers, alternately in one run: `tests/benches/inference.py`.
 
-llama.cpp and ONNX Runtime are built and installed from packages into the cache, once (20 minutes); Ponto is built by cargo.
-Prints medians with their spread over the rounds, and the ratio of the two sides with the spread of its rounds. It wants a
-machine with nothing else going on: threads that spin on shared cores lose the most of their speed. Needs Python 3.11 or
-later with venv, a C++ compiler and Linux."""
+llama.cpp is built, and ONNX Runtime installed, from packages into the cache, once (20 minutes); Ponto is built by
+cargo. It prints medians with their spread over the rounds, and the ratio of the two sides with the spread of its rounds.
+It wants a machine with nothing else going on: threads that spin on shared cores lose most of their speed. Needs Linux,
+a C++ compiler, and Python 3.11.4 or later with venv."""
 
 import argparse
 import dataclasses
@@ -67,14 +67,22 @@ def listed(known):
     return parse
 
 
+def rounds(text):
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("write a whole number above 0")
+    return int(text)
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", type=listed(PARTS), default=list(PARTS), metavar="PART,…", help=", ".join(PARTS))
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds of each side (5)")
-    parser.add_argument("--models", type=listed(None), default=MODELS, metavar="NAME,…", help="of `ponto models list`; the first one serves (the three that are measured by default)")
-    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="writes every round's figures there")
-    parser.add_argument("--markdown", action="store_true", help="prints the table for a page")
-    parser.add_argument("--programs", type=pathlib.Path, metavar="FOLDER", help="`ponto` and the benches, already built, instead of cargo")
+    option = parser.add_argument
+    option("--only", type=listed(PARTS), default=list(PARTS), metavar="PART,…", help=", ".join(PARTS))
+    option("--rounds", type=rounds, default=5, metavar="N", help="rounds of each side (5)")
+    models = "of `ponto models list`, the one that prefix and latency are measured with first"
+    option("--models", type=listed(None), default=MODELS, metavar="NAME,…", help=f"{models} ({','.join(MODELS)})")
+    option("--json", type=pathlib.Path, metavar="FILE", help="writes the figures of every round there")
+    option("--markdown", action="store_true", help="prints the table as Markdown")
+    option("--programs", type=pathlib.Path, metavar="FOLDER", help="has `ponto` and the benches; nothing is built")
     return parser.parse_args()
 
 
@@ -101,7 +109,8 @@ def measure(options, rows):
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(options, folder)
         if os.getloadavg()[0] > QUIET:
-            say(f"warning: the machine is busy (load {os.getloadavg()[0]:.1f} over the last minute); these figures will not hold")
+            load = f"load {os.getloadavg()[0]:.1f} over the last minute, {QUIET} is quiet"
+            say(f"warning: the machine is busy ({load}); these figures will not hold")
         for part in dict.fromkeys(PARTS[name] for name in options.only):
             try:
                 rows += [row for row in part(bench) if row.part in options.only]
@@ -109,8 +118,8 @@ def measure(options, rows):
                 say(f"error: {failure}")
                 status = 1
             if options.json:
-                rounds = [dataclasses.asdict(row) for row in rows]
-                document = {"machine": report.machine(), "rounds": options.rounds, "rows": rounds}
+                figures = [dataclasses.asdict(row) for row in rows]
+                document = {"machine": report.machine(), "rounds": options.rounds, "rows": figures}
                 options.json.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return status
 

@@ -38,7 +38,7 @@ class Encoder:
         self.tensors = {tensor.name: tensor for tensor in reader.tensors}
         field = lambda name: reader.get_field(f"bert.{name}").contents()
         self.heads, self.layers = field("attention.head_count"), field("block_count")
-        self.epsilon = field("attention.layer_norm_epsilon")
+        self.epsilon, self.width = field("attention.layer_norm_epsilon"), field("embedding_length")
 
     def numbers(self, name):
         tensor = self.tensors[name]
@@ -56,7 +56,7 @@ class Encoder:
     def embedded(self, ids):
         graph = self.graph
         words = graph.node("Gather", [graph.weight("words", self.numbers("token_embd.weight")), ids])
-        places = self.numbers("position_embd.weight") + self.numbers("token_types.weight").reshape(-1, words_width(self))[0]
+        places = self.numbers("position_embd.weight") + self.numbers("token_types.weight").reshape(-1, self.width)[0]
         length = graph.node("Shape", [ids], start=1, end=2)
         zero = graph.weight("zero", numpy.array([0], numpy.int64))
         places = graph.node("Slice", [graph.weight("places", places), zero, length, zero])
@@ -86,10 +86,6 @@ class Encoder:
         return graph.node("LpNormalization", [total], axis=-1, p=2)
 
 
-def words_width(encoder):
-    return int(encoder.tensors["token_embd.weight"].shape[0])
-
-
 def build(path):
     graph = Graph()
     encoder = Encoder(GGUFReader(path), graph)
@@ -103,7 +99,7 @@ def build(path):
     for index in range(encoder.layers):
         x = encoder.layer(x, index, mask)
     graph.nodes.append(helper.make_node("Identity", [encoder.pooled(x, "mask")], ["vectors"]))
-    output = helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["batch", words_width(encoder)])
+    output = helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["batch", encoder.width])
     body = helper.make_graph(graph.nodes, "embedder", inputs, [output], graph.weights)
     opsets = [helper.make_opsetid("", 20), helper.make_opsetid(MICROSOFT, 1)]
     return helper.make_model(body, opset_imports=opsets, ir_version=10)

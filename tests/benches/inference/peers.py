@@ -21,7 +21,7 @@ PACKAGES = ["onnxruntime==1.32.0", "onnx==1.23.2", "gguf==0.19.0", "tokenizers==
 OPTIONS = [
     "-DCMAKE_BUILD_TYPE=Release", "-DGGML_NATIVE=ON", "-DBUILD_SHARED_LIBS=OFF", "-DLLAMA_OPENSSL=OFF",
     "-DLLAMA_USE_PREBUILT_UI=OFF", "-DLLAMA_BUILD_TESTS=OFF", "-DLLAMA_BUILD_EXAMPLES=OFF",
-]  # fmt: skip
+]
 
 
 def cache():
@@ -92,4 +92,5 @@ class Peers:
     def _run(command):
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
         if done.returncode:
-            raise Failed(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-2000:]}")
+            output = (done.stdout + done.stderr)[-2000:]
+            raise Failed(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{output}")

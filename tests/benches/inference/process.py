@@ -16,11 +16,12 @@ class Failed(Exception):
 
 
 def run(command, env=None):
-    """Runs to the end and returns (stdout, peak resident memory in bytes); the log goes to a file nobody sees unless it fails."""
+    """Runs to the end and returns (stdout, peak resident memory in bytes); its log is shown where it fails."""
+    command = [str(part) for part in command]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as log:
-        child = subprocess.Popen([str(part) for part in command], stdout=out, stderr=log, env={**os.environ, **(env or {})})
+        child = subprocess.Popen(command, stdout=out, stderr=log, env={**os.environ, **(env or {})})
         try:
-            # The largest resident set as the kernel kept it, which is VmHWM of the process that has ended.
+            # The largest resident set, VmHWM of the process that has ended, or this script's own 30 MB if that was less.
             _, status, usage = os.wait4(child.pid, 0)
         except BaseException:
             child.kill()
@@ -30,7 +31,7 @@ def run(command, env=None):
         out.seek(0)
         if child.returncode:
             log.seek(0)
-            raise Failed(f"{' '.join(map(str, command))} ended with {child.returncode}:\n{log.read()[-2000:]}")
+            raise Failed(f"{' '.join(command)} ended with {child.returncode}:\n{log.read()[-2000:]}")
         return out.read(), usage.ru_maxrss * 1024
 
 

@@ -23,7 +23,8 @@ def _request(*messages):
     number = next(numbers)
     roles = itertools.cycle(["customer", "agent"])
     turns = [{"id": f"m-{number}-{at}", "role": next(roles), "text": text} for at, text in enumerate(messages)]
-    return {"conversation": {"id": f"c-{number}", "channel": "web_chat", "locale": "en", "messages": turns}, "mode": "draft"}
+    conversation = {"id": f"c-{number}", "channel": "web_chat", "locale": "en", "messages": turns}
+    return {"conversation": conversation, "mode": "draft"}
 
 
 def prefix(bench):
@@ -72,7 +73,8 @@ def latency(bench):
     shutil.copytree(drafting, quoting)
     asked = [question for question, _ in questions()[:40]]
     health = lambda server, _: server.ask("GET", "/healthz")
-    search = lambda server, question: successful(server, "/v1/knowledge/search", {"query": question, "language": "en"}, headers)
+    query = lambda question: {"query": question, "language": "en"}
+    search = lambda server, question: successful(server, "/v1/knowledge/search", query(question), headers)
     suggest = lambda server, question: successful(server, "/v1/suggest", _request(question), headers)
     with bench.ours.serve(drafting, "candle", name) as one, bench.ours.serve(quoting, "extractive", name) as two:
         measured = [
