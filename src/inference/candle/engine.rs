@@ -3,7 +3,7 @@
 //! Every step is one forward pass over whatever the replies need next, so that replies join and leave between steps.
 //! What a reply says does not depend on the others: the decoder gives a token the same scores whatever is beside it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::cache::{BlockShape, PrefixCache, Sequence};
 use super::decoder::{Decoder, Part, Scratch};
@@ -21,8 +21,10 @@ use crate::inference::{
 
 /// Tokens of prompts that are read in one step when nobody else waits for a token.
 const CHUNK: usize = 256;
-/// Tokens of prompts that are read in one step when somebody does.
-const SHARED_CHUNK: usize = 64;
+/// How long a step may take when somebody does: as many tokens of prompts are read as were read in that time before.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// Fewest tokens of prompts in a step.
+const LEAST: usize = 32;
 
 /// A model with its tokenizer and the prefixes it knows.
 pub struct Engine {
@@ -33,6 +35,8 @@ pub struct Engine {
     team: Team,
     scratch: Scratch,
     prefixes: PrefixCache,
+    /// Tokens that are read in [`PATIENCE`], by the last step that read many.
+    pace: usize,
     /// The sequence of [`Self::read`] and [`Self::step`].
     single: Sequence,
 }
@@ -91,6 +95,7 @@ impl Engine {
             team,
             scratch: Scratch::default(),
             prefixes: PrefixCache::new(limit),
+            pace: LEAST,
             single: Sequence::default(),
         }
     }
@@ -165,7 +170,8 @@ impl Engine {
                 ended.push((draft.listener, Err(error)));
             }
         }
-        let chosen = choose(drafts);
+        let chosen = choose(drafts, self.pace);
+        let started = Instant::now();
         let before: Vec<usize> = chosen.iter().map(|share| drafts[share.draft].sequence.len()).collect();
         let scores = {
             let mut open: Vec<Option<&mut Draft<L>>> = drafts.iter_mut().map(Some).collect();
@@ -194,6 +200,11 @@ impl Engine {
                 return ended;
             }
         };
+        let read: usize = chosen.iter().map(|share| share.tokens.len()).sum();
+        if read >= LEAST {
+            let taken = started.elapsed().as_secs_f64().max(1e-6);
+            self.pace = (read as f64 / taken * PATIENCE.as_secs_f64()) as usize;
+        }
         let mut rows = scores.chunks_exact(self.decoder.vocabulary());
         let mut errors: Vec<(usize, InferenceError)> = Vec::new();
         for (share, before) in chosen.iter().zip(before) {
@@ -336,10 +347,10 @@ struct Share {
 }
 
 /// Every draft that writes reads its last token; the rest of the step goes to prompts, in the order of their arrival.
-fn choose<L>(drafts: &[Draft<L>]) -> Vec<Share> {
+fn choose<L>(drafts: &[Draft<L>], pace: usize) -> Vec<Share> {
     let unread = |draft: &Draft<L>| draft.tokens.len() - draft.sequence.len();
     let writing = drafts.iter().filter(|draft| unread(draft) == 1).count();
-    let mut left = if writing > 0 { SHARED_CHUNK } else { CHUNK };
+    let mut left = if writing > 0 { pace.clamp(LEAST, CHUNK) } else { CHUNK };
     let mut chosen = Vec::new();
     for (index, draft) in drafts.iter().enumerate() {
         let rest = &draft.tokens[draft.sequence.len()..];
