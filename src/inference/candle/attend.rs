@@ -10,7 +10,7 @@ use half::f16;
 use super::cache::{BlockShape, BlockStart};
 use super::decoder::{Block, Scratch};
 use super::hyperparameters::Hyperparameters;
-use super::kernels::attention::{HeadBlocks, POSITIONS, Query, attend as attend_head, padded};
+use super::kernels::attention::{HeadBlocks, POSITIONS, Query, attend as attend_head, put as write_head};
 use super::rope::{Angles, Rope};
 use super::team::{each_row, share};
 
@@ -135,16 +135,10 @@ fn put(
         let at = position % POSITIONS;
         for head in 0..kv_heads {
             let from = row * width + head * head_dim;
+            let to = block.at(place.shape.offset(place.layer, head));
             // SAFETY: the block was made for this shape and holds this position, which is written by this row alone.
             unsafe {
-                let to = block.at(place.shape.offset(place.layer, head));
-                for (d, key) in keys[from..from + head_dim].iter().enumerate() {
-                    to.add(d * POSITIONS + at).write(f16::from_f32(*key));
-                }
-                let to = to.add(head_dim * POSITIONS + at * padded(head_dim));
-                for (d, value) in values[from..from + head_dim].iter().enumerate() {
-                    to.add(d).write(f16::from_f32(*value));
-                }
+                write_head(to, at, &keys[from..from + head_dim], &values[from..from + head_dim]);
             }
         }
     };

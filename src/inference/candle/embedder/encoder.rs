@@ -5,7 +5,7 @@ use candle_core::{Device, Tensor};
 use half::f16;
 
 use super::super::super::models::manifest::Pooling;
-use super::super::kernels::attention::{HeadBlocks, POSITIONS, Query, attend, head_size, padded};
+use super::super::kernels::attention::{HeadBlocks, POSITIONS, Query, attend, head_size, put};
 use super::super::kernels::rows::{gelu, layer_norm, normalize};
 use super::super::kernels::{Matrix, Product, Rounded, multiply};
 use super::super::team::{each_row, share};
@@ -235,15 +235,7 @@ impl Encoder {
                 let (block, place) = (blocks[row / POSITIONS], row % POSITIONS);
                 let (key, value) = (&key[from(row)..][..width], &value[from(row)..][..width]);
                 // SAFETY: `room` has `size` numbers for every block, and this text and head is this part's alone.
-                unsafe {
-                    for (d, number) in key.iter().enumerate() {
-                        block.add(d * POSITIONS + place).write(f16::from_f32(*number));
-                    }
-                    let values = block.add(width * POSITIONS + place * padded(width));
-                    for (d, number) in value.iter().enumerate() {
-                        values.add(d).write(f16::from_f32(*number));
-                    }
-                }
+                unsafe { put(block, place, key, value) };
             }
             let queries: Vec<Query<'_>> = (0..rows)
                 .map(|row| Query {

@@ -7,6 +7,7 @@
 #![expect(clippy::needless_range_loop, reason = "a closure is not compiled for the wider vectors")]
 
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 
 use super::simd::{LANES, Simd};
 use super::{Task, dispatch};
@@ -47,6 +48,28 @@ pub fn padded(width: usize) -> usize {
 /// Half-precision numbers of one head's keys and values in a block.
 pub fn head_size(width: usize) -> usize {
     POSITIONS * (width + padded(width))
+}
+
+/// Writes the key and the value of one position of a head to its block.
+///
+/// # Safety
+/// The head's numbers in the block begin at `head`, and nobody else reads or writes this position meanwhile.
+pub unsafe fn put(head: *mut f16, position: usize, key: &[f32], value: &[f32]) {
+    let width = key.len();
+    let mut rounded = [f16::ZERO; 64];
+    for (index, numbers) in key.chunks(rounded.len()).enumerate() {
+        let rounded = &mut rounded[..numbers.len()];
+        rounded.convert_from_f32_slice(numbers);
+        for (d, number) in rounded.iter().enumerate() {
+            // SAFETY: the caller's promise; a block has `width` rows of positions.
+            unsafe { head.add((index * 64 + d) * POSITIONS + position).write(*number) };
+        }
+    }
+    // SAFETY: the caller's promise; behind the keys a block has a row of values for every position.
+    let row = unsafe {
+        std::slice::from_raw_parts_mut(head.add(width * POSITIONS + position * padded(width)), width)
+    };
+    row.convert_from_f32_slice(value);
 }
 
 /// Computes the queries, in groups of eight.
@@ -90,7 +113,7 @@ unsafe fn some<'a, S: Simd, const N: usize>(
     head: HeadBlocks<'_>,
     scratch: &mut [f32],
 ) -> &'a [Query<'a>] {
-    let (now, rest) = queries.split_at(N);
+    let Some((now, rest)) = queries.split_first_chunk::<N>() else { return &[] };
     let width = head.width;
     let wide = padded(width);
     let mixed = &mut scratch[..N * wide];
@@ -110,19 +133,19 @@ unsafe fn some<'a, S: Simd, const N: usize>(
                     S::load_halves(keys.add(d * POSITIONS)),
                     S::load_halves(keys.add(d * POSITIONS + LANES)),
                 ];
-                for (scores, query) in scores.iter_mut().zip(now) {
-                    let value = S::splat_float(*query.values.get_unchecked(d));
-                    for v in 0..VECTORS {
-                        scores[v] = S::fma(key[v], value, scores[v]);
-                    }
+                for n in 0..N {
+                    let value = S::splat_float(*now[n].values.get_unchecked(d));
+                    scores[n][0] = S::fma(key[0], value, scores[n][0]);
+                    scores[n][1] = S::fma(key[1], value, scores[n][1]);
                 }
             }
             let mut shares = [[0_f32; POSITIONS]; N];
+            for n in 0..N {
+                S::store_floats(shares[n].as_mut_ptr(), scores[n][0]);
+                S::store_floats(shares[n].as_mut_ptr().add(LANES), scores[n][1]);
+            }
             for (n, query) in now.iter().enumerate() {
                 let shares = &mut shares[n];
-                for v in 0..VECTORS {
-                    S::store_floats(shares.as_mut_ptr().add(v * LANES), scores[n][v]);
-                }
                 let sees = |j: usize| (query.sees.0..=query.sees.1).contains(&(block * POSITIONS + j));
                 let hidden = !sees(0) || !sees(POSITIONS - 1);
                 if hidden {
