@@ -1,19 +1,25 @@
 //! Tokens per second and peak memory of the GGUF decoder, to stand beside `llama-bench -p 512 -n 64` on the same file.
 //!
 //! ```text
-//! cargo bench --bench decode -- MODEL.gguf [PROMPT_TOKENS] [REPLY_TOKENS] [REPEATS] [THREADS]
+//! cargo bench --bench decode -- MODEL.gguf [PROMPT_TOKENS] [REPLY_TOKENS] [REPEATS] [THREADS] [--json]
 //! ```
 //!
 //! Reading a prompt and writing a reply are timed apart, after one round that is not counted.
+//! `tests/benches/inference.py` runs it and `llama-bench` alternately.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ponto::inference::Budget;
+use ponto::inference::candle::CandleOptions;
 use ponto::inference::candle::chat::load_engine;
 use ponto::inference::candle::engine::{Engine, Listener};
 use ponto::inference::candle::threads;
+use serde_json::json;
+
+use arguments::{Arguments, say};
+
+mod arguments;
 
 struct Nobody;
 
@@ -28,34 +34,40 @@ impl Listener for Nobody {
 }
 
 fn main() {
-    let arguments: Vec<String> =
-        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    let mut out = std::io::stdout();
-    let Some(model) = arguments.first().map(PathBuf::from) else {
-        let _ = writeln!(out, "decode: name a GGUF file: cargo bench --bench decode -- MODEL.gguf");
+    let arguments = Arguments::read();
+    let Some(model) = arguments.at(0).map(PathBuf::from) else {
+        say("decode: name a GGUF file: cargo bench --bench decode -- MODEL.gguf");
         return;
     };
-    let number =
-        |at: usize, default: usize| arguments.get(at).and_then(|text| text.parse().ok()).unwrap_or(default);
-    let (prompt, reply, repeats) = (number(1, 512), number(2, 64), number(3, 3));
+    let (prompt, reply, repeats) =
+        (arguments.number(1, 512), arguments.number(2, 64), arguments.number(3, 3).max(1));
     // SAFETY: this is the first thing the process does, on its only thread.
-    unsafe { threads::configure(number(4, 0)) };
+    unsafe { threads::configure(arguments.number(4, 0)) };
 
     let started = Instant::now();
-    let mut engine = load_engine("bench", &model, "", prompt + reply).expect("the model loads");
-    let loaded = started.elapsed();
+    let options = CandleOptions {
+        context_length: prompt + reply,
+        threads: arguments.number(4, 0),
+        ..CandleOptions::default()
+    };
+    let mut engine = load_engine("bench", &model, "", options).expect("the model loads");
+    let loaded = started.elapsed().as_secs_f64();
     let tokens = tokens(&engine, prompt);
     let mut rounds: Vec<(f64, f64)> = (0..=repeats).map(|_| round(&mut engine, &tokens, reply)).collect();
     rounds.remove(0);
-    let _ = writeln!(
-        out,
-        "{}\n  load            {:>8.2} s\n  prompt  {prompt:>5}   {:>8.1} tok/s (median of {repeats})\n  reply   {reply:>5}   {:>8.1} tok/s\n  peak memory     {:>8} MB",
+    let read: Vec<f64> = rounds.iter().map(|round| prompt as f64 / round.0).collect();
+    let written: Vec<f64> = rounds.iter().map(|round| reply as f64 / round.1).collect();
+    if arguments.json {
+        say(json!({"load_s": loaded, "prompt_per_s": read, "reply_per_s": written}));
+        return;
+    }
+    say(format_args!(
+        "{}\n  load            {loaded:>8.2} s\n  prompt  {prompt:>5}   {:>8.1} tok/s (median of {repeats})\n  reply   {reply:>5}   {:>8.1} tok/s\n  peak memory     {:>8} MB",
         model.display(),
-        loaded.as_secs_f64(),
-        prompt as f64 / median(rounds.iter().map(|round| round.0)),
-        reply as f64 / median(rounds.iter().map(|round| round.1)),
+        median(read),
+        median(written),
         peak_memory().map_or_else(|| "?".into(), |bytes| (bytes / 1_000_000).to_string()),
-    );
+    ));
 }
 
 /// Seconds for the prompt and for the reply.
@@ -82,8 +94,7 @@ fn tokens(engine: &Engine, length: usize) -> Vec<u32> {
     tokens
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
+fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values[values.len() / 2]
 }

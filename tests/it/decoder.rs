@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
+use ponto::inference::candle::CandleOptions;
 use ponto::inference::candle::chat::load_engine;
+use ponto::inference::candle::decoder::Decoder;
 use ponto::inference::candle::engine::{Engine, Listener};
-use ponto::inference::{Budget, ChatMessage, ChatRole};
+use ponto::inference::candle::gguf::Gguf;
+use ponto::inference::candle::team::Team;
+use ponto::inference::candle::template::ChatTemplate;
+use ponto::inference::candle::tokenizer::Tokenizer;
+use ponto::inference::{Budget, ChatMessage, ChatRole, ModelInfo};
 use serde_json::{Value, json};
 
 use crate::support::llama::LlamaServer;
@@ -149,7 +155,8 @@ fn best(logits: &[f32]) -> usize {
 async fn parity(model: &str) {
     let path = gguf(model).await;
     let server = LlamaServer::start(&path).await;
-    let mut engine = load_engine(model, &path, "test", 2048).unwrap();
+    let options = CandleOptions { context_length: 2048, ..CandleOptions::default() };
+    let mut engine = load_engine(model, &path, "test", options).unwrap();
     let mut compared = 0;
     let mut differences = 0;
     for (language, system, user) in PROMPTS {
@@ -182,6 +189,42 @@ async fn a_llama_model_says_what_llama_cpp_says() {
     parity("smollm2-135m-instruct").await;
 }
 
+/// The file is that of a base model: it continues texts and has no template for turns.
+#[tokio::test]
+async fn a_gemma_model_says_what_llama_cpp_says() {
+    let name = "gemma-3-270m";
+    let path = gguf(name).await;
+    let server = LlamaServer::start(&path).await;
+    let file = Gguf::open(&path).unwrap();
+    let decoder = Decoder::load(&file, 2048).unwrap();
+    let tokenizer = Tokenizer::load(file).unwrap();
+    let template = ChatTemplate::new("{{ messages[0].content }}", String::new(), String::new()).unwrap();
+    let info = ModelInfo {
+        backend: "candle".into(),
+        model: name.into(),
+        fingerprint: "test".into(),
+        context_length: decoder.context(),
+    };
+    let mut engine = Engine::new(decoder, tokenizer, template, info, Team::new("chat", 0).unwrap(), 0);
+    let prompts: Vec<String> =
+        PROMPTS.iter().map(|(_, system, user)| format!("{system}\n\n{user}\n")).collect();
+    // Longer than the window of the local layers, which is 512 tokens.
+    let long = prompts.join("\n").repeat(2);
+    let (mut compared, mut differences) = (0, 0);
+    for prompt in prompts.iter().step_by(3).chain([&long]) {
+        let tokens = engine.tokens(prompt).unwrap();
+        let (length, ties) = follow(&mut engine, &server, &tokens).await;
+        println!("{name}: {length} tokens compared behind {}, near-ties at {ties:?}", tokens.len());
+        compared += length;
+        differences += ties.len();
+    }
+    assert!(compared > 100, "llama.cpp says too little: {compared} tokens");
+    assert!(
+        differences * 20 <= compared,
+        "{differences} of {compared} tokens differ: more than ties explain"
+    );
+}
+
 /// Every family on random weights in 32-bit floats, where nothing but the graph can differ: log-probabilities agree
 /// to the last digits that 16-bit keys and values leave.
 #[tokio::test]
@@ -189,11 +232,12 @@ async fn every_architecture_computes_what_llama_cpp_computes() {
     let folder = tempfile::tempdir().unwrap();
     // The server reports a broken character together with the token that follows: none is wanted here.
     let halves: Vec<Value> = (128..VOCABULARY).map(|token| json!([token, false])).collect();
-    for (architecture, head_dim) in [("llama", 16), ("qwen2", 16), ("qwen3", 32)] {
+    for (architecture, head_dim) in [("llama", 16), ("qwen2", 16), ("qwen3", 32), ("gemma3", 32)] {
         let path = folder.path().join(format!("{architecture}.gguf"));
         Tiny::new(architecture, head_dim).write(&path);
         let server = LlamaServer::start(&path).await;
-        let mut engine = load_engine(architecture, &path, "test", 512).unwrap();
+        let options = CandleOptions { context_length: 512, ..CandleOptions::default() };
+        let mut engine = load_engine(architecture, &path, "test", options).unwrap();
         let prompt: Vec<u32> = (0..200).map(|i| (i * 7919 % 256) as u32).collect();
         let body = json!({
             "prompt": prompt, "n_predict": 16, "temperature": 0, "return_tokens": true, "n_probs": 1,

@@ -4,6 +4,7 @@
 
 mod api;
 mod architecture;
+mod architectures;
 mod assistant;
 mod candle_chat;
 mod chat_model;
@@ -28,4 +29,5 @@ mod retrieval;
 mod serve;
 mod store;
 mod support;
+mod tokenizer;
 mod versions;

@@ -1,36 +1,79 @@
-//! Keys and values of the tokens read so far.
+//! Keys and values of the tokens read so far, in blocks that sequences share.
+//!
+//! A block holds [`POSITIONS`] positions of every layer. Full blocks are kept by the tokens that lead to them, so that
+//! a prompt that begins as another did is read only from where it parts (as in vLLM; Kwon et al., 2023,
+//! <https://arxiv.org/abs/2309.06180>). What no sequence uses is dropped, the least recently used first, where it
+//! would pass the limit.
 
-use candle_core::{DType, Device, Result, Tensor};
+use std::collections::HashMap;
+use std::sync::Arc;
 
-/// Positions added when the cache grows.
-const STEP: usize = 256;
+use half::f16;
 
-/// Keys and values of one sequence, for every layer, as f32. Memory grows in steps up to the longest sequence so
-/// far: `2 · layers · kv_heads · head_dim · 4` bytes a token.
-pub struct KvCache {
-    layers: Vec<Option<Layer>>,
-    length: usize,
-    limit: usize,
+use super::hyperparameters::Hyperparameters;
+use super::kernels::attention::{POSITIONS, head_size};
+
+/// What a block is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct BlockShape {
+    kv_heads: usize,
+    head: usize,
+    size: usize,
 }
 
-/// Shape of both: `[kv_heads, capacity, head_dim]`.
-struct Layer {
-    keys: Tensor,
-    values: Tensor,
-}
-
-impl KvCache {
-    /// An empty cache for sequences of at most `limit` tokens.
-    pub fn new(layers: usize, limit: usize) -> Self {
-        Self { layers: (0..layers).map(|_| None).collect(), length: 0, limit }
+impl BlockShape {
+    /// For one model.
+    pub fn new(model: &Hyperparameters) -> Self {
+        let head = head_size(model.head_dim);
+        Self { kv_heads: model.kv_heads, head, size: model.layers * model.kv_heads * head }
     }
 
-    /// Tokens held.
+    /// Where keys and values of one head in one layer begin.
+    pub fn offset(&self, layer: usize, head: usize) -> usize {
+        (layer * self.kv_heads + head) * self.head
+    }
+
+    /// Bytes of a block.
+    pub fn bytes(&self) -> usize {
+        self.size * size_of::<f16>()
+    }
+}
+
+/// Keys and values of [`POSITIONS`] positions.
+#[derive(Debug, Clone)]
+struct Block(Box<[f16]>);
+
+/// Where a block of a forward pass begins. Threads share it: each writes the positions of its own rows, before any
+/// reads them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BlockStart(*mut f16);
+
+// SAFETY: a pointer alone; who reads and writes through it says why it may.
+unsafe impl Send for BlockStart {}
+// SAFETY: as above.
+unsafe impl Sync for BlockStart {}
+
+impl BlockStart {
+    /// The place `offset` numbers on, which the caller knows to be inside the block.
+    pub(super) fn at(self, offset: usize) -> *mut f16 {
+        self.0.wrapping_add(offset)
+    }
+}
+
+/// One sequence.
+#[derive(Debug, Default)]
+pub struct Sequence {
+    blocks: Vec<Arc<Block>>,
+    length: usize,
+}
+
+impl Sequence {
+    /// Tokens read.
     pub fn len(&self) -> usize {
         self.length
     }
 
-    /// Whether no token is held.
+    /// Whether no token was read.
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
@@ -38,42 +81,116 @@ impl KvCache {
     /// Forgets every token past the first `length`.
     pub fn truncate(&mut self, length: usize) {
         self.length = self.length.min(length);
+        self.blocks.truncate(self.length.div_ceil(POSITIONS));
     }
 
-    /// Counts `tokens` that were put into every layer.
-    pub(super) fn advance(&mut self, tokens: usize) {
-        self.length += tokens;
+    /// Makes room for `tokens` more and returns where each block begins; those from the first new token on belong to
+    /// this sequence alone and may be written.
+    pub(super) fn extend(&mut self, shape: BlockShape, tokens: usize) -> Vec<BlockStart> {
+        let first = self.length / POSITIONS;
+        let end = self.length + tokens;
+        while self.blocks.len() * POSITIONS < end {
+            self.blocks.push(Arc::new(Block(vec![f16::ZERO; shape.size].into_boxed_slice())));
+        }
+        self.length = end;
+        let mut blocks = Vec::with_capacity(self.blocks.len());
+        for (index, block) in self.blocks.iter_mut().enumerate() {
+            blocks.push(BlockStart(if index < first {
+                block.0.as_ptr().cast_mut()
+            } else {
+                Arc::make_mut(block).0.as_mut_ptr()
+            }));
+        }
+        blocks
+    }
+}
+
+/// The tokens of a full block, behind a known prefix.
+type Key = (u64, [u32; POSITIONS]);
+
+#[derive(Debug)]
+struct Known {
+    /// Stands for the prefix up to the end of this block; later blocks of a prefix have larger numbers.
+    prefix: u64,
+    block: Arc<Block>,
+    used: u64,
+}
+
+/// The blocks that may be needed again.
+#[derive(Debug)]
+pub struct PrefixCache {
+    known: HashMap<Key, Known>,
+    limit: usize,
+    clock: u64,
+    prefixes: u64,
+}
+
+impl PrefixCache {
+    /// A cache of at most `limit` blocks that no sequence uses.
+    pub fn new(limit: usize) -> Self {
+        Self { known: HashMap::new(), limit, clock: 0, prefixes: 0 }
     }
 
-    /// Puts the keys and values (`[kv_heads, tokens, head_dim]`) of new tokens behind those of `layer` and returns
-    /// all of them, as views.
-    pub(super) fn put(&mut self, layer: usize, keys: &Tensor, values: &Tensor) -> Result<(Tensor, Tensor)> {
-        let (heads, tokens, width) = keys.dims3()?;
-        let total = self.length + tokens;
-        if total > self.limit {
-            return Err(candle_core::Error::Msg(format!("{total} tokens pass the limit of {}", self.limit)));
+    /// A sequence with the longest beginning of `tokens` that is known. At least the last token is left to be read.
+    pub fn begin(&mut self, tokens: &[u32]) -> Sequence {
+        self.clock += 1;
+        let mut sequence = Sequence::default();
+        let mut prefix = 0;
+        for chunk in tokens[..tokens.len().saturating_sub(1)].as_chunks::<POSITIONS>().0 {
+            let Some(known) = self.known.get_mut(&(prefix, *chunk)) else { break };
+            known.used = self.clock;
+            prefix = known.prefix;
+            sequence.blocks.push(known.block.clone());
+            sequence.length += POSITIONS;
         }
-        let slot = &mut self.layers[layer];
-        let capacity = match slot {
-            Some(layer) => layer.keys.dim(1)?,
-            None => 0,
-        };
-        if total > capacity {
-            let shape = (heads, total.next_multiple_of(STEP).min(self.limit), width);
-            let grown = Layer {
-                keys: Tensor::zeros(shape, DType::F32, &Device::Cpu)?,
-                values: Tensor::zeros(shape, DType::F32, &Device::Cpu)?,
-            };
-            if let Some(old) = slot.take().filter(|_| self.length > 0) {
-                grown.keys.slice_set(&old.keys.narrow(1, 0, self.length)?.contiguous()?, 1, 0)?;
-                grown.values.slice_set(&old.values.narrow(1, 0, self.length)?.contiguous()?, 1, 0)?;
-            }
-            *slot = Some(grown);
+        sequence
+    }
+
+    /// Keeps the full blocks of a sequence that has read `tokens`.
+    pub fn keep(&mut self, sequence: &Sequence, tokens: &[u32]) {
+        self.clock += 1;
+        let mut prefix = 0;
+        let tokens = &tokens[..tokens.len().min(sequence.length)];
+        for (chunk, block) in tokens.as_chunks::<POSITIONS>().0.iter().zip(&sequence.blocks) {
+            let known = self.known.entry((prefix, *chunk)).or_insert_with(|| {
+                self.prefixes += 1;
+                Known { prefix: self.prefixes, block: block.clone(), used: 0 }
+            });
+            known.used = self.clock;
+            prefix = known.prefix;
         }
-        let Some(layer) = slot else { return Err(candle_core::Error::Msg("the cache has no layer".into())) };
-        layer.keys.slice_set(keys, 1, self.length)?;
-        layer.values.slice_set(values, 1, self.length)?;
-        Ok((layer.keys.narrow(1, 0, total)?, layer.values.narrow(1, 0, total)?))
+        if self.known.len() > self.limit {
+            self.drop_oldest();
+        }
+    }
+
+    /// Drops the least recently used blocks that no sequence holds, the ends of prefixes first.
+    fn drop_oldest(&mut self) {
+        let mut idle: Vec<(u64, std::cmp::Reverse<u64>, Key)> = self
+            .known
+            .iter()
+            .filter(|(_, known)| Arc::strong_count(&known.block) == 1)
+            .map(|(key, known)| (known.used, std::cmp::Reverse(known.prefix), *key))
+            .collect();
+        idle.sort_unstable();
+        for (_, _, key) in idle.iter().take(self.known.len().saturating_sub(self.limit)) {
+            self.known.remove(key);
+        }
+    }
+
+    /// Most blocks kept that no sequence uses.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Blocks kept.
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
     }
 }
 
@@ -81,32 +198,77 @@ impl KvCache {
 mod tests {
     use super::*;
 
-    fn row(value: f32, tokens: usize) -> Tensor {
-        Tensor::full(value, (2, tokens, 4), &Device::Cpu).unwrap()
-    }
+    const SHAPE: BlockShape = BlockShape { kv_heads: 1, head: 4, size: 4 };
 
-    #[test]
-    fn keeps_what_it_was_given_while_growing_and_after_truncation() {
-        let mut cache = KvCache::new(1, 600);
-        for (value, tokens) in [(1.0, 200), (2.0, 200)] {
-            cache.put(0, &row(value, tokens), &row(-value, tokens)).unwrap();
-            cache.advance(tokens);
+    /// A sequence that has read `tokens`, each block marked with its last token.
+    fn read(cache: &mut PrefixCache, tokens: &[u32]) -> (usize, Sequence) {
+        let mut sequence = cache.begin(tokens);
+        let known = sequence.len();
+        let blocks = sequence.extend(SHAPE, tokens.len() - known);
+        for (index, block) in blocks.iter().enumerate().skip(known / POSITIONS) {
+            let last = tokens[((index + 1) * POSITIONS).min(tokens.len()) - 1];
+            // SAFETY: `extend` gives blocks of the shape, which nobody else holds from there on.
+            unsafe { block.at(0).write(f16::from_f32(last as f32)) };
         }
-        cache.truncate(250);
-        let (keys, values) = cache.put(0, &row(3.0, 1), &row(-3.0, 1)).unwrap();
-        assert_eq!(keys.dims(), [2, 251, 4]);
-        let column: Vec<f32> =
-            keys.get(1).unwrap().narrow(1, 0, 1).unwrap().flatten_all().unwrap().to_vec1().unwrap();
-        assert_eq!(
-            (column[0], column[199], column[200], column[249], column[250]),
-            (1.0, 1.0, 2.0, 2.0, 3.0)
-        );
-        let last: f32 = values.get(0).unwrap().get(250).unwrap().get(0).unwrap().to_scalar().unwrap();
-        assert!((last + 3.0).abs() < f32::EPSILON);
+        (known, sequence)
+    }
+
+    fn marks(sequence: &Sequence) -> Vec<f32> {
+        sequence.blocks.iter().map(|block| block.0[0].to_f32()).collect()
     }
 
     #[test]
-    fn refuses_to_pass_its_limit() {
-        assert!(KvCache::new(1, 3).put(0, &row(1.0, 4), &row(1.0, 4)).is_err());
+    fn a_prompt_is_read_from_where_it_parts_from_another() {
+        let mut cache = PrefixCache::new(100);
+        let tokens: Vec<u32> = (0..100).collect();
+        let (known, first) = read(&mut cache, &tokens);
+        assert_eq!(known, 0);
+        cache.keep(&first, &tokens);
+        assert_eq!(cache.len(), 3, "full blocks alone");
+        let mut other = tokens.clone();
+        other[70] = 500;
+        let (known, second) = read(&mut cache, &other);
+        assert_eq!(known, 64);
+        assert_eq!(marks(&second), [31.0, 63.0, 95.0, 99.0]);
+        assert_eq!(marks(&first), [31.0, 63.0, 95.0, 99.0]);
+        let (known, _) = read(&mut cache, &tokens[..64]);
+        assert_eq!(known, 32, "the last token is read again: its scores are wanted");
+        let (known, _) = read(&mut cache, &other[1..]);
+        assert_eq!(known, 0);
+    }
+
+    #[test]
+    fn writing_behind_a_shared_block_leaves_it_as_it_is() {
+        let mut cache = PrefixCache::new(100);
+        let tokens: Vec<u32> = (0..64).collect();
+        let (_, sequence) = read(&mut cache, &tokens);
+        cache.keep(&sequence, &tokens);
+        let mut shared = cache.begin(&(0..65).collect::<Vec<u32>>());
+        shared.truncate(40);
+        let blocks = shared.extend(SHAPE, 1);
+        // SAFETY: the block holds the first new token.
+        unsafe { blocks[1].at(0).write(f16::from_f32(7.0)) };
+        assert_eq!((marks(&shared), marks(&sequence)), (vec![31.0, 7.0], vec![31.0, 63.0]));
+    }
+
+    #[test]
+    fn the_oldest_go_first_and_what_is_in_use_stays() {
+        let mut cache = PrefixCache::new(4);
+        let prompt = |start: u32| (start..start + 64).collect::<Vec<u32>>();
+        let (_, held) = read(&mut cache, &prompt(0));
+        cache.keep(&held, &prompt(0));
+        for start in [1000, 2000, 3000] {
+            let (_, sequence) = read(&mut cache, &prompt(start));
+            cache.keep(&sequence, &prompt(start));
+        }
+        let known = |cache: &mut PrefixCache, start: u32| {
+            let mut longer = prompt(start);
+            longer.push(9);
+            cache.begin(&longer).len()
+        };
+        assert_eq!(known(&mut cache, 0), 64, "in use");
+        assert_eq!(known(&mut cache, 1000), 0);
+        assert_eq!(known(&mut cache, 2000) + known(&mut cache, 3000), 64);
+        drop(held);
     }
 }

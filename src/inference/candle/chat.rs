@@ -1,5 +1,6 @@
 //! [`CandleChat`]: a model on its own thread, behind a bounded queue.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -10,9 +11,10 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::decoder::Decoder;
-use super::engine::{Engine, Listener};
+use super::engine::{Draft, Ended, Engine, Listener};
 use super::error::LoadError;
 use super::gguf::Gguf;
+use super::team::Team;
 use super::template::ChatTemplate;
 use super::tokenizer::Tokenizer;
 use crate::inference::{Budget, ChatEvent, ChatModel, ChatRequest, ChatStream, InferenceError, ModelInfo};
@@ -22,17 +24,21 @@ use crate::inference::{Budget, ChatEvent, ChatModel, ChatRequest, ChatStream, In
 #[serde(default, deny_unknown_fields)]
 pub struct CandleConfig {
     /// Longest prompt and reply together, in tokens; never more than the model was trained on. Memory grows with
-    /// what is used: about 57 KB a token for a model of 1.5 billion parameters.
+    /// what is used: about 28 KB a token for a model of 1.5 billion parameters.
     pub context_length: usize,
     /// Threads of all local inference; 0 takes every core. More than there are cores makes it slower.
     pub threads: usize,
-    /// Calls that may wait while one is answered; the next one is refused as overloaded.
+    /// Calls that are answered at once; each step of the model serves them all.
+    pub parallel: usize,
+    /// Calls that may wait while others are answered; the next one is refused as overloaded.
     pub queue: usize,
+    /// Memory for what was read, in MB: a prompt that begins as an earlier one is read only from where it parts.
+    pub prefix_cache_mb: usize,
 }
 
 impl Default for CandleConfig {
     fn default() -> Self {
-        Self { context_length: 4096, threads: 0, queue: 8 }
+        Self { context_length: 4096, threads: 0, parallel: 8, queue: 8, prefix_cache_mb: 256 }
     }
 }
 
@@ -51,6 +57,12 @@ impl CandleConfig {
         if self.threads > 1024 {
             problem("candle.threads", "take at most as many threads as the machine has cores, or 0 for all");
         }
+        if self.parallel == 0 || self.parallel > 64 {
+            problem("candle.parallel", "write how many calls are answered at once, from 1 to 64");
+        }
+        if self.prefix_cache_mb > 1 << 20 {
+            problem("candle.prefix_cache_mb", "write megabytes of memory, or 0 to keep nothing");
+        }
         if self.queue == 0 {
             problem("candle.queue", "let at least 1 call wait");
         }
@@ -59,7 +71,13 @@ impl CandleConfig {
 
     /// The part that a loaded model takes.
     pub fn options(&self) -> CandleOptions {
-        CandleOptions { context_length: self.context_length, threads: self.threads, queue: self.queue }
+        CandleOptions {
+            context_length: self.context_length,
+            threads: self.threads,
+            parallel: self.parallel,
+            queue: self.queue,
+            prefix_cache_mb: self.prefix_cache_mb,
+        }
     }
 }
 
@@ -68,10 +86,14 @@ impl CandleConfig {
 pub struct CandleOptions {
     /// Longest sequence in tokens.
     pub context_length: usize,
-    /// Threads; see [`super::threads::configure`], which takes effect for the whole process.
+    /// Threads; 0 takes every core.
     pub threads: usize,
+    /// Calls that are answered at once.
+    pub parallel: usize,
     /// Calls that may wait.
     pub queue: usize,
+    /// Memory for what was read, in MB.
+    pub prefix_cache_mb: usize,
 }
 
 impl Default for CandleOptions {
@@ -80,7 +102,7 @@ impl Default for CandleOptions {
     }
 }
 
-/// A GGUF model that answers one call at a time, on a thread of its own.
+/// A GGUF model that answers several calls at once, on a thread of its own.
 ///
 /// Dropping a stream or cancelling its budget stops the work at the next token or prompt chunk. The thread ends
 /// when this is dropped.
@@ -93,10 +115,12 @@ pub struct CandleChat {
 struct Job {
     request: ChatRequest,
     budget: Budget,
-    events: mpsc::UnboundedSender<Result<ChatEvent, InferenceError>>,
+    events: Events,
 }
 
-impl Listener for mpsc::UnboundedSender<Result<ChatEvent, InferenceError>> {
+type Events = mpsc::UnboundedSender<Result<ChatEvent, InferenceError>>;
+
+impl Listener for Events {
     fn delta(&mut self, text: String) -> bool {
         self.send(Ok(ChatEvent::Delta(text))).is_ok()
     }
@@ -107,24 +131,20 @@ impl Listener for mpsc::UnboundedSender<Result<ChatEvent, InferenceError>> {
 }
 
 impl CandleChat {
-    /// Loads the file at `gguf` and starts its thread. It blocks for as long as the file's tables take to read.
+    /// Loads the file at `gguf` and starts its thread. It blocks for as long as the weights take to pack.
     pub fn load(
         name: &str,
         gguf: &Path,
         fingerprint: &str,
         options: CandleOptions,
     ) -> Result<Self, InferenceError> {
-        let mut engine = load_engine(name, gguf, fingerprint, options.context_length)?;
+        let engine = load_engine(name, gguf, fingerprint, options)?;
         let info = engine.info().clone();
         let queue = options.queue.max(1);
-        let (jobs, mut waiting) = mpsc::channel::<Job>(queue);
+        let (jobs, waiting) = mpsc::channel::<Job>(queue);
         std::thread::Builder::new()
             .name("chat-model".into())
-            .spawn(move || {
-                while let Some(job) = waiting.blocking_recv() {
-                    answer(&mut engine, job);
-                }
-            })
+            .spawn(move || serve(engine, waiting, options.parallel.max(1)))
             .map_err(|error| {
                 InferenceError::Permanent(format!("the model's thread does not start: {error}"))
             })?;
@@ -137,14 +157,17 @@ pub fn load_engine(
     name: &str,
     gguf: &Path,
     fingerprint: &str,
-    context_length: usize,
+    options: CandleOptions,
 ) -> Result<Engine, InferenceError> {
     let in_file = |error: LoadError| match error {
         LoadError::Unreadable { .. } => InferenceError::from(error),
         error => InferenceError::Permanent(format!("{}: {error}", PathBuf::from(gguf).display())),
     };
+    let team = Team::new("chat", options.threads).map_err(|error| {
+        InferenceError::Permanent(format!("the threads of inference cannot be started: {error}"))
+    })?;
     let file = Gguf::open(gguf).map_err(in_file)?;
-    let decoder = Decoder::load(&file, context_length).map_err(in_file)?;
+    let decoder = team.run(|| Decoder::load(&file, options.context_length)).map_err(in_file)?;
     let source = file.string("tokenizer.chat_template").map_err(in_file)?.to_owned();
     let tokenizer = Tokenizer::load(file).map_err(in_file)?;
     let template = ChatTemplate::new(&source, tokenizer.bos_text(), tokenizer.eos_text()).map_err(in_file)?;
@@ -154,19 +177,42 @@ pub fn load_engine(
         fingerprint: fingerprint.into(),
         context_length: decoder.context(),
     };
-    Ok(Engine::new(decoder, tokenizer, template, info))
+    Ok(Engine::new(decoder, tokenizer, template, info, team, options.prefix_cache_mb << 20))
 }
 
-/// Answers one call; a panic ends the call and not the thread.
-fn answer(engine: &mut Engine, job: Job) {
-    let Job { request, budget, mut events } = job;
-    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        engine.reply(&request, &budget, &mut events)
-    }))
-    .unwrap_or_else(|_| {
-        engine.forget();
-        Err(InferenceError::Permanent("the model's computation broke off".into()))
-    });
+/// Answers calls, up to `parallel` at once, until nobody can call any more.
+fn serve(mut engine: Engine, mut waiting: mpsc::Receiver<Job>, parallel: usize) {
+    let mut drafts: Vec<Draft<Events>> = Vec::new();
+    loop {
+        if drafts.is_empty() {
+            let Some(job) = waiting.blocking_recv() else { return };
+            admit(&mut engine, job, &mut drafts);
+        }
+        while drafts.len() < parallel
+            && let Ok(job) = waiting.try_recv()
+        {
+            admit(&mut engine, job, &mut drafts);
+        }
+        // A panic ends the calls that run and not the thread.
+        let ended = catch_unwind(AssertUnwindSafe(|| engine.advance(&mut drafts)));
+        let ended = ended.unwrap_or_else(|_| {
+            engine.forget();
+            let broken = || InferenceError::Permanent("the model's computation broke off".into());
+            drafts.drain(..).map(|draft| (draft.into_listener(), Err(broken()))).collect()
+        });
+        ended.into_iter().for_each(tell);
+    }
+}
+
+fn admit(engine: &mut Engine, job: Job, drafts: &mut Vec<Draft<Events>>) {
+    let Job { request, budget, events } = job;
+    match engine.begin(&request, budget, events) {
+        Ok(draft) => drafts.push(draft),
+        Err(ended) => tell(*ended),
+    }
+}
+
+fn tell((events, result): Ended<Events>) {
     // Nobody listens any more when this fails, and nothing is lost.
     let _ = events.send(result.map(ChatEvent::Done));
 }

@@ -1,106 +1,184 @@
-//! The forward pass of the llama, qwen2 and qwen3 family.
+//! The forward pass of the llama, qwen2, qwen3 and gemma3 families.
 //!
 //! One block: RMS normalisation, attention over grouped keys and values with rotary positions, RMS normalisation,
-//! gated feed-forward network (`SwiGLU`); both with a residual. Qwen2 adds a bias to query, key and value, Qwen3
-//! normalises query and key for each head. The output matrix is the embedding where the file has no other.
+//! gated feed-forward network; both with a residual. What sets the families apart is in [`Hyperparameters`]. The output
+//! matrix is the embedding where the file has no other.
+//!
+//! Tokens of several sequences are read at once, and a token's scores do not depend on what is read beside it.
 
-use std::sync::Arc;
-
-use candle_core::quantized::QTensor;
-use candle_core::{D, Device, Result, Tensor};
-use candle_nn::ops;
-
-use super::cache::KvCache;
+use super::attend::attend;
+use super::cache::{BlockShape, Sequence};
 use super::error::LoadError;
 use super::gguf::Gguf;
-use super::hyperparameters::Hyperparameters;
-use super::rope::Rope;
-use super::weights::{self, Linear, Weights};
+use super::hyperparameters::{Activation, Hyperparameters};
+use super::kernels::rows::{geglu, rms_norm, swiglu};
+use super::kernels::{Matrix, Product, Rounded, multiply};
+use super::rope::{Angles, Rope};
+use super::team::each_row;
+use super::weights::{self, Raw};
 
 /// A loaded model; it holds no state of a sequence.
 pub struct Decoder {
     model: Hyperparameters,
     context: usize,
-    embedding: Arc<QTensor>,
+    embedding: Raw,
     blocks: Vec<Block>,
-    norm: RmsNorm,
-    output: Linear,
-    rope: Rope,
+    norm: Norm,
+    output: Matrix,
+    /// For layers that see everything, and for those that see a window.
+    ropes: [Rope; 2],
 }
 
-struct Block {
-    attention_norm: RmsNorm,
+pub(super) struct Block {
+    attention_norm: Norm,
     query: Linear,
     key: Linear,
     value: Linear,
-    query_norm: Option<RmsNorm>,
-    key_norm: Option<RmsNorm>,
-    attention_output: Linear,
-    feed_forward_norm: RmsNorm,
-    gate: Linear,
-    up: Linear,
-    down: Linear,
+    pub(super) query_norm: Option<Norm>,
+    pub(super) key_norm: Option<Norm>,
+    attention_output: Matrix,
+    attention_post_norm: Option<Norm>,
+    feed_forward_norm: Norm,
+    gate: Matrix,
+    up: Matrix,
+    down: Matrix,
+    feed_forward_post_norm: Option<Norm>,
+    pub(super) window: Option<usize>,
 }
 
-/// Normalisation by the root mean square (Zhang and Sennrich, 2019, <https://arxiv.org/abs/1910.07467>).
-struct RmsNorm {
-    weight: Tensor,
+/// RMS normalisation.
+pub(super) struct Norm {
+    weight: Vec<f32>,
     epsilon: f32,
 }
 
-impl RmsNorm {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        ops::rms_norm(x, &self.weight, self.epsilon)
+impl Norm {
+    fn rows(&self, x: &[f32], out: &mut Vec<f32>) {
+        out.resize(x.len(), 0.0);
+        let width = self.weight.len();
+        each_row(out, width, |row, out| {
+            rms_norm(&x[row * width..][..width], &self.weight, self.epsilon, out);
+        });
+    }
+
+    /// One head, in place.
+    pub(super) fn head(&self, x: &mut [f32], copy: &mut Vec<f32>) {
+        copy.clear();
+        copy.extend_from_slice(x);
+        rms_norm(copy, &self.weight, self.epsilon, x);
     }
 }
 
+/// A matrix with an optional bias.
+struct Linear {
+    matrix: Matrix,
+    bias: Option<Vec<f32>>,
+}
+
+impl Linear {
+    /// Sets `y` to the bias of every row.
+    fn begin(&self, rows: usize, y: &mut Vec<f32>) {
+        y.clear();
+        match &self.bias {
+            Some(bias) => (0..rows).for_each(|_| y.extend_from_slice(bias)),
+            None => y.resize(rows * self.matrix.outputs(), 0.0),
+        }
+    }
+}
+
+/// Tokens of one sequence, to be read in one forward pass.
+pub struct Part<'a> {
+    /// What was read before; afterwards the new tokens stand behind it.
+    pub sequence: &'a mut Sequence,
+    /// The new tokens.
+    pub tokens: &'a [u32],
+    /// Of how many tokens at the end scores are wanted.
+    pub scores: usize,
+}
+
+/// Room that a forward pass computes in, to be used again and again.
+#[derive(Default)]
+pub struct Scratch {
+    rounded: Rounded,
+    x: Vec<f32>,
+    normed: Vec<f32>,
+    pub(super) query: Vec<f32>,
+    pub(super) key: Vec<f32>,
+    pub(super) value: Vec<f32>,
+    pub(super) mixed: Vec<f32>,
+    added: [Vec<f32>; 2],
+    gate: Vec<f32>,
+    up: Vec<f32>,
+}
+
 impl Decoder {
-    /// Maps the weights of `file` for sequences of up to `context` tokens, cut to what the model was trained on.
+    /// Packs the weights of `file` for sequences of up to `context` tokens, cut to what the model was trained on.
     /// Every metadata value and every shape is checked first.
-    pub fn load(file: &Gguf, context: usize) -> std::result::Result<Self, LoadError> {
+    pub fn load(file: &Gguf, context: usize) -> Result<Self, LoadError> {
         let model = Hyperparameters::read(file)?;
         weights::check(file, &model)?;
         let context = context.min(model.context_length);
-        let mut weights = Weights::new(file);
-        let norm = |weight: Tensor| RmsNorm { weight, epsilon: model.rms_epsilon as f32 };
-        let factors = weights
-            .vector("rope_freqs.weight")?
-            .map(|factors| factors.to_vec1::<f32>())
-            .transpose()
-            .map_err(|error| LoadError::Weights(format!("rope_freqs.weight: {error}")))?;
-        let rope = Rope::new(&model, context, factors.as_deref())
-            .map_err(|error| LoadError::Weights(error.to_string()))?;
-        let mut blocks = Vec::with_capacity(model.layers);
-        for layer in 0..model.layers {
-            let name = |suffix: &str| format!("blk.{layer}.{suffix}");
-            let mut linear = |part: &str| -> std::result::Result<Linear, LoadError> {
-                let bias = weights.vector(&name(&format!("{part}.bias")))?;
-                Ok(Linear::new(weights.matrix(&name(&format!("{part}.weight")))?, bias))
-            };
-            let (query, key, value) = (linear("attn_q")?, linear("attn_k")?, linear("attn_v")?);
-            let attention_output = linear("attn_output")?;
-            let (gate, up, down) = (linear("ffn_gate")?, linear("ffn_up")?, linear("ffn_down")?);
-            blocks.push(Block {
-                attention_norm: norm(weights.required(&name("attn_norm.weight"))?),
-                query,
-                key,
-                value,
-                query_norm: weights.vector(&name("attn_q_norm.weight"))?.map(norm),
-                key_norm: weights.vector(&name("attn_k_norm.weight"))?.map(norm),
-                attention_output,
-                feed_forward_norm: norm(weights.required(&name("ffn_norm.weight"))?),
-                gate,
-                up,
-                down,
-            });
-        }
-        let embedding = weights.matrix("token_embd.weight")?;
-        let output = match weights.matrix("output.weight") {
-            Err(LoadError::MissingTensor { .. }) => embedding.clone(),
-            other => other?,
+        let vector = |name: &str| match file.tensor(name) {
+            Err(LoadError::MissingTensor { .. }) => Ok(None),
+            other => other?.numbers().map(Some),
         };
-        let norm = norm(weights.required("output_norm.weight")?);
-        Ok(Self { model, context, embedding, blocks, norm, output: Linear::new(output, None), rope })
+        let norm = |name: &str| {
+            let weight = vector(name)?;
+            Ok(weight.map(|weight| Norm { weight, epsilon: model.rms_epsilon as f32 }))
+        };
+        let required = |name: &str| norm(name)?.ok_or_else(|| LoadError::MissingTensor { name: name.into() });
+        let matrix = |name: &str| {
+            let raw = file.tensor(name)?;
+            let matrix = raw.matrix()?;
+            raw.let_go();
+            Ok::<Matrix, LoadError>(matrix)
+        };
+        let factors = vector("rope_freqs.weight")?;
+        let rope = |layer: usize| Rope::new(&model, model.reach(layer), factors.as_deref());
+        let layers = 0..model.layers;
+        let wide = layers.clone().find(|layer| model.reach(*layer).window.is_none()).unwrap_or(0);
+        let local = layers.clone().find(|layer| model.reach(*layer).window.is_some()).unwrap_or(0);
+        let blocks = layers
+            .map(|layer| {
+                let name = |suffix: &str| format!("blk.{layer}.{suffix}");
+                let linear = |part: &str| {
+                    let bias = vector(&name(&format!("{part}.bias")))?;
+                    Ok::<Linear, LoadError>(Linear {
+                        matrix: matrix(&name(&format!("{part}.weight")))?,
+                        bias,
+                    })
+                };
+                Ok(Block {
+                    attention_norm: required(&name("attn_norm.weight"))?,
+                    query: linear("attn_q")?,
+                    key: linear("attn_k")?,
+                    value: linear("attn_v")?,
+                    query_norm: norm(&name("attn_q_norm.weight"))?,
+                    key_norm: norm(&name("attn_k_norm.weight"))?,
+                    attention_output: matrix(&name("attn_output.weight"))?,
+                    attention_post_norm: norm(&name("post_attention_norm.weight"))?,
+                    feed_forward_norm: required(&name("ffn_norm.weight"))?,
+                    gate: matrix(&name("ffn_gate.weight"))?,
+                    up: matrix(&name("ffn_up.weight"))?,
+                    down: matrix(&name("ffn_down.weight"))?,
+                    feed_forward_post_norm: norm(&name("post_ffw_norm.weight"))?,
+                    window: model.reach(layer).window,
+                })
+            })
+            .collect::<Result<Vec<_>, LoadError>>()?;
+        let output = match matrix("output.weight") {
+            Err(LoadError::MissingTensor { .. }) => matrix("token_embd.weight"),
+            other => other,
+        }?;
+        Ok(Self {
+            context,
+            embedding: file.tensor("token_embd.weight")?,
+            blocks,
+            norm: required("output_norm.weight")?,
+            output,
+            ropes: [rope(wide), rope(local)],
+            model,
+        })
     }
 
     /// Shapes and constants.
@@ -113,80 +191,108 @@ impl Decoder {
         self.context
     }
 
-    /// An empty cache for one sequence.
-    pub fn cache(&self) -> KvCache {
-        KvCache::new(self.model.layers, self.context)
+    /// Number of tokens that scores are given for.
+    pub fn vocabulary(&self) -> usize {
+        self.output.outputs()
     }
 
-    /// Reads `tokens` behind those in `cache`; where `logits` is set, returns the scores of every token of the
-    /// vocabulary to come next. On an error the cache holds what it held before.
-    pub fn forward(&self, tokens: &[u32], cache: &mut KvCache, logits: bool) -> Result<Option<Vec<f32>>> {
-        let start = cache.len();
-        let ids = Tensor::new(tokens, &Device::Cpu)?;
-        let mut x = self.embedding.embedding(&ids)?;
-        let mask = causal_mask(tokens.len(), start)?;
+    /// Reads the tokens of every part behind what its sequence holds. Returns the scores wanted, part after part and
+    /// token after token, [`Self::vocabulary`] numbers each. Quick on a thread of a [`super::team::Team`].
+    ///
+    /// An error leaves the sequences as they were: it comes from tokens that the model does not have.
+    pub fn forward(&self, parts: &mut [Part<'_>], scratch: &mut Scratch) -> Result<Vec<f32>, LoadError> {
+        let hidden = self.model.hidden;
+        scratch.x.clear();
+        for token in parts.iter().flat_map(|part| part.tokens) {
+            let row = self.embedding.row(*token as usize)?;
+            scratch.x.extend(row.into_iter().map(|value| value * self.model.embedding_scale));
+        }
+        let rows = scratch.x.len() / hidden;
+        let positions =
+            || parts.iter().flat_map(|part| part.sequence.len()..part.sequence.len() + part.tokens.len());
+        let angles: [Angles; 2] = [self.ropes[0].angles(positions()), self.ropes[1].angles(positions())];
+        let positions: Vec<usize> = positions().collect();
+        let shape = BlockShape::new(&self.model);
+        let tables: Vec<_> = parts
+            .iter_mut()
+            .map(|part| (part.tokens.len(), part.sequence.extend(shape, part.tokens.len())))
+            .collect();
         for (layer, block) in self.blocks.iter().enumerate() {
-            let attended =
-                self.attention(block, layer, &block.attention_norm.forward(&x)?, cache, mask.as_ref())?;
-            x = (x + attended)?;
-            let normed = block.feed_forward_norm.forward(&x)?;
-            let [gate, up] = Linear::forward_all([&block.gate, &block.up], &normed)?;
-            x = (x + block.down.forward(&(ops::silu(&gate)? * up)?)?)?;
+            let Scratch { rounded, x, normed, query, key, value, .. } = &mut *scratch;
+            block.attention_norm.rows(x, normed);
+            block.query.begin(rows, query);
+            block.key.begin(rows, key);
+            block.value.begin(rows, value);
+            let mut products = [
+                Product { matrix: &block.query.matrix, y: query },
+                Product { matrix: &block.key.matrix, y: key },
+                Product { matrix: &block.value.matrix, y: value },
+            ];
+            multiply(normed, rounded, &mut products);
+            let local = usize::from(block.window.is_some());
+            let place = super::attend::Place {
+                shape,
+                layer,
+                positions: &positions,
+                tables: &tables,
+                rope: &self.ropes[local],
+                angles: &angles[local],
+            };
+            attend(&self.model, block, &place, scratch);
+            let Scratch { rounded, x, normed, mixed, added, gate, up, .. } = &mut *scratch;
+            let post = block.attention_post_norm.as_ref();
+            add(&block.attention_output, post, mixed, x, rounded, added);
+            block.feed_forward_norm.rows(x, normed);
+            let wide = block.gate.outputs();
+            for y in [&mut *gate, &mut *up] {
+                y.clear();
+                y.resize(rows * wide, 0.0);
+            }
+            let mut products =
+                [Product { matrix: &block.gate, y: gate }, Product { matrix: &block.up, y: up }];
+            multiply(normed, rounded, &mut products);
+            each_row(gate, wide, |row, gate| {
+                let up = &up[row * wide..][..wide];
+                match self.model.activation {
+                    Activation::Silu => swiglu(gate, up),
+                    Activation::GeluTanh => geglu(gate, up),
+                }
+            });
+            add(&block.down, block.feed_forward_post_norm.as_ref(), gate, x, rounded, added);
         }
-        cache.advance(tokens.len());
-        if !logits {
-            return Ok(None);
+        let mut last = Vec::new();
+        let mut row = 0;
+        for part in parts.iter() {
+            row += part.tokens.len();
+            let wanted = part.scores.min(part.tokens.len());
+            last.extend_from_slice(&scratch.x[(row - wanted) * hidden..row * hidden]);
         }
-        let last = x.narrow(0, tokens.len() - 1, 1)?.contiguous()?;
-        let scores = self.output.forward(&self.norm.forward(&last)?)?;
-        Ok(Some(scores.flatten_all()?.to_vec1()?))
-    }
-
-    /// Grouped-query attention (Ainslie et al., 2023, <https://arxiv.org/abs/2305.13245>) of `[tokens, hidden]`.
-    fn attention(
-        &self,
-        block: &Block,
-        layer: usize,
-        x: &Tensor,
-        cache: &mut KvCache,
-        mask: Option<&Tensor>,
-    ) -> Result<Tensor> {
-        let Hyperparameters { heads, kv_heads, head_dim, .. } = self.model;
-        let (tokens, start) = (x.dim(0)?, cache.len());
-        let [query, key, value] = Linear::forward_all([&block.query, &block.key, &block.value], x)?;
-        let split = |x: Tensor, heads: usize, norm: Option<&RmsNorm>| -> Result<Tensor> {
-            let x = x.reshape((tokens, heads, head_dim))?;
-            let x = if let Some(norm) = norm { norm.forward(&x)? } else { x };
-            x.transpose(0, 1)?.contiguous()
-        };
-        let query = self.rope.rotate(&split(query, heads, block.query_norm.as_ref())?, start)?;
-        let key = self.rope.rotate(&split(key, kv_heads, block.key_norm.as_ref())?, start)?;
-        let (keys, values) = cache.put(layer, &key, &split(value, kv_heads, None)?)?;
-        // The heads of one group stand behind one another and share keys and values: one product for the group.
-        let rows = heads / kv_heads * tokens;
-        let query = (query * (1.0 / (head_dim as f64).sqrt()))?.reshape((kv_heads, rows, head_dim))?;
-        let mut scores = query.matmul(&keys.transpose(D::Minus1, D::Minus2)?)?;
-        if let Some(mask) = mask {
-            scores =
-                scores.reshape((heads, tokens, ()))?.broadcast_add(mask)?.reshape((kv_heads, rows, ()))?;
+        let mut scores = vec![0.0; last.len() / hidden * self.vocabulary()];
+        if !last.is_empty() {
+            self.norm.rows(&last, &mut scratch.normed);
+            let product = Product { matrix: &self.output, y: &mut scores };
+            multiply(&scratch.normed, &mut scratch.rounded, &mut [product]);
         }
-        let mixed = ops::softmax_last_dim(&scores)?.matmul(&values)?;
-        let mixed =
-            mixed.reshape((heads, tokens, head_dim))?.transpose(0, 1)?.reshape((tokens, heads * head_dim))?;
-        block.attention_output.forward(&mixed)
+        Ok(scores)
     }
 }
 
-/// `[tokens, start + tokens]`: minus infinity where a token would see a later one; `None` for a single token.
-fn causal_mask(tokens: usize, start: usize) -> Result<Option<Tensor>> {
-    if tokens == 1 {
-        return Ok(None);
-    }
-    let width = start + tokens;
-    let mask: Vec<f32> = (0..tokens)
-        .flat_map(|row| {
-            (0..width).map(move |column| if column > start + row { f32::NEG_INFINITY } else { 0.0 })
-        })
-        .collect();
-    Tensor::from_vec(mask, (tokens, width), &Device::Cpu).map(Some)
+/// `x += from·Wᵀ`, normalised first where there is a norm; `room` is for that.
+fn add(
+    matrix: &Matrix,
+    norm: Option<&Norm>,
+    from: &[f32],
+    x: &mut [f32],
+    rounded: &mut Rounded,
+    room: &mut [Vec<f32>; 2],
+) {
+    let Some(norm) = norm else {
+        return multiply(from, rounded, &mut [Product { matrix, y: x }]);
+    };
+    let [given, normed] = room;
+    given.clear();
+    given.resize(x.len(), 0.0);
+    multiply(from, rounded, &mut [Product { matrix, y: given }]);
+    norm.rows(given, normed);
+    x.iter_mut().zip(normed).for_each(|(x, normed)| *x += *normed);
 }

@@ -5,13 +5,12 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use candle_core::quantized::QTensor;
 use candle_core::quantized::gguf_file::{Content, Value};
 use memmap2::Mmap;
 
 use super::error::LoadError;
 use super::hyperparameters::Hyperparameters;
-use super::weights;
+use super::weights::{self, Raw};
 
 /// What a GGUF file says about itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +64,11 @@ impl Gguf {
         self.string("general.architecture")
     }
 
+    /// The header.
+    pub(super) fn content(&self) -> &Content {
+        &self.content
+    }
+
     /// The header alone, without the weights.
     pub(super) fn into_content(self) -> Content {
         self.content
@@ -99,6 +103,15 @@ impl Gguf {
         }
     }
 
+    /// A switch; `None` where the key is missing.
+    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, LoadError> {
+        match self.content.metadata.get(key) {
+            None => Ok(None),
+            Some(Value::Bool(value)) => Ok(Some(*value)),
+            Some(_) => Err(invalid(key, "is neither true nor false")),
+        }
+    }
+
     /// A finite positive number.
     pub(super) fn positive(&self, key: &str) -> Result<f64, LoadError> {
         let value = match self.value(key)? {
@@ -118,6 +131,43 @@ impl Gguf {
         self.value(key)?.to_vec().map(Vec::len).map_err(|_| invalid(key, "is not a list"))
     }
 
+    /// A list of strings.
+    pub(super) fn strings(&self, key: &str) -> Result<Vec<String>, LoadError> {
+        self.list(key, "strings", |value| value.to_string().ok().cloned())
+    }
+
+    /// A list of whole numbers.
+    pub(super) fn integers(&self, key: &str) -> Result<Vec<u64>, LoadError> {
+        self.list(key, "whole numbers", integer)
+    }
+
+    /// A list of numbers.
+    pub(super) fn numbers(&self, key: &str) -> Result<Vec<f32>, LoadError> {
+        self.list(key, "numbers", |value| value.to_f32().ok())
+    }
+
+    /// A list of switches.
+    pub(super) fn flags(&self, key: &str) -> Result<Vec<bool>, LoadError> {
+        self.list(key, "true and false", |value| value.to_bool().ok())
+    }
+
+    fn list<T>(
+        &self,
+        key: &str,
+        what: &str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Result<Vec<T>, LoadError> {
+        let values = self.value(key)?.to_vec().ok();
+        values
+            .and_then(|values| values.iter().map(read).collect())
+            .ok_or_else(|| invalid(key, &format!("is not a list of {what}")))
+    }
+
+    /// Whether a value is a list.
+    pub(super) fn is_list(&self, key: &str) -> bool {
+        matches!(self.content.metadata.get(key), Some(Value::Array(_)))
+    }
+
     /// Whether a key exists.
     pub(super) fn has(&self, key: &str) -> bool {
         self.content.metadata.contains_key(key)
@@ -128,14 +178,14 @@ impl Gguf {
         self.content.tensor_infos.iter().map(|(name, info)| (name.as_str(), info.shape.dims())).collect()
     }
 
-    /// The tensor `name`, mapped and not copied.
-    pub(super) fn tensor(&self, name: &str) -> Result<QTensor, LoadError> {
+    /// The tensor `name`, in the mapped file.
+    pub(super) fn tensor(&self, name: &str) -> Result<Raw, LoadError> {
         let info = self
             .content
             .tensor_infos
             .get(name)
             .ok_or_else(|| LoadError::MissingTensor { name: name.into() })?;
-        weights::mapped(&self.map, self.content.tensor_data_offset, name, info)
+        Raw::new(&self.map, self.content.tensor_data_offset, name, info)
     }
 }
 

@@ -1,17 +1,20 @@
 //! Local inference on candle-core.
 //!
-//! [`CandleChat`] decodes GGUF files of the llama, qwen2 and qwen3 architectures on the CPU. Everything it needs
+//! [`CandleChat`] decodes GGUF files of the llama, qwen2, qwen3 and gemma3 architectures on the CPU. Everything it needs
 //! comes from the file: hyper-parameters, tokenizer, chat template. The path of one call:
 //!
 //! 1. [`chat`]: the request enters a bounded queue in front of one thread that owns the model;
 //! 2. [`template`]: messages become a prompt by the file's own chat template;
 //! 3. [`tokenizer`]: the prompt becomes tokens;
-//! 4. [`engine`]: the prompt is read in chunks behind the longest prefix already in the key-value cache, then
-//!    [`sampler`] picks one token after another and [`text`] turns them into text;
-//! 5. [`decoder`]: one forward pass, on [`weights`] that stay quantised and memory-mapped.
+//! 4. [`engine`]: with the other requests that run, in steps: the prompt is read in chunks behind the longest prefix that
+//!    [`cache`] knows, then [`sampler`] picks one token after another, more at once where `speculation` guessed right, and
+//!    [`text`] turns them into text;
+//! 5. [`decoder`]: one forward pass for all of them, whose weights stay quantised ([`kernels`]), on the threads of a
+//!    [`team`].
 //!
-//! [`CandleEmbedder`] maps texts to vectors with a BERT or XLM-RoBERTa encoder.
+//! [`CandleEmbedder`] maps texts to vectors with a BERT or XLM-RoBERTa encoder, on the same kernels.
 
+mod attend;
 pub mod cache;
 pub mod chat;
 pub mod decoder;
@@ -20,8 +23,11 @@ pub mod engine;
 pub mod error;
 pub mod gguf;
 pub mod hyperparameters;
+pub mod kernels;
 pub mod rope;
 pub mod sampler;
+mod speculation;
+pub mod team;
 pub mod template;
 pub mod text;
 pub mod threads;

@@ -1,50 +1,58 @@
 //! Rotary position embedding (Su et al., 2021, <https://arxiv.org/abs/2104.09864>).
 
-use candle_core::{Device, Result, Tensor};
-use candle_nn::rotary_emb;
+use super::hyperparameters::{Hyperparameters, Reach, RopeStyle};
+use super::kernels::rows::{rotate_halves, rotate_pairs};
 
-use super::hyperparameters::{Hyperparameters, RopeStyle};
-
-/// Cosines and sines of the positions in use.
+/// The frequencies of one kind of layer.
+#[derive(Debug)]
 pub struct Rope {
-    cos: Tensor,
-    sin: Tensor,
+    /// Radians a position, for each pair of elements.
+    frequencies: Vec<f64>,
     style: RopeStyle,
 }
 
+/// Cosines and sines of some positions, `[positions, head_dim / 2]` each.
+#[derive(Debug, Default)]
+pub struct Angles {
+    cosines: Vec<f32>,
+    sines: Vec<f32>,
+}
+
 impl Rope {
-    /// Tables `[positions, head_dim / 2]`: the angle of position p and pair i is `p / (scale · base^(2i/d) · f_i)`,
-    /// with `f` the file's own factors (`rope_freqs`, Llama 3.1) where there are any.
-    pub fn new(model: &Hyperparameters, positions: usize, factors: Option<&[f32]>) -> Result<Self> {
-        let half = model.head_dim / 2;
-        let frequencies: Vec<f64> = (0..half)
+    /// The angle of position p and pair i is `p / (scale · base^(2i/d) · f_i)`, with `f` the file's own factors
+    /// (`rope_freqs`, Llama 3.1) where there are any.
+    pub fn new(model: &Hyperparameters, reach: Reach, factors: Option<&[f32]>) -> Self {
+        let frequencies = (0..model.head_dim / 2)
             .map(|i| {
                 let factor =
                     factors.and_then(|factors| factors.get(i)).map_or(1.0, |factor| f64::from(*factor));
                 let exponent = -2.0 * i as f64 / model.head_dim as f64;
-                model.rope_base.powf(exponent) / (model.rope_scale * factor)
+                reach.rope_base.powf(exponent) / (reach.rope_scale * factor)
             })
             .collect();
-        let table = |f: fn(f64) -> f64| -> Result<Tensor> {
-            let values: Vec<f32> = (0..positions)
-                .flat_map(|position| {
-                    frequencies.iter().map(move |frequency| f(position as f64 * frequency) as f32)
-                })
-                .collect();
-            Tensor::from_vec(values, (positions, half), &Device::Cpu)
-        };
-        Ok(Self { cos: table(f64::cos)?, sin: table(f64::sin)?, style: model.architecture.rope_style() })
+        Self { frequencies, style: model.architecture.rope_style() }
     }
 
-    /// Rotates `x` of shape `[heads, tokens, head_dim]` whose first token stands at position `start`.
-    pub fn rotate(&self, x: &Tensor, start: usize) -> Result<Tensor> {
-        let tokens = x.dim(1)?;
-        let (cos, sin) = (self.cos.narrow(0, start, tokens)?, self.sin.narrow(0, start, tokens)?);
-        let x = x.unsqueeze(0)?;
-        let rotated = match self.style {
-            RopeStyle::Interleaved => rotary_emb::rope_i(&x, &cos, &sin),
-            RopeStyle::Halves => rotary_emb::rope(&x, &cos, &sin),
-        };
-        rotated?.squeeze(0)
+    /// The angles of the positions.
+    pub fn angles(&self, positions: impl Iterator<Item = usize>) -> Angles {
+        let (sines, cosines) = positions
+            .flat_map(|position| self.frequencies.iter().map(move |frequency| position as f64 * frequency))
+            .map(|angle| {
+                let (sine, cosine) = angle.sin_cos();
+                (sine as f32, cosine as f32)
+            })
+            .unzip();
+        Angles { cosines, sines }
+    }
+
+    /// Rotates one head by the angles of the `index`th position.
+    pub fn rotate(&self, head: &mut [f32], angles: &Angles, index: usize) {
+        let half = self.frequencies.len();
+        let (cosines, sines) =
+            (&angles.cosines[index * half..][..half], &angles.sines[index * half..][..half]);
+        match self.style {
+            RopeStyle::Interleaved => rotate_pairs(head, cosines, sines),
+            RopeStyle::Halves => rotate_halves(head, cosines, sines),
+        }
     }
 }

@@ -3,6 +3,7 @@
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::kernels::rows;
 use crate::inference::ChatOptions;
 
 /// Picks tokens by the options of one call; the same seed and scores give the same tokens.
@@ -38,7 +39,7 @@ impl Sampler {
     pub fn pick(&mut self, logits: &[f32]) -> Option<Choice> {
         let best = argmax(logits)?;
         let token = if self.temperature > 0.0 { self.nucleus(logits, logits[best]) } else { best };
-        Some(Choice { token: token as u32, logprob: log_probability(logits, token, logits[best]) })
+        Some(Choice { token: token as u32, logprob: log_probability(logits, token) })
     }
 
     fn nucleus(&mut self, logits: &[f32], highest: f32) -> usize {
@@ -82,10 +83,9 @@ fn argmax(logits: &[f32]) -> Option<usize> {
     best
 }
 
-fn log_probability(logits: &[f32], token: usize, highest: f32) -> f32 {
-    let sum: f64 =
-        logits.iter().filter(|score| !score.is_nan()).map(|score| f64::from(score - highest).exp()).sum();
-    (f64::from(logits[token] - highest) - sum.ln()) as f32
+/// Natural-log probability of `token`, from the scores of all.
+pub(super) fn log_probability(logits: &[f32], token: usize) -> f32 {
+    logits[token] - rows::log_sum_exp(logits)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! How many cores inference takes.
 //!
-//! candle reads its thread counts from the environment when it first computes, and its workers spin: more of them
-//! than cores makes everything ten times slower. So the number is set once, deliberately, before anything runs.
+//! The teams of inference take their number of threads from the environment where no option says another, as candle's
+//! own workers do, which spin: more of them than cores makes everything ten times slower. So the number is set once,
+//! deliberately, before anything runs.
 
 /// Sets the number of threads of all local inference in this process; 0 takes the cores the process may use.
 ///

@@ -11,4 +11,5 @@ pub(crate) mod llama;
 pub(crate) mod models;
 pub(crate) mod parts;
 pub(crate) mod qdrant;
+pub(crate) mod reference;
 pub(crate) mod tiny;

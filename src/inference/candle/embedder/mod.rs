@@ -13,10 +13,7 @@ use super::super::models::manifest::EmbedderSpec;
 use super::super::models::{Manifest, ModelFiles, ModelKind, ModelsConfig, embedder_spec};
 use super::super::{Embedder, EmbedderInfo, InferenceError, Purpose};
 
-mod blocks;
 mod encoder;
-mod linear;
-mod math;
 mod tokens;
 mod weights;
 mod worker;

@@ -3,21 +3,19 @@
 //! Sizes are checked before a weight is read, and every tensor against them.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
 use candle_core::quantized::GgmlDType;
-use candle_core::quantized::gguf_file::{Content, Value};
+use candle_core::quantized::gguf_file::Value;
 use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
 
 use super::super::super::models::ModelFiles;
 use super::super::super::models::manifest::EmbedderSpec;
 use super::super::gguf::Gguf;
-use super::blocks::Blocks;
-use super::encoder::{Encoder, Layer, Norm, Shape, Words};
-use super::linear::{Linear, Weights};
+use super::super::kernels::Matrix;
+use super::super::weights::Raw;
+use super::encoder::{Encoder, Layer, Linear, Norm, Shape, Words};
 
 /// Loads the encoder; `Err` says what is wrong.
 pub(super) fn load(files: &ModelFiles, spec: &EmbedderSpec) -> Result<Encoder, String> {
@@ -33,9 +31,16 @@ trait Tensors {
     fn words(&mut self) -> Result<Words, String>;
     fn tensor(&mut self, name: &str) -> Result<Tensor, String>;
 
-    /// The blocks of a `Q4_0` matrix of this size where there is a kernel for them.
-    fn q4_0(&mut self, _name: &str, _outputs: usize, _inputs: usize) -> Result<Option<Vec<u8>>, String> {
-        Ok(None)
+    /// A matrix as the kernels take it.
+    fn matrix(&mut self, name: &str) -> Result<Matrix, String> {
+        let tensor = self.tensor(name)?;
+        let wrong = |error: candle_core::Error| format!("its tensor {name}: {error}");
+        let (outputs, inputs) = tensor.dims2().map_err(wrong)?;
+        let numbers: Vec<f32> =
+            tensor.to_dtype(DType::F32).and_then(|tensor| tensor.flatten_all()?.to_vec1()).map_err(wrong)?;
+        let bytes: Vec<u8> = numbers.into_iter().flat_map(f32::to_le_bytes).collect();
+        Matrix::pack(GgmlDType::F32, &bytes, outputs, inputs)
+            .ok_or_else(|| format!("its tensor {name} is empty"))
     }
 }
 
@@ -58,7 +63,7 @@ fn build(sizes: &Sizes, tensors: &mut impl Tensors) -> Result<Encoder, String> {
         ));
     }
     let words = tensors.words()?;
-    let (vocabulary, width) = words.dims().map_err(|error| error.to_string())?;
+    let (vocabulary, width) = words.dims()?;
     if width != hidden {
         return Err(format!("its token vectors have {width} numbers and its layers {hidden}"));
     }
@@ -76,11 +81,15 @@ fn build(sizes: &Sizes, tensors: &mut impl Tensors) -> Result<Encoder, String> {
     for index in 0..*layers {
         let name = |part: &str| format!("blk.{index}.{part}");
         blocks.push(Layer {
-            qkv: reader.dense(&[name("attn_q"), name("attn_k"), name("attn_v")], hidden, hidden)?,
-            output: reader.dense(&[name("attn_output")], hidden, hidden)?,
+            qkv: [
+                reader.linear(&name("attn_q"), hidden, hidden)?,
+                reader.linear(&name("attn_k"), hidden, hidden)?,
+                reader.linear(&name("attn_v"), hidden, hidden)?,
+            ],
+            output: reader.linear(&name("attn_output"), hidden, hidden)?,
             attention_norm: reader.norm(&name("attn_output_norm"), hidden)?,
-            up: reader.dense(&[name("ffn_up")], *feed_forward, hidden)?,
-            down: reader.dense(&[name("ffn_down")], hidden, *feed_forward)?,
+            up: reader.linear(&name("ffn_up"), *feed_forward, hidden)?,
+            down: reader.linear(&name("ffn_down"), hidden, *feed_forward)?,
             output_norm: reader.norm(&name("layer_output_norm"), hidden)?,
         });
     }
@@ -111,35 +120,24 @@ impl<T: Tensors> Reader<'_, T> {
         })
     }
 
-    /// The layers `names`, each of `outputs × inputs`, as one with all their outputs.
-    fn dense(&mut self, names: &[String], outputs: usize, inputs: usize) -> Result<Linear, String> {
-        let mut blocks = Some(Vec::new());
-        let mut bias = Vec::new();
-        for name in names {
-            let more = self.0.q4_0(&format!("{name}.weight"), outputs, inputs)?;
-            blocks = blocks.zip(more).map(|(mut blocks, more)| {
-                blocks.extend(more);
-                blocks
-            });
-            bias.extend(self.numbers(&format!("{name}.bias"), &[outputs])?);
+    fn linear(&mut self, name: &str, outputs: usize, inputs: usize) -> Result<Linear, String> {
+        let name = |kind: &str| format!("{name}.{kind}");
+        let matrix = self.0.matrix(&name("weight"))?;
+        if (matrix.outputs(), matrix.inputs()) != (outputs, inputs) {
+            return Err(format!(
+                "its tensor {} is {:?} and should be {:?}",
+                name("weight"),
+                [matrix.outputs(), matrix.inputs()],
+                [outputs, inputs]
+            ));
         }
-        let weights = if let Some(blocks) = blocks {
-            Weights::Q4_0(blocks)
-        } else {
-            let mut numbers = Vec::new();
-            for name in names {
-                numbers.extend(self.numbers(&format!("{name}.weight"), &[outputs, inputs])?);
-            }
-            Weights::F32(numbers)
-        };
-        Linear::new(weights, bias, inputs)
-            .ok_or_else(|| format!("its tensor {}.weight has a wrong size", names[0]))
+        Ok(Linear { matrix, bias: self.numbers(&name("bias"), &[outputs])? })
     }
 }
 
 fn from_gguf(path: &Path, spec: &EmbedderSpec) -> Result<Encoder, String> {
-    let content = Gguf::open(path).map_err(|error| error.to_string())?.into_content();
-    let file = BufReader::new(File::open(path).map_err(|error| format!("{}: {error}", path.display()))?);
+    let file = Gguf::open(path).map_err(|error| error.to_string())?;
+    let content = file.content();
     let value = |key: &str| content.metadata.get(key).ok_or_else(|| format!("its metadata has no {key}"));
     let count =
         |key: &str| Ok::<usize, String>(value(key)?.to_u32().map_err(|error| error.to_string())? as usize);
@@ -165,40 +163,31 @@ fn from_gguf(path: &Path, spec: &EmbedderSpec) -> Result<Encoder, String> {
             pooling: spec.pooling,
         },
     };
-    build(&sizes, &mut GgufTensors { content: &content, file })
+    build(&sizes, &mut GgufTensors(&file))
 }
 
-struct GgufTensors<'a> {
-    content: &'a Content,
-    file: BufReader<File>,
+struct GgufTensors<'a>(&'a Gguf);
+
+impl GgufTensors<'_> {
+    fn raw(&self, name: &str) -> Result<Raw, String> {
+        self.0.tensor(name).map_err(|error| format!("its tensor {name}: {error}"))
+    }
 }
 
 impl Tensors for GgufTensors<'_> {
     fn words(&mut self) -> Result<Words, String> {
-        let name = "token_embd.weight";
-        let words = self.content.tensor(&mut self.file, name, &Device::Cpu);
-        words.map(Words::Quantised).map_err(|error| format!("its tensor {name}: {error}"))
+        self.raw("token_embd.weight").map(Words::Mapped)
     }
 
     fn tensor(&mut self, name: &str) -> Result<Tensor, String> {
-        self.content
-            .tensor(&mut self.file, name, &Device::Cpu)
-            .and_then(|tensor| tensor.dequantize(&Device::Cpu))
-            .map_err(|error| format!("its tensor {name}: {error}"))
+        self.raw(name)?.tensor().map_err(|error| format!("its tensor {name}: {error}"))
     }
 
-    fn q4_0(&mut self, name: &str, outputs: usize, inputs: usize) -> Result<Option<Vec<u8>>, String> {
-        let fits =
-            self.content.tensor_infos.get(name).is_some_and(|info| {
-                info.ggml_dtype == GgmlDType::Q4_0 && info.shape.dims() == [outputs, inputs]
-            });
-        if !fits || !Blocks::fit(outputs, inputs) {
-            return Ok(None);
-        }
-        let tensor = self.content.tensor(&mut self.file, name, &Device::Cpu);
-        tensor
-            .and_then(|tensor| tensor.data().map(|data| Some(data.into_owned())))
-            .map_err(|error| format!("its tensor {name}: {error}"))
+    fn matrix(&mut self, name: &str) -> Result<Matrix, String> {
+        let raw = self.raw(name)?;
+        let matrix = raw.matrix().map_err(|error| format!("its tensor {name}: {error}"))?;
+        raw.let_go();
+        Ok(matrix)
     }
 }
 

@@ -5,11 +5,11 @@ use std::num::NonZeroUsize;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rayon::ThreadPool;
 use rayon::prelude::*;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::super::super::{InferenceError, Purpose};
+use super::super::team::Team;
 use super::EmbedderOptions;
 use super::encoder::Encoder;
 use super::tokens::Tokens;
@@ -48,15 +48,12 @@ struct Running {
 
 impl Worker {
     pub(super) fn start(encoder: Encoder, tokens: Tokens, options: EmbedderOptions) -> Result<Self, String> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(options.threads.map_or(0, NonZeroUsize::get))
-            .thread_name(|index| format!("embed-{index}"))
-            .build()
+        let team = Team::new("embed", options.threads.map_or(0, NonZeroUsize::get))
             .map_err(|error| format!("its threads cannot be started: {error}"))?;
         let (sender, receiver) = channel();
         std::thread::Builder::new()
             .name("embedder".into())
-            .spawn(move || Loop { encoder, tokens, pool, running: VecDeque::new() }.run(&receiver))
+            .spawn(move || Loop { encoder, tokens, team, running: VecDeque::new() }.run(&receiver))
             .map_err(|error| format!("its thread cannot be started: {error}"))?;
         let queue = options.queue;
         Ok(Self { jobs: Mutex::new(sender), free: Arc::new(Semaphore::new(queue)), queue })
@@ -84,7 +81,7 @@ impl Worker {
 struct Loop {
     encoder: Encoder,
     tokens: Tokens,
-    pool: ThreadPool,
+    team: Team,
     running: VecDeque<Running>,
 }
 
@@ -108,7 +105,7 @@ impl Loop {
         let Job { texts, purpose, reply, permit } = job;
         let tokens = &self.tokens;
         let encoded: Result<Vec<Vec<u32>>, String> =
-            self.pool.install(|| texts.par_iter().map(|text| tokens.encode(text, purpose)).collect());
+            self.team.run(|| texts.par_iter().map(|text| tokens.encode(text, purpose)).collect());
         match encoded {
             Ok(tokens) => {
                 let vectors = Vec::with_capacity(tokens.len());
@@ -141,8 +138,8 @@ impl Loop {
         if batch.is_empty() {
             return;
         }
-        let (encoder, pool) = (&self.encoder, &self.pool);
-        match pool.install(|| encoder.encode(&batch)) {
+        let (encoder, team) = (&self.encoder, &self.team);
+        match team.run(|| encoder.encode(&batch)) {
             Ok(vectors) => {
                 for (index, vector) in taken.into_iter().zip(vectors) {
                     self.running[index].vectors.push(vector);

@@ -1,4 +1,4 @@
-//! The functions between the matrix products, row by row.
+//! What lies between the matrix products, row by row.
 #![expect(clippy::inline_always, reason = "what is not inlined is not compiled for the wider vectors")]
 
 /// Compiles a function a second and a third time for wider vectors, and calls the widest that the processor has.
@@ -38,7 +38,7 @@ macro_rules! widened {
 
 widened! {
     /// `x ← (x − mean) / √(variance + ε) · weight + bias` for one row.
-    pub(super) fn layer_norm(x: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
+    pub fn layer_norm(x: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
         let count = x.len() as f32;
         let mean = sum(x, |value| value) / count;
         let variance = sum(x, |value| (value - mean) * (value - mean)) / count;
@@ -50,8 +50,62 @@ widened! {
 }
 
 widened! {
+    /// `out ← x / √(mean(x²) + ε) · weight` for one row: RMS normalisation (Zhang and Sennrich 2019).
+    pub fn rms_norm(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
+        let scale = 1.0 / (sum(x, |value| value * value) / x.len() as f32 + epsilon).sqrt();
+        for ((out, value), weight) in out.iter_mut().zip(x).zip(weight) {
+            *out = value * scale * weight;
+        }
+    }
+}
+
+widened! {
+    /// `gate ← silu(gate) · up` (Shazeer 2020).
+    pub fn swiglu(gate: &mut [f32], up: &[f32]) {
+        for (gate, up) in gate.iter_mut().zip(up) {
+            *gate = *gate / (1.0 + exp(-*gate)) * up;
+        }
+    }
+}
+
+widened! {
+    /// `gate ← gelu(gate) · up` with the approximation by tanh (Hendrycks & Gimpel 2016).
+    pub fn geglu(gate: &mut [f32], up: &[f32]) {
+        for (gate, up) in gate.iter_mut().zip(up) {
+            let x = *gate;
+            // x/2 · (1 + tanh u) = x / (1 + e^(−2u))
+            let twice = 1.595_769 * (x + 0.044_715 * x * x * x);
+            *gate = x / (1.0 + exp(-twice)) * up;
+        }
+    }
+}
+
+widened! {
+    /// Rotates one head by angles whose cosines and sines are given: elements `i` and `i + d/2` together.
+    pub fn rotate_halves(x: &mut [f32], cosines: &[f32], sines: &[f32]) {
+        let (first, second) = x.split_at_mut(cosines.len());
+        for (((a, b), cosine), sine) in first.iter_mut().zip(second).zip(cosines).zip(sines) {
+            let (x, y) = (*a, *b);
+            *a = x * cosine - y * sine;
+            *b = x * sine + y * cosine;
+        }
+    }
+}
+
+widened! {
+    /// As [`rotate_halves`], elements `2i` and `2i + 1` together.
+    pub fn rotate_pairs(x: &mut [f32], cosines: &[f32], sines: &[f32]) {
+        for ((pair, cosine), sine) in x.chunks_exact_mut(2).zip(cosines).zip(sines) {
+            let (x, y) = (pair[0], pair[1]);
+            pair[0] = x * cosine - y * sine;
+            pair[1] = x * sine + y * cosine;
+        }
+    }
+}
+
+widened! {
     /// Softmax of `scale · x` for one row.
-    pub(super) fn softmax(x: &mut [f32], scale: f32) {
+    pub fn softmax(x: &mut [f32], scale: f32) {
         let largest = largest(x);
         for value in x.iter_mut() {
             *value = exp((*value - largest) * scale);
@@ -65,7 +119,7 @@ widened! {
 
 widened! {
     /// `x·Φ(x)` with the Gaussian distribution function Φ (Hendrycks & Gimpel 2016), not its tanh approximation.
-    pub(super) fn gelu(x: &mut [f32]) {
+    pub fn gelu(x: &mut [f32]) {
         for value in x {
             *value *= 0.5 * (1.0 + erf(*value * std::f32::consts::FRAC_1_SQRT_2));
         }
@@ -73,10 +127,24 @@ widened! {
 }
 
 /// Scales to length 1.
-pub(super) fn normalize(x: &mut [f32]) {
+pub fn normalize(x: &mut [f32]) {
     let length = sum(x, |value| value * value).sqrt().max(1e-12);
     for value in x {
         *value /= length;
+    }
+}
+
+/// `ln Σ eˣ`, what is not a number left out.
+pub fn log_sum_exp(x: &[f32]) -> f32 {
+    let mut out = 0.0;
+    add_exp(x, &mut out);
+    out
+}
+
+widened! {
+    fn add_exp(x: &[f32], out: &mut f32) {
+        let most = largest(x);
+        *out = most + sum(x, |value| if value.is_nan() { 0.0 } else { exp(value - most) }).ln();
     }
 }
 

@@ -1,0 +1,70 @@
+//! The threads that compute one forward pass together.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+
+/// A few threads that share the parts of a piece of work, whoever is free taking the next.
+#[derive(Debug)]
+pub struct Team {
+    pool: ThreadPool,
+}
+
+impl Team {
+    /// A team of so many threads, the caller's own not among them; 0 takes every core.
+    pub fn new(name: &'static str, threads: usize) -> Result<Self, ThreadPoolBuildError> {
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(move |index| format!("{name}-{index}"))
+            .build()?;
+        Ok(Self { pool })
+    }
+
+    /// Threads.
+    pub fn size(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    /// Runs `work` on one of the team; it is there that [`share`] is quick.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.pool.install(work)
+    }
+}
+
+/// Calls `work` for every part from 0 up to `parts`, on the threads of the team that runs the caller.
+pub fn share(parts: usize, work: impl Fn(usize) + Sync) {
+    let threads = rayon::current_num_threads().min(parts);
+    if threads <= 1 {
+        (0..parts).for_each(work);
+        return;
+    }
+    let next = AtomicUsize::new(0);
+    let take = || {
+        loop {
+            let part = next.fetch_add(1, Ordering::Relaxed);
+            if part >= parts {
+                return;
+            }
+            work(part);
+        }
+    };
+    spread(threads, &take);
+}
+
+fn spread(threads: usize, take: &(impl Fn() + Sync)) {
+    if threads == 1 {
+        take();
+    } else {
+        rayon::join(|| spread(threads / 2, take), || spread(threads - threads / 2, take));
+    }
+}
+
+/// Calls `work` for every row of `x`, with its number. A few rows stay on the calling thread.
+pub fn each_row(x: &mut [f32], width: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
+    if x.len() / width < 8 {
+        x.chunks_exact_mut(width).enumerate().for_each(|(row, x)| work(row, x));
+    } else {
+        x.par_chunks_exact_mut(width).with_min_len(4).enumerate().for_each(|(row, x)| work(row, x));
+    }
+}
