@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use half::f16;
 
 use super::cache::{BlockShape, BlockStart};
-use super::decoder::{Block, Scratch};
+use super::decoder::{Block, Norm, Scratch};
 use super::hyperparameters::Hyperparameters;
 use super::kernels::attention::{HeadBlocks, POSITIONS, Query, attend as attend_head, put as write_head};
 use super::rope::{Angles, Rope};
@@ -49,29 +49,8 @@ thread_local! {
 pub(super) fn attend(model: &Hyperparameters, block: &Block, place: &Place<'_>, scratch: &mut Scratch) {
     let Hyperparameters { heads, kv_heads, head_dim, query_scale, .. } = *model;
     let rows = place.positions.len();
-    each_row(&mut scratch.query, heads * head_dim, |row, query| {
-        ROOM.with_borrow_mut(|room| {
-            for head in query.chunks_exact_mut(head_dim) {
-                if let Some(norm) = &block.query_norm {
-                    norm.head(head, room);
-                }
-                place.rope.rotate(head, place.angles, row);
-                for value in head.iter_mut() {
-                    *value *= query_scale;
-                }
-            }
-        });
-    });
-    each_row(&mut scratch.key, kv_heads * head_dim, |row, key| {
-        ROOM.with_borrow_mut(|room| {
-            for head in key.chunks_exact_mut(head_dim) {
-                if let Some(norm) = &block.key_norm {
-                    norm.head(head, room);
-                }
-                place.rope.rotate(head, place.angles, row);
-            }
-        });
-    });
+    turn(&mut scratch.query, head_dim, place, block.query_norm.as_ref(), query_scale);
+    turn(&mut scratch.key, head_dim, place, block.key_norm.as_ref(), 1.0);
     // Of every sequence: its first row, its rows, its blocks.
     let mut first = 0;
     let tables: Vec<(usize, usize, &[BlockStart])> = place
@@ -115,6 +94,24 @@ pub(super) fn attend(model: &Hyperparameters, block: &Block, place: &Place<'_>, 
             let head = HeadBlocks { blocks: &blocks, width: head_dim };
             // SAFETY: the sequence's blocks reach to the last position; every query's result is its own.
             unsafe { attend_head(&queries, head, room) }
+        });
+    });
+}
+
+/// Normalises every head where there is a norm, rotates it by its row's position and scales it.
+fn turn(x: &mut [f32], head_dim: usize, place: &Place<'_>, norm: Option<&Norm>, scale: f32) {
+    let width = x.len() / place.positions.len().max(1);
+    each_row(x, width, |row, x| {
+        ROOM.with_borrow_mut(|room| {
+            for head in x.chunks_exact_mut(head_dim) {
+                if let Some(norm) = norm {
+                    norm.head(head, room);
+                }
+                place.rope.rotate(head, place.angles, row);
+                for value in head.iter_mut() {
+                    *value *= scale;
+                }
+            }
         });
     });
 }
