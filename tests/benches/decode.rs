@@ -13,25 +13,13 @@ use std::time::{Duration, Instant};
 use ponto::inference::Budget;
 use ponto::inference::candle::CandleOptions;
 use ponto::inference::candle::chat::load_engine;
-use ponto::inference::candle::engine::{Engine, Listener};
+use ponto::inference::candle::engine::Engine;
 use ponto::inference::candle::threads;
 use serde_json::json;
 
 use arguments::{Arguments, say};
 
 mod arguments;
-
-struct Nobody;
-
-impl Listener for Nobody {
-    fn delta(&mut self, _: String) -> bool {
-        true
-    }
-
-    fn listening(&self) -> bool {
-        true
-    }
-}
 
 fn main() {
     let arguments = Arguments::read();
@@ -75,7 +63,7 @@ fn round(engine: &mut Engine, prompt: &[u32], reply: usize) -> (f64, f64) {
     engine.forget();
     let started = Instant::now();
     let mut logits =
-        engine.read(prompt, &Budget::of(Duration::from_hours(1)), &Nobody).expect("the prompt is read");
+        engine.read(prompt, &Budget::of(Duration::from_hours(1)), &()).expect("the prompt is read");
     let read = started.elapsed();
     let started = Instant::now();
     for _ in 0..reply {

@@ -7,7 +7,7 @@ use candle_core::quantized::GgmlDType;
 use ponto::inference::Budget;
 use ponto::inference::candle::CandleOptions;
 use ponto::inference::candle::chat::load_engine;
-use ponto::inference::candle::engine::{Engine, Listener};
+use ponto::inference::candle::engine::Engine;
 
 use crate::support::reference::Reference;
 use crate::support::tiny::{Tiny, VOCABULARY, WINDOW, Widths};
@@ -41,25 +41,13 @@ fn bound(architecture: &str, dtype: GgmlDType) -> f32 {
     }
 }
 
-struct Nobody;
-
-impl Listener for Nobody {
-    fn delta(&mut self, _: String) -> bool {
-        true
-    }
-
-    fn listening(&self) -> bool {
-        true
-    }
-}
-
 /// Tokens in no order that repeats within a window.
 fn prompt(length: usize) -> Vec<u32> {
     (0..length).map(|i| (i * i * 7919 % 256) as u32).collect()
 }
 
 fn read(engine: &mut Engine, tokens: &[u32]) -> Vec<f32> {
-    engine.read(tokens, &Budget::of(Duration::from_mins(1)), &Nobody).unwrap()
+    engine.read(tokens, &Budget::of(Duration::from_mins(1)), &()).unwrap()
 }
 
 /// Length of the difference over the length of `expected`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ponto::inference::candle::CandleOptions;
 use ponto::inference::candle::chat::load_engine;
 use ponto::inference::candle::decoder::Decoder;
-use ponto::inference::candle::engine::{Engine, Listener};
+use ponto::inference::candle::engine::Engine;
 use ponto::inference::candle::gguf::Gguf;
 use ponto::inference::candle::team::Team;
 use ponto::inference::candle::template::ChatTemplate;
@@ -85,18 +85,6 @@ const PROMPTS: [(&str, &str, &str); 12] = [
     ("en", "List three polite ways to say no.", "Keep them short."),
 ];
 
-struct Nobody;
-
-impl Listener for Nobody {
-    fn delta(&mut self, _: String) -> bool {
-        true
-    }
-
-    fn listening(&self) -> bool {
-        true
-    }
-}
-
 fn turns(system: &str, user: &str) -> Vec<ChatMessage> {
     vec![
         ChatMessage { role: ChatRole::System, content: system.into() },
@@ -118,7 +106,7 @@ async fn follow(engine: &mut Engine, server: &LlamaServer, prompt: &[u32]) -> (u
     let theirs = ids(&answer["tokens"]);
     // The end is the last token, or is left out.
     let ended = answer["stop_type"] == "eos" && !theirs.last().is_some_and(|token| engine.is_end(*token));
-    let mut logits = engine.read(prompt, &Budget::of(Duration::from_mins(10)), &Nobody).unwrap();
+    let mut logits = engine.read(prompt, &Budget::of(Duration::from_mins(10)), &()).unwrap();
     let mut ties = Vec::new();
     for at in 0..=theirs.len() {
         // Behind its last token llama.cpp chose an end, or was cut.
@@ -244,7 +232,7 @@ async fn every_architecture_computes_what_llama_cpp_computes() {
             "ignore_eos": true, "logit_bias": halves,
         });
         let answer = server.post("/completion", &body).await;
-        let mut logits = engine.read(&prompt, &Budget::of(Duration::from_mins(1)), &Nobody).unwrap();
+        let mut logits = engine.read(&prompt, &Budget::of(Duration::from_mins(1)), &()).unwrap();
         let steps = answer["completion_probabilities"].as_array().unwrap();
         assert_eq!(steps.len(), 16, "{architecture}: {answer}");
         for (at, step) in steps.iter().enumerate() {

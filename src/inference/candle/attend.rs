@@ -4,15 +4,17 @@
 //! the keys and values of one head.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use half::f16;
+use rayon::prelude::*;
 
-use super::cache::{BlockShape, BlockStart};
+use super::cache::BlockShape;
 use super::decoder::{Block, Norm, Scratch};
 use super::hyperparameters::Hyperparameters;
 use super::kernels::attention::{HeadBlocks, POSITIONS, Query, attend as attend_head, put as write_head};
 use super::rope::{Angles, Rope};
-use super::team::{each_row, share};
+use super::team::{Shared, each, each_row, share};
 
 /// Queries that one thread takes at once.
 const QUERIES: usize = 32;
@@ -23,22 +25,16 @@ pub(super) struct Place<'a> {
     pub(super) layer: usize,
     /// Of every row.
     pub(super) positions: &'a [usize],
-    /// For each sequence, how many rows it has and where its blocks begin.
-    pub(super) tables: &'a [(usize, Vec<BlockStart>)],
+    /// Of every sequence.
+    pub(super) tables: &'a [Table],
     pub(super) rope: &'a Rope,
     pub(super) angles: &'a Angles,
 }
 
-/// Where results go, each by the one thread that computes it.
-struct Out(*mut f32);
-
-// SAFETY: a pointer alone; whoever writes through it says why it may.
-unsafe impl Sync for Out {}
-
-impl Out {
-    fn at(&self, offset: usize) -> *mut f32 {
-        self.0.wrapping_add(offset)
-    }
+/// The rows of one sequence, and where its blocks begin. Each row's position is written by one thread, before any reads.
+pub(super) struct Table {
+    pub(super) rows: Range<usize>,
+    pub(super) blocks: Vec<Shared<f16>>,
 }
 
 thread_local! {
@@ -51,37 +47,31 @@ pub(super) fn attend(model: &Hyperparameters, block: &Block, place: &Place<'_>, 
     let rows = place.positions.len();
     turn(&mut scratch.query, head_dim, place, block.query_norm.as_ref(), query_scale);
     turn(&mut scratch.key, head_dim, place, block.key_norm.as_ref(), 1.0);
-    // Of every sequence: its first row, its rows, its blocks.
-    let mut first = 0;
-    let tables: Vec<(usize, usize, &[BlockStart])> = place
-        .tables
-        .iter()
-        .map(|(rows, blocks)| {
-            first += rows;
-            (first - rows, *rows, blocks.as_slice())
-        })
-        .collect();
-    put(model, place, &tables, &scratch.key, &scratch.value);
+    for table in place.tables {
+        put(model, place, table, &scratch.key, &scratch.value);
+    }
 
     let group = heads / kv_heads;
     let run = (QUERIES / group).max(1);
     let mut work = Vec::new();
-    for (first, rows, blocks) in &tables {
-        for start in (0..*rows).step_by(run) {
+    for table in place.tables {
+        for start in table.rows.clone().step_by(run) {
             for head in 0..kv_heads {
-                work.push((first + start, run.min(rows - start), head, *blocks));
+                work.push((start..table.rows.end.min(start + run), head, table));
             }
         }
     }
     scratch.mixed.resize(rows * heads * head_dim, 0.0);
     let query = &scratch.query;
-    let out = Out(scratch.mixed.as_mut_ptr());
+    let out = Shared::new(scratch.mixed.as_mut_ptr());
     share(work.len(), |part| {
-        let (first, rows, head, blocks) = work[part];
+        let (rows, head, table) = &work[part];
+        let head = *head;
         let offset = place.shape.offset(place.layer, head);
-        let blocks: Vec<*const f16> = blocks.iter().map(|block| block.at(offset).cast_const()).collect();
-        let mut queries = Vec::with_capacity(rows * group);
-        for row in first..first + rows {
+        let blocks: Vec<*const f16> =
+            table.blocks.iter().map(|block| block.at(offset).cast_const()).collect();
+        let mut queries = Vec::with_capacity(rows.len() * group);
+        for row in rows.clone() {
             let position = place.positions[row];
             let from = block.window.map_or(0, |window| (position + 1).saturating_sub(window));
             for member in 0..group {
@@ -116,35 +106,18 @@ fn turn(x: &mut [f32], head_dim: usize, place: &Place<'_>, norm: Option<&Norm>, 
     });
 }
 
-/// Writes the new keys and values to the cache: keys with positions side by side, values with elements side by side.
-fn put(
-    model: &Hyperparameters,
-    place: &Place<'_>,
-    tables: &[(usize, usize, &[BlockStart])],
-    keys: &[f32],
-    values: &[f32],
-) {
+/// Writes a sequence's new keys and values to the cache.
+fn put(model: &Hyperparameters, place: &Place<'_>, table: &Table, keys: &[f32], values: &[f32]) {
     let Hyperparameters { kv_heads, head_dim, .. } = *model;
-    let width = kv_heads * head_dim;
-    let write = |table: usize, row: usize| {
+    each(table.rows.clone().into_par_iter(), |row| {
         let position = place.positions[row];
-        let block: BlockStart = tables[table].2[position / POSITIONS];
-        let at = position % POSITIONS;
+        let block = table.blocks[position / POSITIONS];
         for head in 0..kv_heads {
-            let from = row * width + head * head_dim;
+            let from = (row * kv_heads + head) * head_dim;
+            let (key, value) = (&keys[from..from + head_dim], &values[from..from + head_dim]);
             let to = block.at(place.shape.offset(place.layer, head));
             // SAFETY: the block was made for this shape and holds this position, which is written by this row alone.
-            unsafe {
-                write_head(to, at, &keys[from..from + head_dim], &values[from..from + head_dim]);
-            }
+            unsafe { write_head(to, position % POSITIONS, key, value) };
         }
-    };
-    let rows: Vec<(usize, usize)> = tables
-        .iter()
-        .enumerate()
-        .flat_map(|(table, (first, rows, _))| (*first..first + rows).map(move |row| (table, row)))
-        .collect();
-    let run = if rows.len() < 8 { rows.len() } else { rows.len().div_ceil(rayon::current_num_threads() * 4) };
-    let runs: Vec<&[(usize, usize)]> = rows.chunks(run.max(1)).collect();
-    share(runs.len(), |index| runs[index].iter().for_each(|(table, row)| write(*table, *row)));
+    });
 }

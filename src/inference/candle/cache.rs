@@ -12,6 +12,7 @@ use half::f16;
 
 use super::hyperparameters::Hyperparameters;
 use super::kernels::attention::{POSITIONS, head_size};
+use super::team::Shared;
 
 /// What a block is made of.
 #[derive(Debug, Clone, Copy)]
@@ -43,23 +44,6 @@ impl BlockShape {
 #[derive(Debug, Clone)]
 struct Block(Box<[f16]>);
 
-/// Where a block of a forward pass begins. Threads share it: each writes the positions of its own rows, before any
-/// reads them.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct BlockStart(*mut f16);
-
-// SAFETY: a pointer alone; who reads and writes through it says why it may.
-unsafe impl Send for BlockStart {}
-// SAFETY: as above.
-unsafe impl Sync for BlockStart {}
-
-impl BlockStart {
-    /// The place `offset` numbers on, which the caller knows to be inside the block.
-    pub(super) fn at(self, offset: usize) -> *mut f16 {
-        self.0.wrapping_add(offset)
-    }
-}
-
 /// One sequence.
 #[derive(Debug, Default)]
 pub struct Sequence {
@@ -86,7 +70,7 @@ impl Sequence {
 
     /// Makes room for `tokens` more and returns where each block begins; those from the first new token on belong to
     /// this sequence alone and may be written.
-    pub(super) fn extend(&mut self, shape: BlockShape, tokens: usize) -> Vec<BlockStart> {
+    pub(super) fn extend(&mut self, shape: BlockShape, tokens: usize) -> Vec<Shared<f16>> {
         let first = self.length / POSITIONS;
         let end = self.length + tokens;
         while self.blocks.len() * POSITIONS < end {
@@ -95,7 +79,7 @@ impl Sequence {
         self.length = end;
         let mut blocks = Vec::with_capacity(self.blocks.len());
         for (index, block) in self.blocks.iter_mut().enumerate() {
-            blocks.push(BlockStart(if index < first {
+            blocks.push(Shared::new(if index < first {
                 block.0.as_ptr().cast_mut()
             } else {
                 Arc::make_mut(block).0.as_mut_ptr()

@@ -6,13 +6,14 @@
 //!
 //! Tokens of several sequences are read at once, and a token's scores do not depend on what is read beside it.
 
-use super::attend::attend;
+use super::attend::{Place, Table, attend};
 use super::cache::{BlockShape, Sequence};
 use super::error::LoadError;
 use super::gguf::Gguf;
-use super::hyperparameters::{Activation, Hyperparameters};
+use super::hyperparameters::{Activation, Hyperparameters, Reach};
 use super::kernels::rows::{geglu, rms_norm, swiglu};
 use super::kernels::{Matrix, Product, Rounded, multiply};
+use super::linear::Linear;
 use super::rope::{Angles, Rope};
 use super::team::each_row;
 use super::weights::{self, Raw};
@@ -25,8 +26,8 @@ pub struct Decoder {
     blocks: Vec<Block>,
     norm: Norm,
     output: Matrix,
-    /// For layers that see everything, and for those that see a window.
-    ropes: [Rope; 2],
+    /// One for each kind of layer.
+    ropes: Vec<Rope>,
 }
 
 pub(super) struct Block {
@@ -44,6 +45,8 @@ pub(super) struct Block {
     down: Matrix,
     feed_forward_post_norm: Option<Norm>,
     pub(super) window: Option<usize>,
+    /// Which of the decoder's ropes.
+    rope: usize,
 }
 
 /// RMS normalisation.
@@ -66,23 +69,6 @@ impl Norm {
         copy.clear();
         copy.extend_from_slice(x);
         rms_norm(copy, &self.weight, self.epsilon, x);
-    }
-}
-
-/// A matrix with an optional bias.
-struct Linear {
-    matrix: Matrix,
-    bias: Option<Vec<f32>>,
-}
-
-impl Linear {
-    /// Sets `y` to the bias of every row.
-    fn begin(&self, rows: usize, y: &mut Vec<f32>) {
-        y.clear();
-        match &self.bias {
-            Some(bias) => (0..rows).for_each(|_| y.extend_from_slice(bias)),
-            None => y.resize(rows * self.matrix.outputs(), 0.0),
-        }
     }
 }
 
@@ -134,12 +120,14 @@ impl Decoder {
             Ok::<Matrix, LoadError>(matrix)
         };
         let factors = vector("rope_freqs.weight")?;
-        let rope = |layer: usize| Rope::new(&model, model.reach(layer), factors.as_deref());
-        let layers = 0..model.layers;
-        let wide = layers.clone().find(|layer| model.reach(*layer).window.is_none()).unwrap_or(0);
-        let local = layers.clone().find(|layer| model.reach(*layer).window.is_some()).unwrap_or(0);
-        let blocks = layers
+        let mut reaches: Vec<Reach> = Vec::new();
+        let blocks = (0..model.layers)
             .map(|layer| {
+                let reach = model.reach(layer);
+                let rope = reaches.iter().position(|known| *known == reach).unwrap_or(reaches.len());
+                if rope == reaches.len() {
+                    reaches.push(reach);
+                }
                 let name = |suffix: &str| format!("blk.{layer}.{suffix}");
                 let linear = |part: &str| {
                     let bias = vector(&name(&format!("{part}.bias")))?;
@@ -162,7 +150,8 @@ impl Decoder {
                     up: matrix(&name("ffn_up.weight"))?,
                     down: matrix(&name("ffn_down.weight"))?,
                     feed_forward_post_norm: norm(&name("post_ffw_norm.weight"))?,
-                    window: model.reach(layer).window,
+                    window: reach.window,
+                    rope,
                 })
             })
             .collect::<Result<Vec<_>, LoadError>>()?;
@@ -176,7 +165,7 @@ impl Decoder {
             blocks,
             norm: required("output_norm.weight")?,
             output,
-            ropes: [rope(wide), rope(local)],
+            ropes: reaches.iter().map(|reach| Rope::new(&model, *reach, factors.as_deref())).collect(),
             model,
         })
     }
@@ -208,35 +197,29 @@ impl Decoder {
             scratch.x.extend(row.into_iter().map(|value| value * self.model.embedding_scale));
         }
         let rows = scratch.x.len() / hidden;
-        let positions =
-            || parts.iter().flat_map(|part| part.sequence.len()..part.sequence.len() + part.tokens.len());
-        let angles: [Angles; 2] = [self.ropes[0].angles(positions()), self.ropes[1].angles(positions())];
-        let positions: Vec<usize> = positions().collect();
         let shape = BlockShape::new(&self.model);
-        let tables: Vec<_> = parts
-            .iter_mut()
-            .map(|part| (part.tokens.len(), part.sequence.extend(shape, part.tokens.len())))
-            .collect();
+        let mut positions = Vec::with_capacity(rows);
+        let mut tables = Vec::with_capacity(parts.len());
+        for part in parts.iter_mut() {
+            let first = positions.len();
+            positions.extend((part.sequence.len()..).take(part.tokens.len()));
+            let blocks = part.sequence.extend(shape, part.tokens.len());
+            tables.push(Table { rows: first..positions.len(), blocks });
+        }
+        let angles: Vec<Angles> = self.ropes.iter().map(|rope| rope.angles(&positions)).collect();
         for (layer, block) in self.blocks.iter().enumerate() {
             let Scratch { rounded, x, normed, query, key, value, .. } = &mut *scratch;
             block.attention_norm.rows(x, normed);
-            block.query.begin(rows, query);
-            block.key.begin(rows, key);
-            block.value.begin(rows, value);
-            let mut products = [
-                Product { matrix: &block.query.matrix, y: query },
-                Product { matrix: &block.key.matrix, y: key },
-                Product { matrix: &block.value.matrix, y: value },
-            ];
+            let mut products =
+                [block.query.begin(rows, query), block.key.begin(rows, key), block.value.begin(rows, value)];
             multiply(normed, rounded, &mut products);
-            let local = usize::from(block.window.is_some());
-            let place = super::attend::Place {
+            let place = Place {
                 shape,
                 layer,
                 positions: &positions,
                 tables: &tables,
-                rope: &self.ropes[local],
-                angles: &angles[local],
+                rope: &self.ropes[block.rope],
+                angles: &angles[block.rope],
             };
             attend(&self.model, block, &place, scratch);
             let Scratch { rounded, x, normed, mixed, added, gate, up, .. } = &mut *scratch;

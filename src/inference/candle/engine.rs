@@ -50,6 +50,17 @@ pub trait Listener {
     fn listening(&self) -> bool;
 }
 
+/// Nobody: whoever measures has no use for a reply as it is written.
+impl Listener for () {
+    fn delta(&mut self, _: String) -> bool {
+        true
+    }
+
+    fn listening(&self) -> bool {
+        true
+    }
+}
+
 /// A reply that is being written.
 pub struct Draft<L> {
     options: ChatOptions,
@@ -63,7 +74,8 @@ pub struct Draft<L> {
     text: TextStream,
     reply: String,
     logprobs: Vec<f32>,
-    finish: Option<FinishReason>,
+    /// How it ended, once it has.
+    end: Option<Result<FinishReason, InferenceError>>,
 }
 
 impl<L> Draft<L> {
@@ -153,7 +165,7 @@ impl Engine {
             text: TextStream::new(&options.stop),
             reply: String::new(),
             logprobs: Vec::new(),
-            finish: (options.max_tokens == 0).then_some(FinishReason::Length),
+            end: (options.max_tokens == 0).then_some(Ok(FinishReason::Length)),
             tokens,
             options,
         })
@@ -162,130 +174,116 @@ impl Engine {
     /// One forward pass for all drafts; those that ended are taken out. After an error, of which every draft hears,
     /// the engine can be used again.
     pub fn advance<L: Listener>(&mut self, drafts: &mut Vec<Draft<L>>) -> Vec<Ended<L>> {
-        let mut ended = Vec::new();
-        for index in (0..drafts.len()).rev() {
-            if let Err(error) = check(&drafts[index].budget, &drafts[index].listener) {
-                let draft = drafts.remove(index);
-                self.prefixes.keep(&draft.sequence, &draft.tokens);
-                ended.push((draft.listener, Err(error)));
+        for draft in drafts.iter_mut() {
+            if let Err(error) = check(&draft.budget, &draft.listener) {
+                draft.end = Some(Err(error));
             }
         }
-        let chosen = choose(drafts, self.pace);
+        let mut running: Vec<&mut Draft<L>> = drafts.iter_mut().filter(|draft| draft.end.is_none()).collect();
+        if !running.is_empty() {
+            self.read_more(&mut running);
+        }
+        drafts.extract_if(.., |draft| draft.end.is_some()).map(|draft| self.complete(draft)).collect()
+    }
+
+    /// One forward pass for drafts that have not ended, and what follows from it.
+    fn read_more<L: Listener>(&mut self, drafts: &mut [&mut Draft<L>]) {
+        let shares = choose(drafts, self.pace);
         let started = Instant::now();
-        let before: Vec<usize> = chosen.iter().map(|share| drafts[share.draft].sequence.len()).collect();
-        let scores = {
-            let mut open: Vec<Option<&mut Draft<L>>> = drafts.iter_mut().map(Some).collect();
-            let mut parts: Vec<Part<'_>> = Vec::with_capacity(chosen.len());
-            for share in &chosen {
-                if let Some(draft) = open[share.draft].take() {
-                    parts.push(Part {
-                        sequence: &mut draft.sequence,
-                        tokens: &share.tokens,
-                        scores: share.scores,
-                    });
-                }
-            }
-            let (decoder, scratch) = (&self.decoder, &mut self.scratch);
-            if parts.is_empty() {
-                Ok(Vec::new())
-            } else {
-                self.team.run(|| decoder.forward(&mut parts, scratch))
-            }
-        };
-        let scores = match scores {
+        let mut parts: Vec<Part<'_>> = drafts
+            .iter_mut()
+            .zip(&shares)
+            .map(|(draft, share)| Part {
+                sequence: &mut draft.sequence,
+                tokens: &share.tokens,
+                scores: share.scores,
+            })
+            .collect();
+        let (decoder, scratch) = (&self.decoder, &mut self.scratch);
+        let scores = match self.team.run(|| decoder.forward(&mut parts, scratch)) {
             Ok(scores) => scores,
             Err(error) => {
-                let failed = |draft: Draft<L>| (draft.listener, Err(failure(&error)));
-                ended.extend(drafts.drain(..).map(failed));
-                return ended;
+                for draft in drafts {
+                    draft.end = Some(Err(failure(&error)));
+                }
+                return;
             }
         };
-        let read: usize = chosen.iter().map(|share| share.tokens.len()).sum();
+        let read: usize = shares.iter().map(|share| share.tokens.len()).sum();
         if read >= LEAST {
             let taken = started.elapsed().as_secs_f64().max(1e-6);
             self.pace = (read as f64 / taken * PATIENCE.as_secs_f64()) as usize;
         }
         let mut rows = scores.chunks_exact(self.decoder.vocabulary());
-        let mut errors: Vec<(usize, InferenceError)> = Vec::new();
-        for (share, before) in chosen.iter().zip(before) {
-            let draft = &mut drafts[share.draft];
+        for (draft, share) in drafts.iter_mut().zip(&shares) {
             let rows: Vec<&[f32]> = rows.by_ref().take(share.scores).collect();
-            let whole = draft.tokens.len() == draft.prompt && share.scores > 0;
-            if let Err(error) = self.take(draft, share, before, &rows) {
-                errors.push((share.draft, error));
-            } else if whole {
+            let proposals = &share.tokens[share.tokens.len() - rows.len().saturating_sub(1)..];
+            if draft.tokens.len() == draft.prompt && !rows.is_empty() {
                 self.prefixes.keep(&draft.sequence, &draft.tokens);
             }
-        }
-        for index in (0..drafts.len()).rev() {
-            let error = errors.iter().position(|(draft, _)| *draft == index);
-            if error.is_none() && drafts[index].finish.is_none() {
-                continue;
+            let mut right = 0;
+            if let Err(error) = self.write(draft, &rows, proposals, &mut right) {
+                draft.end = Some(Err(error));
             }
-            let mut draft = drafts.remove(index);
-            self.prefixes.keep(&draft.sequence, &draft.tokens);
-            let result = match error {
-                Some(error) => Err(errors.swap_remove(error).1),
-                None => self.complete(&mut draft),
-            };
-            ended.push((draft.listener, result));
+            // Whatever came of it, only what the reply says may stay: a proposal that was wrong is not to be kept.
+            draft.sequence.truncate(draft.sequence.len() - proposals.len() + right);
         }
-        ended
     }
 
-    /// Takes the tokens that the scores of a draft's last rows give: one, and one more for each proposal that was
-    /// right.
-    fn take<L: Listener>(
+    /// Writes what the scores give: one token, and one more for each proposal that is `right`.
+    fn write<L: Listener>(
         &self,
         draft: &mut Draft<L>,
-        share: &Share,
-        before: usize,
         rows: &[&[f32]],
+        proposals: &[u32],
+        right: &mut usize,
     ) -> Result<(), InferenceError> {
-        let proposals = &share.tokens[share.tokens.len() - share.scores.saturating_sub(1)..];
-        let mut read = before + share.tokens.len() - proposals.len();
-        for (index, row) in rows.iter().enumerate() {
+        for row in rows {
             let choice = draft
                 .sampler
                 .pick(row)
                 .ok_or_else(|| InferenceError::Permanent("the model's scores are not numbers".into()))?;
             draft.logprobs.push(choice.logprob);
             draft.tokens.push(choice.token);
-            let written = draft.tokens.len() - draft.prompt;
-            if self.tokenizer.is_end(choice.token) {
-                draft.finish = Some(FinishReason::Stop);
+            let stops = self.tokenizer.is_end(choice.token);
+            if !stops {
+                let text = draft.text.push(&self.tokenizer.bytes(choice.token));
+                say(draft, text)?;
+            }
+            if stops || draft.text.stopped() {
+                draft.end = Some(Ok(FinishReason::Stop));
                 break;
             }
-            say(draft, |text, tokenizer| text.push(&tokenizer.bytes(choice.token)), &self.tokenizer)?;
-            if draft.text.stopped() {
-                draft.finish = Some(FinishReason::Stop);
+            if draft.tokens.len() - draft.prompt >= draft.options.max_tokens {
+                draft.end = Some(Ok(FinishReason::Length));
                 break;
             }
-            if written >= draft.options.max_tokens {
-                draft.finish = Some(FinishReason::Length);
+            if proposals.get(*right) != Some(&choice.token) {
                 break;
             }
-            if proposals.get(index) != Some(&choice.token) {
-                break;
-            }
-            read += 1;
+            *right += 1;
         }
-        draft.sequence.truncate(read);
         Ok(())
     }
 
-    fn complete<L: Listener>(&self, draft: &mut Draft<L>) -> Result<Completion, InferenceError> {
-        say(draft, |text, _| text.finish(), &self.tokenizer)?;
-        Ok(Completion {
-            text: std::mem::take(&mut draft.reply),
-            finish: draft.finish.unwrap_or(FinishReason::Length),
-            usage: TokenUsage {
-                prompt_tokens: draft.prompt,
-                completion_tokens: draft.tokens.len() - draft.prompt,
-            },
-            logprobs: draft.options.logprobs.then(|| std::mem::take(&mut draft.logprobs)),
-            model: self.info.clone(),
-        })
+    fn complete<L: Listener>(&mut self, mut draft: Draft<L>) -> Ended<L> {
+        self.prefixes.keep(&draft.sequence, &draft.tokens);
+        let end = draft.end.take().unwrap_or(Ok(FinishReason::Length));
+        let result = end.and_then(|finish| {
+            let text = draft.text.finish();
+            say(&mut draft, text)?;
+            Ok(Completion {
+                text: std::mem::take(&mut draft.reply),
+                finish,
+                usage: TokenUsage {
+                    prompt_tokens: draft.prompt,
+                    completion_tokens: draft.tokens.len() - draft.prompt,
+                },
+                logprobs: draft.options.logprobs.then(|| std::mem::take(&mut draft.logprobs)),
+                model: self.info.clone(),
+            })
+        });
+        (draft.listener, result)
     }
 
     /// Reads a prompt anew; the scores of what comes next.
@@ -338,36 +336,35 @@ impl Engine {
     }
 }
 
-/// What one draft has read in a step.
+/// What one draft has read in a step; nothing where it waits for the others.
 struct Share {
-    draft: usize,
     tokens: Vec<u32>,
     /// How many of the last tokens scores are wanted for.
     scores: usize,
 }
 
 /// Every draft that writes reads its last token; the rest of the step goes to prompts, in the order of their arrival.
-fn choose<L>(drafts: &[Draft<L>], pace: usize) -> Vec<Share> {
+fn choose<L>(drafts: &[&mut Draft<L>], pace: usize) -> Vec<Share> {
     let unread = |draft: &Draft<L>| draft.tokens.len() - draft.sequence.len();
-    let writing = drafts.iter().filter(|draft| unread(draft) == 1).count();
-    let mut left = if writing > 0 { pace.clamp(LEAST, CHUNK) } else { CHUNK };
-    let mut chosen = Vec::new();
-    for (index, draft) in drafts.iter().enumerate() {
-        let rest = &draft.tokens[draft.sequence.len()..];
-        if let [last] = rest {
-            let mut tokens = vec![*last];
+    let writing = drafts.iter().any(|draft| unread(draft) == 1);
+    let mut left = if writing { pace.clamp(LEAST, CHUNK) } else { CHUNK };
+    drafts
+        .iter()
+        .map(|draft| {
+            let rest = &draft.tokens[draft.sequence.len()..];
+            if rest.len() > 1 {
+                let tokens = rest[..rest.len().min(left)].to_vec();
+                left -= tokens.len();
+                return Share { scores: usize::from(tokens.len() == rest.len()), tokens };
+            }
+            let mut tokens = rest.to_vec();
             if drafts.len() == 1 {
                 let room = draft.options.max_tokens.saturating_sub(draft.tokens.len() - draft.prompt + 1);
                 tokens.extend_from_slice(propose(&draft.tokens, room));
             }
-            chosen.push(Share { draft: index, scores: tokens.len(), tokens });
-        } else if left > 0 {
-            let tokens = rest[..rest.len().min(left)].to_vec();
-            left -= tokens.len();
-            chosen.push(Share { draft: index, scores: usize::from(tokens.len() == rest.len()), tokens });
-        }
-    }
-    chosen
+            Share { scores: tokens.len(), tokens }
+        })
+        .collect()
 }
 
 fn failure(error: &LoadError) -> InferenceError {
@@ -384,12 +381,7 @@ fn check(budget: &Budget, listener: &(impl Listener + ?Sized)) -> Result<(), Inf
     }
 }
 
-fn say<L: Listener>(
-    draft: &mut Draft<L>,
-    text: impl FnOnce(&mut TextStream, &Tokenizer) -> String,
-    tokenizer: &Tokenizer,
-) -> Result<(), InferenceError> {
-    let text = text(&mut draft.text, tokenizer);
+fn say<L: Listener>(draft: &mut Draft<L>, text: String) -> Result<(), InferenceError> {
     if text.is_empty() {
         return Ok(());
     }

@@ -24,6 +24,7 @@ pub mod error;
 pub mod gguf;
 pub mod hyperparameters;
 pub mod kernels;
+mod linear;
 pub mod rope;
 pub mod sampler;
 mod speculation;

@@ -34,9 +34,10 @@ impl Rope {
     }
 
     /// The angles of the positions.
-    pub fn angles(&self, positions: impl Iterator<Item = usize>) -> Angles {
+    pub fn angles(&self, positions: &[usize]) -> Angles {
         let (sines, cosines) = positions
-            .flat_map(|position| self.frequencies.iter().map(move |frequency| position as f64 * frequency))
+            .iter()
+            .flat_map(|position| self.frequencies.iter().map(|frequency| *position as f64 * frequency))
             .map(|angle| {
                 let (sine, cosine) = angle.sin_cos();
                 (sine as f32, cosine as f32)

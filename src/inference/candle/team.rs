@@ -21,11 +21,6 @@ impl Team {
         Ok(Self { pool })
     }
 
-    /// Threads.
-    pub fn size(&self) -> usize {
-        self.pool.current_num_threads()
-    }
-
     /// Runs `work` on one of the team; it is there that [`share`] is quick.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.pool.install(work)
@@ -60,11 +55,47 @@ fn spread(threads: usize, take: &(impl Fn() + Sync)) {
     }
 }
 
+/// Rows that stay on the calling thread: to share so few takes longer than to compute them.
+const FEW: usize = 8;
+/// Fewest rows that a thread takes at once.
+const RUN: usize = 4;
+
+/// Calls `work` for everything that `rows` gives. A few rows stay on the calling thread.
+pub fn each<I: IndexedParallelIterator>(rows: I, work: impl Fn(I::Item) + Send + Sync) {
+    let run = if rows.len() < FEW { FEW } else { RUN };
+    rows.with_min_len(run).for_each(work);
+}
+
 /// Calls `work` for every row of `x`, with its number. A few rows stay on the calling thread.
-pub fn each_row(x: &mut [f32], width: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
-    if x.len() / width < 8 {
-        x.chunks_exact_mut(width).enumerate().for_each(|(row, x)| work(row, x));
-    } else {
-        x.par_chunks_exact_mut(width).with_min_len(4).enumerate().for_each(|(row, x)| work(row, x));
+pub fn each_row(x: &mut [f32], width: usize, work: impl Fn(usize, &mut [f32]) + Send + Sync) {
+    each(x.par_chunks_exact_mut(width).enumerate(), |(row, x)| work(row, x));
+}
+
+/// Where several threads write, each its own part.
+#[derive(Debug)]
+pub(super) struct Shared<T>(*mut T);
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Shared<T> {}
+
+// SAFETY: a pointer alone; who reads and writes through it says why it may.
+unsafe impl<T> Send for Shared<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    /// To what begins at `first`.
+    pub(super) fn new(first: *mut T) -> Self {
+        Self(first)
+    }
+
+    /// The place `offset` elements on, which the caller knows to be inside.
+    pub(super) fn at(self, offset: usize) -> *mut T {
+        self.0.wrapping_add(offset)
     }
 }

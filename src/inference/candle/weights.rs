@@ -151,12 +151,8 @@ impl Raw {
         };
         let bytes = &self.map[self.range.clone()];
         let packed = Matrix::pack(self.dtype, bytes, outputs, inputs);
-        let packed = if packed.is_some() {
-            packed
-        } else {
-            let bytes: Vec<u8> = self.numbers()?.into_iter().flat_map(f32::to_le_bytes).collect();
-            Matrix::pack(GgmlDType::F32, &bytes, outputs, inputs)
-        };
+        let packed =
+            if packed.is_some() { packed } else { Matrix::of_numbers(&self.numbers()?, outputs, inputs) };
         packed.ok_or_else(|| LoadError::Weights(format!("{} does not consist of whole blocks", self.name)))
     }
 

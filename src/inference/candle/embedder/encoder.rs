@@ -7,8 +7,9 @@ use half::f16;
 use super::super::super::models::manifest::Pooling;
 use super::super::kernels::attention::{HeadBlocks, POSITIONS, Query, attend, head_size, put};
 use super::super::kernels::rows::{gelu, layer_norm, normalize};
-use super::super::kernels::{Matrix, Product, Rounded, multiply};
-use super::super::team::{each_row, share};
+use super::super::kernels::{Product, Rounded, multiply};
+use super::super::linear::Linear;
+use super::super::team::{Shared, each_row, share};
 use super::super::weights::Raw;
 
 /// Sizes and constants of an encoder.
@@ -73,29 +74,6 @@ pub(super) struct Norm {
 impl Norm {
     fn rows(&self, x: &mut [f32], epsilon: f32) {
         each_row(x, self.weight.len(), |_, row| layer_norm(row, &self.weight, &self.bias, epsilon));
-    }
-}
-
-/// A dense layer: `y = x·Wᵀ + b`.
-#[derive(Debug)]
-pub(super) struct Linear {
-    pub(super) matrix: Matrix,
-    pub(super) bias: Vec<f32>,
-}
-
-impl Linear {
-    /// Sets `y` to the bias of every row.
-    fn begin(&self, rows: usize, y: &mut Vec<f32>) {
-        y.clear();
-        (0..rows).for_each(|_| y.extend_from_slice(&self.bias));
-    }
-
-    /// `y += x·Wᵀ + b`.
-    fn add(&self, x: &[f32], y: &mut [f32], rounded: &mut Rounded) {
-        for row in y.chunks_exact_mut(self.bias.len()) {
-            add(row, &self.bias);
-        }
-        multiply(x, rounded, &mut [Product { matrix: &self.matrix, y }]);
     }
 }
 
@@ -164,19 +142,15 @@ impl Encoder {
         let mut scratch = Scratch::default();
         for layer in &self.layers {
             let Scratch { rounded, qkv, .. } = &mut scratch;
-            let mut products = Vec::with_capacity(layer.qkv.len());
-            for (linear, y) in layer.qkv.iter().zip(qkv) {
-                linear.begin(ids.len(), y);
-                products.push(Product { matrix: &linear.matrix, y });
-            }
+            let mut products: Vec<Product<'_>> =
+                layer.qkv.iter().zip(qkv).map(|(linear, y)| linear.begin(ids.len(), y)).collect();
             multiply(&x, rounded, &mut products);
             self.attend(texts, &mut scratch);
             let Scratch { rounded, context, wide, .. } = &mut scratch;
             layer.output.add(context, &mut x, rounded);
             layer.attention_norm.rows(&mut x, epsilon);
-            layer.up.begin(ids.len(), wide);
-            multiply(&x, rounded, &mut [Product { matrix: &layer.up.matrix, y: wide }]);
-            each_row(wide, layer.up.bias.len(), |_, row| gelu(row));
+            multiply(&x, rounded, &mut [layer.up.begin(ids.len(), wide)]);
+            each_row(wide, layer.up.matrix.outputs(), |_, row| gelu(row));
             layer.down.add(wide, &mut x, rounded);
             layer.output_norm.rows(&mut x, epsilon);
         }
@@ -225,7 +199,7 @@ impl Encoder {
             row += text.len();
         }
         room.resize(at, f16::ZERO);
-        let (room, out) = (Shared(room.as_mut_ptr()), Shared(context.as_mut_ptr()));
+        let (room, out) = (Shared::new(room.as_mut_ptr()), Shared::new(context.as_mut_ptr()));
         share(work.len(), |index| {
             let (first, rows, head, at) = work[index];
             let from = |row: usize| (first + row) * hidden + head * width;
@@ -248,18 +222,6 @@ impl Encoder {
             // SAFETY: the blocks reach to the last row; every query's result is its own.
             unsafe { attend(&queries, HeadBlocks { blocks: &blocks, width }, &mut Vec::new()) }
         });
-    }
-}
-
-/// Where several threads write, each its own part.
-struct Shared<T>(*mut T);
-
-// SAFETY: a pointer alone; whoever writes through it says why it may.
-unsafe impl<T> Sync for Shared<T> {}
-
-impl<T> Shared<T> {
-    fn at(&self, offset: usize) -> *mut T {
-        self.0.wrapping_add(offset)
     }
 }
 

@@ -5,7 +5,6 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use candle_core::quantized::GgmlDType;
 use candle_core::quantized::gguf_file::Value;
 use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
@@ -14,8 +13,9 @@ use super::super::super::models::ModelFiles;
 use super::super::super::models::manifest::EmbedderSpec;
 use super::super::gguf::Gguf;
 use super::super::kernels::Matrix;
+use super::super::linear::Linear;
 use super::super::weights::Raw;
-use super::encoder::{Encoder, Layer, Linear, Norm, Shape, Words};
+use super::encoder::{Encoder, Layer, Norm, Shape, Words};
 
 /// Loads the encoder; `Err` says what is wrong.
 pub(super) fn load(files: &ModelFiles, spec: &EmbedderSpec) -> Result<Encoder, String> {
@@ -38,9 +38,7 @@ trait Tensors {
         let (outputs, inputs) = tensor.dims2().map_err(wrong)?;
         let numbers: Vec<f32> =
             tensor.to_dtype(DType::F32).and_then(|tensor| tensor.flatten_all()?.to_vec1()).map_err(wrong)?;
-        let bytes: Vec<u8> = numbers.into_iter().flat_map(f32::to_le_bytes).collect();
-        Matrix::pack(GgmlDType::F32, &bytes, outputs, inputs)
-            .ok_or_else(|| format!("its tensor {name} is empty"))
+        Matrix::of_numbers(&numbers, outputs, inputs).ok_or_else(|| format!("its tensor {name} is empty"))
     }
 }
 
@@ -131,7 +129,7 @@ impl<T: Tensors> Reader<'_, T> {
                 [outputs, inputs]
             ));
         }
-        Ok(Linear { matrix, bias: self.numbers(&name("bias"), &[outputs])? })
+        Ok(Linear { matrix, bias: Some(self.numbers(&name("bias"), &[outputs])?) })
     }
 }
 

@@ -9,9 +9,11 @@ use rayon::prelude::*;
 
 use super::activations::Activations;
 use super::dense;
+use super::flat::OfBlocks;
 use super::formats::{BLOCK, Bits, Eight, Five, Four, Nested, SUPER, Simple, Six, Symmetric, WithMinimums};
 use super::lines::{Line, Lines};
-use super::product::{PAIR, Panel, Results, Tiles, flat, nested};
+use super::nested::OfSuperblocks;
+use super::product::{PAIR, Panel, Results, Tiles, product};
 use super::simd::{LANES, Simd, WIDTH};
 use super::{Task, dispatch};
 
@@ -45,7 +47,7 @@ pub struct Matrix {
 
 impl Matrix {
     /// Packs the rows of a GGUF tensor. `None` where `bytes` is not of this size or the type has no kernel; such
-    /// weights come as [`GgmlDType::F32`] once they are expanded.
+    /// weights come [as numbers](Self::of_numbers).
     pub fn pack(dtype: GgmlDType, bytes: &[u8], outputs: usize, inputs: usize) -> Option<Self> {
         let format = match dtype {
             GgmlDType::Q4_0 => Format::Q4_0,
@@ -113,6 +115,12 @@ impl Matrix {
         Some(Self { format, words, scales, inputs, outputs })
     }
 
+    /// From `outputs × inputs` numbers; `None` where there are not so many.
+    pub fn of_numbers(numbers: &[f32], outputs: usize, inputs: usize) -> Option<Self> {
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        Self::pack(GgmlDType::F32, &bytes, outputs, inputs)
+    }
+
     /// Width of a row of activations.
     pub fn inputs(&self) -> usize {
         self.inputs
@@ -176,27 +184,29 @@ impl Task for Part<'_> {
         unsafe {
             match (matrix.format, x) {
                 (Format::Q4_0, Input::Rounded(x)) => {
-                    flat::<S, Simple<Four, 3, false>>(weights, tiles, x, y, panel);
+                    product::<S, OfBlocks<Simple<Four, 3, false>>>(weights, tiles, x, y, panel);
                 }
                 (Format::Q4_1, Input::Rounded(x)) => {
-                    flat::<S, Simple<Four, 0, true>>(weights, tiles, x, y, panel);
+                    product::<S, OfBlocks<Simple<Four, 0, true>>>(weights, tiles, x, y, panel);
                 }
                 (Format::Q5_0, Input::Rounded(x)) => {
-                    flat::<S, Simple<Five, 4, false>>(weights, tiles, x, y, panel);
+                    product::<S, OfBlocks<Simple<Five, 4, false>>>(weights, tiles, x, y, panel);
                 }
                 (Format::Q5_1, Input::Rounded(x)) => {
-                    flat::<S, Simple<Five, 0, true>>(weights, tiles, x, y, panel);
+                    product::<S, OfBlocks<Simple<Five, 0, true>>>(weights, tiles, x, y, panel);
                 }
                 (Format::Q8_0, Input::Rounded(x)) => {
-                    flat::<S, Simple<Eight, 7, false>>(weights, tiles, x, y, panel);
+                    product::<S, OfBlocks<Simple<Eight, 7, false>>>(weights, tiles, x, y, panel);
                 }
                 (Format::Q4K, Input::Rounded(x)) => {
-                    nested::<S, WithMinimums<Four>>(weights, tiles, x, y, panel);
+                    product::<S, OfSuperblocks<WithMinimums<Four>>>(weights, tiles, x, y, panel);
                 }
                 (Format::Q5K, Input::Rounded(x)) => {
-                    nested::<S, WithMinimums<Five>>(weights, tiles, x, y, panel);
+                    product::<S, OfSuperblocks<WithMinimums<Five>>>(weights, tiles, x, y, panel);
                 }
-                (Format::Q6K, Input::Rounded(x)) => nested::<S, Symmetric>(weights, tiles, x, y, panel),
+                (Format::Q6K, Input::Rounded(x)) => {
+                    product::<S, OfSuperblocks<Symmetric>>(weights, tiles, x, y, panel);
+                }
                 (Format::F16, Input::Exact(x)) => dense::product::<S, true>(weights, tiles, x, y),
                 (Format::F32, Input::Exact(x)) => dense::product::<S, false>(weights, tiles, x, y),
                 (_, Input::Exact(_) | Input::Rounded(_)) => {

@@ -8,10 +8,12 @@
 mod activations;
 pub mod attention;
 mod dense;
+mod flat;
 mod formats;
 mod lines;
 mod matrix;
 mod multiply;
+mod nested;
 mod product;
 pub mod rows;
 mod simd;

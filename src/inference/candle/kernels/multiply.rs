@@ -3,7 +3,9 @@
 
 use std::cell::RefCell;
 
-use super::super::team::share;
+use rayon::prelude::*;
+
+use super::super::team::{each, share};
 use super::activations::{Activations, Row, quantise};
 use super::formats::{BLOCK, SUPER};
 use super::matrix::{Input, Matrix};
@@ -13,8 +15,6 @@ use super::{Task, dispatch};
 
 /// Parts of the work for each thread: enough that a thread that was held up leaves the rest to the others.
 const PARTS: usize = 8;
-/// From so many numbers on, rounding is shared as well.
-const SHARED_ROUNDING: usize = 1 << 15;
 
 thread_local! {
     static PANEL: RefCell<Panel> = const { RefCell::new(Panel::new()) };
@@ -93,30 +93,12 @@ unsafe impl Sync for Work<'_> {}
 
 fn round(x: &[f32], inputs: usize, group: usize, out: &mut Activations) {
     out.resize(x.len() / inputs, inputs, group);
-    let mut rows: Vec<_> = x.chunks_exact(inputs).zip(out.split()).collect();
-    let run = if x.len() < SHARED_ROUNDING {
-        rows.len()
-    } else {
-        rows.len().div_ceil(rayon::current_num_threads())
-    };
-    let runs: Vec<_> = rows.chunks_mut(run.max(1)).map(RefCell::new).collect();
-    let runs = Runs(runs);
-    share(runs.0.len(), |index| {
-        let runs = &runs;
-        for (x, row) in runs.0[index].borrow_mut().iter_mut() {
-            // SAFETY: `resize` made the row as long as `x`, and matrices take multiples of their group.
-            unsafe { dispatch(Quantise { x, group, row }) }
-        }
+    let rows: Vec<_> = x.chunks_exact(inputs).zip(out.split()).collect();
+    each(rows.into_par_iter(), |(x, mut row)| {
+        // SAFETY: `resize` made the row as long as `x`, and matrices take multiples of their group.
+        unsafe { dispatch(Quantise { x, group, row: &mut row }) }
     });
 }
-
-/// A row and where it goes.
-type Pair<'a> = (&'a [f32], Row<'a>);
-
-struct Runs<'a, 'b>(Vec<RefCell<&'a mut [Pair<'b>]>>);
-
-// SAFETY: every run is borrowed by the one thread that takes its number.
-unsafe impl Sync for Runs<'_, '_> {}
 
 struct Quantise<'a, 'b> {
     x: &'a [f32],
