@@ -1,5 +1,6 @@
 //! From a conversation and passages to a [`Draft`].
 
+use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ use crate::text::sentences;
 const LONGEST_QUESTION: usize = 2_000;
 /// Longest wait for the vectors of sentences; past it shared words choose what a prompt holds.
 const LONGEST_RANKING: Duration = Duration::from_secs(2);
+/// Characters of the shortest sentence that is said once alone; shorter ones (*Sim.*) may be meant.
+const SHORTEST_REPEAT: usize = 12;
 /// A model that begins to write the marks of the prompt has ended its reply.
 const STOP: [&str; 2] = ["<message", "<source"];
 
@@ -196,6 +199,7 @@ impl Drafter {
                 max_tokens: self.config.max_tokens,
                 temperature: self.config.temperature,
                 top_p: self.config.top_p,
+                frequency_penalty: self.config.frequency_penalty,
                 stop: STOP.map(str::to_owned).to_vec(),
                 logprobs: true,
                 ..ChatOptions::default()
@@ -255,6 +259,7 @@ fn clean(completion: &Completion, language: Language, passages: &[&Passage]) -> 
         .filter(|passage| citations.iter().any(|citation| citation.passage_id == passage.id));
     let mut text = plain(&text, &AllowedLinks::of(cited));
     text = without_placeholders(&text, passages);
+    text = without_repeats(&text);
     if completion.finish == FinishReason::Length {
         text = whole_sentences(&text);
     }
@@ -274,6 +279,21 @@ fn without_placeholders(text: &str, passages: &[&Passage]) -> String {
     let kept: Vec<&str> =
         sentences(text).into_iter().map(|span| &text[span]).filter(|sentence| !blank(sentence)).collect();
     kept.join(" ")
+}
+
+/// Says nothing twice: models that go round in circles do.
+fn without_repeats(text: &str) -> String {
+    let spans = sentences(text);
+    let starts = spans.iter().skip(1).map(|span| span.start).chain([text.len()]);
+    let mut said = HashSet::new();
+    let mut kept = String::new();
+    for (span, next) in spans.iter().zip(starts) {
+        let sentence = text[span.clone()].trim().to_lowercase();
+        if sentence.chars().count() < SHORTEST_REPEAT || said.insert(sentence) {
+            kept.push_str(&text[span.start..next]);
+        }
+    }
+    kept.trim_end().to_owned()
 }
 
 /// A reply that the token limit cut, without its broken last sentence where a whole one comes before.

@@ -247,7 +247,7 @@ mod tests {
         <fact>free</fact>
         <reply>It takes 5 days.</reply>
 
-        Does the reply state every fact and contradict none? yes or no:
+        Does the reply state every fact and contradict none? JSON:
         "#);
         let summary = SummaryPrompt { language: "English", messages: reply().history };
         insta::assert_snapshot!(prompts.summary(&summary).unwrap()[1].content, @r#"

@@ -193,6 +193,16 @@ async fn a_cut_reply_ends_with_a_whole_sentence() {
 }
 
 #[tokio::test]
+async fn nothing_is_said_twice() {
+    let reply =
+        "Sim. A entrega leva 5 dias úteis [1]. Sim. A ENTREGA leva 5 dias úteis [1].\nCusta R$ 19,90 [1].";
+    assert_eq!(
+        draft(Scripted::new(reply, FinishReason::Stop), "prazo?").await.text,
+        "Sim. A entrega leva 5 dias úteis. Sim. Custa R$ 19,90."
+    );
+}
+
+#[tokio::test]
 async fn a_summary_that_invents_numbers_is_not_used() {
     let talk = conversation(&[
         (Role::Customer, "Oi, onde está o pedido 123?"),

@@ -126,15 +126,30 @@ pub struct ChatOptions {
     pub top_p: f32,
     /// Seed of the sampler.
     pub seed: u64,
+    /// Taken from a token's score for each time the reply holds it already, from 0 (off) to 2: OpenAI's
+    /// `frequency_penalty`.
+    pub frequency_penalty: f32,
     /// Strings that end the reply; not part of it.
     pub stop: Vec<String>,
+    /// JSON schema: the reply is one value of it. A local model can write nothing else, and its log-probabilities are
+    /// over what the schema allows; a hosted one is asked for it and may not know how.
+    pub schema: Option<serde_json::Value>,
     /// Whether log-probabilities of the chosen tokens are wanted.
     pub logprobs: bool,
 }
 
 impl Default for ChatOptions {
     fn default() -> Self {
-        Self { max_tokens: 256, temperature: 0.0, top_p: 1.0, seed: 0, stop: Vec::new(), logprobs: false }
+        Self {
+            max_tokens: 256,
+            temperature: 0.0,
+            top_p: 1.0,
+            seed: 0,
+            frequency_penalty: 0.0,
+            stop: Vec::new(),
+            schema: None,
+            logprobs: false,
+        }
     }
 }
 
@@ -211,7 +226,7 @@ pub struct Completion {
 pub enum FinishReason {
     /// The model finished, or met a stop string.
     Stop,
-    /// The token limit cut it.
+    /// The token limit cut it, or it went round in circles.
     Length,
 }
 

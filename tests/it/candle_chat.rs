@@ -1,9 +1,10 @@
 //! The local chat model: refusals at load, limits, queue, cancellation, repeatability.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use candle_core::quantized::gguf_file::Value;
+use candle_core::quantized::gguf_file::Value as Metadata;
 use candle_core::{Device, Tensor};
 use futures::StreamExt;
 use ponto::inference::candle::gguf::inspect;
@@ -12,6 +13,8 @@ use ponto::inference::{
     Budget, ChatEvent, ChatMessage, ChatModel, ChatOptions, ChatRequest, ChatRole, Completion, FinishReason,
     InferenceError,
 };
+
+use serde_json::{Value, json};
 
 use crate::support::tiny::Tiny;
 
@@ -110,6 +113,61 @@ async fn the_same_seed_draws_the_same_reply() {
     assert_ne!(replies[0], replies[2]);
 }
 
+/// The model's weights are random: what it says is right for the schema alone.
+#[tokio::test]
+async fn a_reply_with_a_schema_is_a_value_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let chat = load(folder.path(), 2);
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "verdict": { "enum": ["sim", "não"] },
+            "stars": { "type": "array", "items": { "type": "integer", "minimum": 1, "maximum": 5 }, "maxItems": 3 },
+        },
+        "required": ["verdict", "stars"],
+        "additionalProperties": false,
+    });
+    let mut said = BTreeSet::new();
+    for seed in 0..8 {
+        let mut request = request("olá", 80);
+        request.options.temperature = 1.5;
+        request.options.seed = seed;
+        request.options.schema = Some(schema.clone());
+        let (text, completion) = collect(&chat, request).await;
+        assert_eq!(completion.finish, FinishReason::Stop, "{text}");
+        let value: Value = serde_json::from_str(&text).expect(&text);
+        assert!(["sim", "não"].contains(&value["verdict"].as_str().unwrap()), "{text}");
+        let stars = value["stars"].as_array().unwrap();
+        assert!(stars.len() <= 3 && stars.iter().all(|it| (1..=5).contains(&it.as_i64().unwrap())), "{text}");
+        let logprobs = completion.logprobs.unwrap();
+        assert!(logprobs[0].abs() < 1e-3, "there is no other beginning than a brace: {logprobs:?}");
+        said.insert(text);
+    }
+    assert!(said.len() > 1, "the schema leaves a choice: {said:?}");
+}
+
+#[tokio::test]
+async fn a_schema_that_says_nothing_sensible_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let chat = load(folder.path(), 2);
+    let mut request = request("olá", 20);
+    request.options.schema = Some(json!({ "type": "parcel" }));
+    let error = chat.complete(request, budget()).await.unwrap_err();
+    assert!(matches!(&error, InferenceError::Permanent(text) if text.contains("schema")), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_reply_that_goes_round_in_circles_is_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let chat = load(folder.path(), 2);
+    let mut request = request("olá", 400);
+    // A list that cannot end before the limit, of which all items are alike.
+    request.options.schema = Some(json!({ "type": "array", "items": { "const": 0 }, "minItems": 400 }));
+    let ended = chat.complete(request, budget()).await.unwrap();
+    assert_eq!(ended.finish, FinishReason::Length);
+    assert!(ended.usage.completion_tokens < 200, "{ended:?}");
+}
+
 #[tokio::test]
 async fn a_prompt_that_leaves_no_room_is_refused_before_work() {
     let folder = tempfile::tempdir().unwrap();
@@ -193,11 +251,11 @@ fn refusal(bend: impl FnOnce(&mut Tiny)) -> LoadError {
 #[test]
 fn what_does_not_fit_is_refused_with_its_name() {
     insta::assert_snapshot!(
-        refusal(|tiny| tiny.set("general.architecture", Value::String("mamba".into()))),
+        refusal(|tiny| tiny.set("general.architecture", Metadata::String("mamba".into()))),
         @"the architecture `mamba` is not supported; supported are llama, qwen2, qwen3, gemma3"
     );
     insta::assert_snapshot!(
-        refusal(|tiny| tiny.set("qwen3.attention.head_count_kv", Value::U32(3))),
+        refusal(|tiny| tiny.set("qwen3.attention.head_count_kv", Metadata::U32(3))),
         @"the metadata `qwen3.attention.head_count_kv` is 3, which does not divide 4"
     );
     insta::assert_snapshot!(
@@ -205,11 +263,11 @@ fn what_does_not_fit_is_refused_with_its_name() {
         @"the file has no metadata `qwen3.block_count`"
     );
     insta::assert_snapshot!(
-        refusal(|tiny| tiny.set("qwen3.feed_forward_length", Value::U32(128))),
+        refusal(|tiny| tiny.set("qwen3.feed_forward_length", Metadata::U32(128))),
         @"the tensor `blk.0.ffn_gate.weight` has the shape [96, 64] instead of [128, 64]"
     );
     insta::assert_snapshot!(
-        refusal(|tiny| tiny.set("qwen3.rope.scaling.type", Value::String("yarn".into()))),
+        refusal(|tiny| tiny.set("qwen3.rope.scaling.type", Metadata::String("yarn".into()))),
         @"the file asks for `yarn` scaling of positions, which is not supported"
     );
     insta::assert_snapshot!(

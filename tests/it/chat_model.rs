@@ -14,6 +14,8 @@ use ponto::inference::{
     Grounding, InferenceConfig, InferenceError, Source,
 };
 
+use serde_json::{Value, json};
+
 use crate::support::llama::LlamaServer;
 use crate::support::models::files;
 
@@ -110,6 +112,17 @@ async fn generates(model: &dyn ChatModel) {
     let (shown, stopped) = read(model, stop).await;
     assert_eq!((shown.as_str(), stopped.finish), (stopped.text.as_str(), FinishReason::Stop));
     assert!(!stopped.text.contains('e'), "{}", stopped.text);
+
+    let verdict = json!({
+        "type": "object",
+        "properties": { "verdict": { "enum": ["yes", "no"] } },
+        "required": ["verdict"],
+        "additionalProperties": false,
+    });
+    let formed = model.complete(with(|it| it.options.schema = Some(verdict)), Budget::of(PATIENCE)).await;
+    let formed = formed.unwrap().text;
+    let value: Value = serde_json::from_str(&formed).expect(&formed);
+    assert!(["yes", "no"].contains(&value["verdict"].as_str().unwrap_or_default()), "{formed}");
 
     let seeded = |seed| with(move |it| (it.options.temperature, it.options.seed) = (1.5, seed));
     let (first, other) = (read(model, seeded(1)).await.1.text, read(model, seeded(2)).await.1.text);

@@ -191,6 +191,26 @@ async fn sampling_is_explicit_and_refused_parameters_are_left_out() {
 }
 
 #[tokio::test]
+async fn a_schema_and_a_penalty_are_sent_where_there_are_any() {
+    let unknown = Fault::error(400, "unknown field: response_format");
+    let server = FaultyServer::start(vec![unknown, Fault::reply(&["{}"]), Fault::reply(&["{}"])]).await;
+    let chat = chat(&server);
+    let schema = json!({ "type": "object" });
+    let options =
+        ChatOptions { schema: Some(schema.clone()), frequency_penalty: 0.5, ..ChatOptions::default() };
+    let formed = ChatRequest { options, ..request() };
+    assert_eq!(chat.complete(formed, seconds(5.0)).await.unwrap().text, "{}");
+    let (_, first) = server.request(0);
+    assert_eq!(first["frequency_penalty"], json!(0.5));
+    assert_eq!(first["response_format"]["type"], "json_schema");
+    assert_eq!(first["response_format"]["json_schema"]["schema"], schema);
+    assert_eq!(server.request(1).1["response_format"], Value::Null, "the server does not know it");
+    chat.complete(request(), seconds(5.0)).await.unwrap();
+    let (_, plain) = server.request(2);
+    assert_eq!((&plain["response_format"], &plain["frequency_penalty"]), (&Value::Null, &Value::Null));
+}
+
+#[tokio::test]
 async fn nobody_there_is_transient_and_names_the_setting() {
     let server = FaultyServer::start(vec![Fault::Hang]).await;
     let chat = chat(&server);

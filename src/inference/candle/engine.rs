@@ -6,8 +6,10 @@
 use std::time::{Duration, Instant};
 
 use super::cache::{BlockShape, PrefixCache, Sequence};
+use super::constraint::{Constraint, Vocabulary};
 use super::decoder::{Decoder, Part, Scratch};
 use super::error::LoadError;
+use super::repetition::circles;
 use super::sampler::{Sampler, log_probability};
 use super::speculation::propose;
 use super::team::Team;
@@ -35,6 +37,8 @@ pub struct Engine {
     team: Team,
     scratch: Scratch,
     prefixes: PrefixCache,
+    /// Made for the first reply that has a schema.
+    vocabulary: Option<Vocabulary>,
     /// Tokens that are read in [`PATIENCE`], by the last step that read many.
     pace: usize,
     /// The sequence of [`Self::read`] and [`Self::step`].
@@ -71,6 +75,7 @@ pub struct Draft<L> {
     prompt: usize,
     sequence: Sequence,
     sampler: Sampler,
+    constraint: Option<Constraint>,
     text: TextStream,
     reply: String,
     logprobs: Vec<f32>,
@@ -107,6 +112,7 @@ impl Engine {
             team,
             scratch: Scratch::default(),
             prefixes: PrefixCache::new(limit),
+            vocabulary: None,
             pace: LEAST,
             single: Sequence::default(),
         }
@@ -156,12 +162,17 @@ impl Engine {
             let error = InferenceError::ContextLengthExceeded { limit, actual: tokens.len() };
             return Err(Box::new((listener, Err(error))));
         }
+        let constraint = match options.schema.as_ref().map(|schema| self.constraint(schema)).transpose() {
+            Ok(constraint) => constraint,
+            Err(error) => return Err(Box::new((listener, Err(error)))),
+        };
         Ok(Draft {
             budget,
             listener,
             prompt: tokens.len(),
             sequence: self.prefixes.begin(&tokens),
             sampler: Sampler::new(&options),
+            constraint,
             text: TextStream::new(&options.stop),
             reply: String::new(),
             logprobs: Vec::new(),
@@ -169,6 +180,14 @@ impl Engine {
             tokens,
             options,
         })
+    }
+
+    fn constraint(&mut self, schema: &serde_json::Value) -> Result<Constraint, InferenceError> {
+        let vocabulary = match self.vocabulary.take() {
+            Some(vocabulary) => vocabulary,
+            None => Vocabulary::new(&self.tokenizer, self.decoder.vocabulary())?,
+        };
+        self.vocabulary.insert(vocabulary).constraint(schema)
     }
 
     /// One forward pass for all drafts; those that ended are taken out. After an error, of which every draft hears,
@@ -239,22 +258,28 @@ impl Engine {
         right: &mut usize,
     ) -> Result<(), InferenceError> {
         for row in rows {
+            let scores = draft.constraint.as_mut().map_or(Ok(*row), |constraint| constraint.allowed(row))?;
             let choice = draft
                 .sampler
-                .pick(row)
+                .pick(scores)
                 .ok_or_else(|| InferenceError::Permanent("the model's scores are not numbers".into()))?;
             draft.logprobs.push(choice.logprob);
             draft.tokens.push(choice.token);
+            let complete = match &mut draft.constraint {
+                Some(constraint) => constraint.take(choice.token)?,
+                None => false,
+            };
             let stops = self.tokenizer.is_end(choice.token);
             if !stops {
                 let text = draft.text.push(&self.tokenizer.bytes(choice.token));
                 say(draft, text)?;
             }
-            if stops || draft.text.stopped() {
+            if stops || complete || draft.text.stopped() {
                 draft.end = Some(Ok(FinishReason::Stop));
                 break;
             }
-            if draft.tokens.len() - draft.prompt >= draft.options.max_tokens {
+            let reply = &draft.tokens[draft.prompt..];
+            if reply.len() >= draft.options.max_tokens || circles(reply) {
                 draft.end = Some(Ok(FinishReason::Length));
                 break;
             }

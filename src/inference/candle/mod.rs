@@ -7,8 +7,9 @@
 //! 2. [`template`]: messages become a prompt by the file's own chat template;
 //! 3. [`tokenizer`]: the prompt becomes tokens;
 //! 4. [`engine`]: with the other requests that run, in steps: the prompt is read in chunks behind the longest prefix that
-//!    [`cache`] knows, then [`sampler`] picks one token after another, more at once where `speculation` guessed right, and
-//!    [`text`] turns them into text;
+//!    [`cache`] knows, then [`sampler`] picks one token after another of those that the reply's schema allows
+//!    (`constraint`), more at once where `speculation` guessed right, until the reply ends or goes round in circles
+//!    (`repetition`), and [`text`] turns them into text;
 //! 5. [`decoder`]: one forward pass for all of them, whose weights stay quantised ([`kernels`]), on the threads of a
 //!    [`team`].
 //!
@@ -17,6 +18,7 @@
 mod attend;
 pub mod cache;
 pub mod chat;
+mod constraint;
 pub mod decoder;
 pub mod embedder;
 pub mod engine;
@@ -25,6 +27,7 @@ pub mod gguf;
 pub mod hyperparameters;
 pub mod kernels;
 mod linear;
+mod repetition;
 pub mod rope;
 pub mod sampler;
 mod speculation;

@@ -1,5 +1,8 @@
 //! Choice of the next token.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -10,6 +13,9 @@ use crate::inference::ChatOptions;
 pub struct Sampler {
     temperature: f32,
     top_p: f32,
+    frequency_penalty: f32,
+    /// How often each token was picked.
+    picked: HashMap<usize, f32>,
     rng: StdRng,
 }
 
@@ -28,18 +34,36 @@ impl Sampler {
         Self {
             temperature: options.temperature,
             top_p: options.top_p,
+            frequency_penalty: options.frequency_penalty,
+            picked: HashMap::new(),
             rng: StdRng::seed_from_u64(options.seed),
         }
     }
 
     /// Picks one token: the highest score at temperature 0, otherwise at random from the smallest set of tokens
-    /// whose probabilities reach `top_p` (Holtzman et al., 2020, <https://arxiv.org/abs/1904.09751>).
+    /// whose probabilities reach `top_p` (Holtzman et al., 2020, <https://arxiv.org/abs/1904.09751>). The frequency
+    /// penalty counts in the choice and not in the probability that is told.
     ///
     /// `None` when no score is a number.
     pub fn pick(&mut self, logits: &[f32]) -> Option<Choice> {
-        let best = argmax(logits)?;
-        let token = if self.temperature > 0.0 { self.nucleus(logits, logits[best]) } else { best };
+        let scores = self.penalized(logits);
+        let best = argmax(&scores)?;
+        let token = if self.temperature > 0.0 { self.nucleus(&scores, scores[best]) } else { best };
+        if self.frequency_penalty != 0.0 {
+            *self.picked.entry(token).or_default() += 1.0;
+        }
         Some(Choice { token: token as u32, logprob: log_probability(logits, token) })
+    }
+
+    fn penalized<'a>(&self, logits: &'a [f32]) -> Cow<'a, [f32]> {
+        if self.picked.is_empty() {
+            return Cow::Borrowed(logits);
+        }
+        let mut scores = logits.to_vec();
+        for (token, times) in &self.picked {
+            scores[*token] -= self.frequency_penalty * times;
+        }
+        Cow::Owned(scores)
     }
 
     fn nucleus(&mut self, logits: &[f32], highest: f32) -> usize {
@@ -132,6 +156,17 @@ mod tests {
         assert_eq!(&counts[2..], &[0, 0]);
         let share = f64::from(counts[0]) / 4000.0;
         assert!((share - 0.625).abs() < 0.03, "{share}");
+    }
+
+    #[test]
+    fn what_was_said_often_gives_way() {
+        let options = ChatOptions { frequency_penalty: 0.4, ..ChatOptions::default() };
+        let mut sampler = Sampler::new(&options);
+        let logits = [1.0, 0.5, -5.0];
+        let picked: Vec<u32> = (0..5).map(|_| sampler.pick(&logits).unwrap().token).collect();
+        assert_eq!(picked, [0, 0, 1, 0, 1]);
+        let told = sampler.pick(&logits).unwrap().logprob;
+        assert!(told > log_probability(&logits, 1) - 1e-6, "the probability is the model's own");
     }
 
     #[test]

@@ -17,10 +17,12 @@ pub(super) enum Optional {
     Stop,
     TopP,
     Temperature,
+    FrequencyPenalty,
+    ResponseFormat,
 }
 
 impl Optional {
-    const ALL: [(Self, &'static str); 7] = [
+    const ALL: [(Self, &'static str); 9] = [
         (Self::Logprobs, "logprobs"),
         (Self::StreamOptions, "stream_options"),
         (Self::MaxTokens, "max_tokens"),
@@ -28,6 +30,8 @@ impl Optional {
         (Self::Stop, "stop"),
         (Self::TopP, "top_p"),
         (Self::Temperature, "temperature"),
+        (Self::FrequencyPenalty, "frequency_penalty"),
+        (Self::ResponseFormat, "response_format"),
     ];
 
     /// The parameter that a refusal names, if it was sent.
@@ -59,6 +63,14 @@ pub(super) fn body(model: &str, request: &ChatRequest, left_out: &BTreeSet<Optio
     offer(Optional::TopP, "top_p", json!(options.top_p));
     offer(Optional::Seed, "seed", json!(options.seed));
     offer(Optional::StreamOptions, "stream_options", json!({ "include_usage": true }));
+    if options.frequency_penalty != 0.0 {
+        offer(Optional::FrequencyPenalty, "frequency_penalty", json!(options.frequency_penalty));
+    }
+    if let Some(schema) = &options.schema {
+        let format = json!({ "name": "reply", "strict": true, "schema": schema });
+        let format = json!({ "type": "json_schema", "json_schema": format });
+        offer(Optional::ResponseFormat, "response_format", format);
+    }
     if options.logprobs {
         offer(Optional::Logprobs, "logprobs", json!(true));
     }

@@ -124,6 +124,11 @@ impl Tokenizer {
         self.ends.contains(&token)
     }
 
+    /// The end-of-text token.
+    pub fn eos(&self) -> Option<u32> {
+        self.eos
+    }
+
     /// Name of the beginning-of-text token.
     pub fn bos_text(&self) -> String {
         self.bos.and_then(|token| self.bpe.id_to_token(token)).unwrap_or_default()
