@@ -12,6 +12,10 @@ use super::super::linear::Linear;
 use super::super::team::{Shared, each_row, share};
 use super::super::weights::Raw;
 
+/// Tokens that go through the layers together: enough to read each weight seldom, few enough that what lies between two
+/// layers stays in the cache of a core.
+const TOGETHER: usize = 256;
+
 /// Sizes and constants of an encoder.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
@@ -131,6 +135,23 @@ impl Encoder {
     /// One unit vector a text. Every text has at least one token, at most [`Self::max_tokens`], and all ids are below
     /// [`Self::vocabulary`].
     pub(super) fn encode(&self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>, String> {
+        let mut scratch = Scratch::default();
+        let mut vectors = Vec::with_capacity(texts.len());
+        let mut rest = texts;
+        while !rest.is_empty() {
+            let mut tokens = 0;
+            let fitting = rest.iter().take_while(|text| {
+                tokens += text.len();
+                tokens <= TOGETHER
+            });
+            let (some, others) = rest.split_at(fitting.count().max(1));
+            vectors.extend(self.layers(some, &mut scratch)?);
+            rest = others;
+        }
+        Ok(vectors)
+    }
+
+    fn layers(&self, texts: &[&[u32]], scratch: &mut Scratch) -> Result<Vec<Vec<f32>>, String> {
         let Shape { hidden, epsilon, first_position, .. } = self.shape;
         let ids = texts.concat();
         let mut x = self.words.rows(&ids)?;
@@ -139,14 +160,13 @@ impl Encoder {
             add(row, &self.positions[place * hidden..][..hidden]);
         }
         self.norm.rows(&mut x, epsilon);
-        let mut scratch = Scratch::default();
         for layer in &self.layers {
-            let Scratch { rounded, qkv, .. } = &mut scratch;
+            let Scratch { rounded, qkv, .. } = &mut *scratch;
             let mut products: Vec<Product<'_>> =
                 layer.qkv.iter().zip(qkv).map(|(linear, y)| linear.begin(ids.len(), y)).collect();
             multiply(&x, rounded, &mut products);
-            self.attend(texts, &mut scratch);
-            let Scratch { rounded, context, wide, .. } = &mut scratch;
+            self.attend(texts, scratch);
+            let Scratch { rounded, context, wide, .. } = &mut *scratch;
             layer.output.add(context, &mut x, rounded);
             layer.attention_norm.rows(&mut x, epsilon);
             multiply(&x, rounded, &mut [layer.up.begin(ids.len(), wide)]);

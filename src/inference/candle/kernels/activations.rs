@@ -6,7 +6,7 @@ use super::simd::{LANES, Simd};
 
 /// Rows rounded to eight bits, in groups that share a scale: `x ≈ scale · q` with `q` from −127 to 127.
 ///
-/// The group is what the weights' type sums exactly: 32 inputs, or 256 for the types with superblocks.
+/// The group is what the weights' type sums exactly: 32 or 128 inputs, or 256 for the types with superblocks.
 #[derive(Debug, Default)]
 pub struct Activations {
     pub(super) inputs: usize,
@@ -15,7 +15,7 @@ pub struct Activations {
     pub(super) values: Vec<i8>,
     /// `rows × inputs / group`.
     pub(super) scales: Vec<f32>,
-    /// Minus the sum of the values of every 32 inputs, or of every 16 where the group is 256.
+    /// Minus the sum of the values of every group, or of every 16 inputs where the group is 256.
     pub(super) sums: Vec<i32>,
     /// For groups of 32: scale times the sum of the values.
     pub(super) shifts: Vec<f32>,
@@ -40,8 +40,8 @@ impl Activations {
         self.group = group;
         self.values.resize(rows * inputs, 0);
         self.scales.resize(rows * inputs / group, 0.0);
-        self.sums.resize(rows * inputs / if nested { 16 } else { BLOCK }, 0);
-        self.shifts.resize(if nested { 0 } else { rows * inputs / BLOCK }, 0.0);
+        self.sums.resize(rows * inputs / if nested { 16 } else { group }, 0);
+        self.shifts.resize(if group == BLOCK { rows * inputs / BLOCK } else { 0 }, 0.0);
         self.halves.resize(if nested { rows * inputs / SUPER } else { 0 }, [0; 16]);
     }
 
@@ -104,10 +104,12 @@ pub(super) unsafe fn quantise<S: Simd>(x: &[f32], group: usize, row: &mut Row<'_
             }
         }
         let sum = |values: &[i8]| values.iter().map(|value| i32::from(*value)).sum::<i32>();
-        if group == BLOCK {
+        if group < SUPER {
             let sum = sum(values);
             row.sums[index] = -sum;
-            row.shifts[index] = *scale * sum as f32;
+            if let Some(shift) = row.shifts.get_mut(index) {
+                *shift = *scale * sum as f32;
+            }
         } else {
             let sums = &mut row.sums[index * (SUPER / 16)..][..SUPER / 16];
             for (out, values) in sums.iter_mut().zip(values.chunks_exact(16)) {

@@ -157,9 +157,7 @@ unsafe fn some<'a, S: Simd, const N: usize>(
                 }
                 let before = highest[n];
                 let highest = &mut highest[n];
-                for share in *shares {
-                    *highest = if share > *highest { share } else { *highest };
-                }
+                *highest = greater(before, largest::<S>(shares));
                 let lower = S::splat_float(-*highest);
                 for v in 0..VECTORS {
                     let score = S::load_floats(shares.as_ptr().add(v * LANES));
@@ -172,33 +170,25 @@ unsafe fn some<'a, S: Simd, const N: usize>(
                         }
                     }
                 }
-                let scale = exp::<S>(S::splat_float(before - *highest));
-                let mut sum = S::product(totals[n], scale);
-                for v in 0..VECTORS {
-                    sum = S::sum(sum, S::load_floats(shares.as_ptr().add(v * LANES)));
-                }
-                totals[n] = sum;
                 if before < *highest {
+                    let scale = exp::<S>(S::splat_float(before - *highest));
+                    totals[n] = S::product(totals[n], scale);
                     for chunk in mixed[n * wide..][..wide].chunks_exact_mut(LANES) {
                         let scaled = S::product(S::load_floats(chunk.as_ptr()), scale);
                         S::store_floats(chunk.as_mut_ptr(), scaled);
                     }
                 }
+                for v in 0..VECTORS {
+                    totals[n] = S::sum(totals[n], S::load_floats(shares.as_ptr().add(v * LANES)));
+                }
             }
-            for column in (0..wide).step_by(LANES) {
-                let mut sums = [S::splat_float(0.0); N];
-                for (n, sum) in sums.iter_mut().enumerate() {
-                    *sum = S::load_floats(mixed.as_ptr().add(n * wide + column));
-                }
-                for j in 0..POSITIONS {
-                    let value = S::load_halves(values.add(j * wide + column));
-                    for n in 0..N {
-                        sums[n] = S::fma(value, S::splat_float(shares[n][j]), sums[n]);
-                    }
-                }
-                for (n, sum) in sums.into_iter().enumerate() {
-                    S::store_floats(mixed.as_mut_ptr().add(n * wide + column), sum);
-                }
+            let mut column = 0;
+            while column < wide {
+                column += if wide - column >= 2 * LANES {
+                    mix::<S, N, 2>(values.add(column), &shares, &mut mixed[column..], wide)
+                } else {
+                    mix::<S, N, 1>(values.add(column), &shares, &mut mixed[column..], wide)
+                };
             }
         }
         for (n, query) in now.iter().enumerate() {
@@ -232,6 +222,66 @@ unsafe fn exp<S: Simd>(x: S::Floats) -> S::Floats {
         let power = S::as_floats(S::shl(S::add(whole, S::splat(127)), 23));
         S::product(S::sum(S::fma(p, S::product(r, r), r), S::splat_float(1.0)), power)
     }
+}
+
+/// Adds the values of a block's positions by their shares, in `C` vectors of columns; the columns.
+#[inline(always)]
+unsafe fn mix<S: Simd, const N: usize, const C: usize>(
+    values: *const f16,
+    shares: &[[f32; POSITIONS]; N],
+    mixed: &mut [f32],
+    wide: usize,
+) -> usize {
+    // SAFETY: the caller promises a block of values, `N` rows of `mixed`, as many columns in both, and the features.
+    unsafe {
+        let mut sums = [[S::splat_float(0.0); C]; N];
+        for n in 0..N {
+            for c in 0..C {
+                sums[n][c] = S::load_floats(mixed.as_ptr().add(n * wide + c * LANES));
+            }
+        }
+        for j in 0..POSITIONS {
+            let mut value = [S::splat_float(0.0); C];
+            for c in 0..C {
+                value[c] = S::load_halves(values.add(j * wide + c * LANES));
+            }
+            for n in 0..N {
+                let share = S::splat_float(shares[n][j]);
+                for c in 0..C {
+                    sums[n][c] = S::fma(value[c], share, sums[n][c]);
+                }
+            }
+        }
+        for n in 0..N {
+            for c in 0..C {
+                S::store_floats(mixed.as_mut_ptr().add(n * wide + c * LANES), sums[n][c]);
+            }
+        }
+    }
+    C * LANES
+}
+
+fn greater(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// The largest of a block's scores.
+#[inline(always)]
+unsafe fn largest<S: Simd>(scores: &[f32; POSITIONS]) -> f32 {
+    let mut lanes = [0_f32; LANES];
+    // SAFETY: the caller promises the features.
+    unsafe {
+        let most = S::max(S::load_floats(scores.as_ptr()), S::load_floats(scores.as_ptr().add(LANES)));
+        S::store_floats(lanes.as_mut_ptr(), most);
+    }
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] = greater(lanes[lane], lanes[lane + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
 }
 
 #[cfg(test)]

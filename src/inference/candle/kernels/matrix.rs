@@ -14,6 +14,7 @@ use super::formats::{BLOCK, Bits, Eight, Five, Four, Nested, SUPER, Simple, Six,
 use super::lines::{Line, Lines};
 use super::nested::OfSuperblocks;
 use super::product::{PAIR, Panel, Results, Tiles, product};
+use super::seven::{self, SHARED};
 use super::simd::{LANES, Simd, WIDTH};
 use super::{Task, dispatch};
 
@@ -33,6 +34,8 @@ enum Format {
     Q6K,
     F16,
     F32,
+    /// Of no model file: [`seven`].
+    Seven,
 }
 
 /// `outputs × inputs` weights, packed for the kernels; as many bytes as in the file, to within a few in a hundred.
@@ -121,6 +124,38 @@ impl Matrix {
         Self::pack(GgmlDType::F32, &bytes, outputs, inputs)
     }
 
+    /// From `outputs × inputs` numbers, rounded to seven bits; `None` where there are not so many, or the inputs are no
+    /// multiple of 128.
+    pub fn rounded(numbers: &[f32], outputs: usize, inputs: usize) -> Option<Self> {
+        if numbers.is_empty()
+            || numbers.len() != outputs.checked_mul(inputs)?
+            || !inputs.is_multiple_of(SHARED)
+        {
+            return None;
+        }
+        let tiles = outputs.div_ceil(LANES * PAIR) * PAIR;
+        let blocks = inputs / SHARED;
+        let mut words = Lines::zeroed(tiles * blocks * seven::WORDS)?;
+        let mut scales = vec![f16::ZERO; tiles * blocks * LANES];
+        let rows = numbers.par_chunks(inputs * LANES * PAIR);
+        let pairs = words.par_chunks_mut(blocks * seven::WORDS * PAIR);
+        let pairs = pairs.zip(scales.par_chunks_mut(blocks * PAIR * LANES));
+        pairs.zip(rows).for_each(|((words, scales), rows)| {
+            for (output, row) in rows.chunks_exact(inputs).enumerate() {
+                let (tile, lane) = (output / LANES, output % LANES);
+                for (index, weights) in row.chunks_exact(SHARED).enumerate() {
+                    let mut one = [[0; 4]; seven::WORDS];
+                    scales[(index * PAIR + tile) * LANES + lane] = seven::pack(weights, &mut one);
+                    for (word, bytes) in one.iter().enumerate() {
+                        let line = (index * seven::WORDS + word) * PAIR + tile;
+                        words[line].0[lane * 4..][..4].copy_from_slice(bytes);
+                    }
+                }
+            }
+        });
+        Some(Self { format: Format::Seven, words, scales, inputs, outputs })
+    }
+
     /// Width of a row of activations.
     pub fn inputs(&self) -> usize {
         self.inputs
@@ -136,6 +171,7 @@ impl Matrix {
         match self.format {
             Format::F16 | Format::F32 => None,
             Format::Q4K | Format::Q5K | Format::Q6K => Some(SUPER),
+            Format::Seven => Some(SHARED),
             _ => Some(BLOCK),
         }
     }
@@ -207,6 +243,7 @@ impl Task for Part<'_> {
                 (Format::Q6K, Input::Rounded(x)) => {
                     product::<S, OfSuperblocks<Symmetric>>(weights, tiles, x, y, panel);
                 }
+                (Format::Seven, Input::Rounded(x)) => seven::product::<S>(weights, tiles, x, y),
                 (Format::F16, Input::Exact(x)) => dense::product::<S, true>(weights, tiles, x, y),
                 (Format::F32, Input::Exact(x)) => dense::product::<S, false>(weights, tiles, x, y),
                 (_, Input::Exact(_) | Input::Rounded(_)) => {
@@ -264,6 +301,7 @@ impl Format {
             Self::Q6K => nested(Symmetric::WORDS, Symmetric::HEAD, Six::WORDS),
             Self::F16 => simple(2, 1, 0),
             Self::F32 => simple(1, 1, 0),
+            Self::Seven => simple(SHARED, seven::WORDS, 1),
         }
     }
 
@@ -311,7 +349,7 @@ impl Format {
             Self::F32 if dtype == GgmlDType::BF16 => {
                 words[0] = bf16::from_le_bytes([block[0], block[1]]).to_f32().to_le_bytes();
             }
-            Self::F16 | Self::F32 => copy_words(&block[..4], words),
+            Self::F16 | Self::F32 | Self::Seven => copy_words(&block[..4], words),
         }
     }
 }
@@ -428,11 +466,49 @@ mod tests {
         }
     }
 
+    /// As many rows as each of the kernels takes, and outputs that do not fill the last tile.
+    #[test]
+    fn seven_bits_are_close_to_the_numbers_and_the_same_on_every_processor() {
+        let (outputs, inputs) = (75, 384);
+        let mut seed = 7;
+        let mut numbers: Vec<f32> = (0..outputs * inputs).map(|_| noise(&mut seed)).collect();
+        numbers[..inputs].fill(0.0);
+        let matrix = Matrix::rounded(&numbers, outputs, inputs).unwrap();
+        for rows in [1, 2, 3, 4, 5, 6, 13] {
+            let x: Vec<f32> = (0..rows * inputs).map(|_| noise(&mut seed)).collect();
+            let in_bytes = rounded(&x, inputs, SHARED);
+            let y = product::<Scalar>(&matrix, Input::Rounded(&in_bytes), rows);
+            for (at, y) in y.iter().enumerate() {
+                let (row, output) = (at / outputs, at % outputs);
+                let terms = x[row * inputs..].iter().zip(&numbers[output * inputs..]).take(inputs);
+                let exact = 0.5 + terms.map(|(x, w)| f64::from(x * w)).sum::<f64>();
+                // Half a step of 1/63 and of 1/127 in each of 384 products, which mostly cancel.
+                assert!((f64::from(*y) - exact).abs() < 0.4, "{rows} rows: {y} and {exact}");
+                assert!(output != 0 || *y == 0.5, "weights of nothing but zeros");
+            }
+            #[cfg(target_arch = "x86_64")]
+            {
+                let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<_>>();
+                if Avx2::available() {
+                    let wide = product::<Avx2>(&matrix, Input::Rounded(&in_bytes), rows);
+                    assert_eq!(bits(&wide), bits(&y), "{rows} rows, AVX2");
+                }
+                if Avx512::available() {
+                    let wide = product::<Avx512>(&matrix, Input::Rounded(&in_bytes), rows);
+                    assert_eq!(bits(&wide), bits(&y), "{rows} rows, AVX-512");
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_row_does_not_depend_on_the_rows_beside_it() {
-        for dtype in TYPES {
+        let mut seed = 11;
+        let numbers: Vec<f32> = (0..64 * 256).map(|_| noise(&mut seed)).collect();
+        let seven = Matrix::rounded(&numbers, 64, 256).unwrap();
+        let matrices = TYPES.map(|dtype| random(dtype, 64, 256).0);
+        for matrix in matrices.into_iter().chain([seven]) {
             let (outputs, inputs, rows) = (64, 256, 18);
-            let (matrix, _) = random(dtype, outputs, inputs);
             let mut seed = 3;
             let x: Vec<f32> = (0..rows * inputs).map(|_| noise(&mut seed)).collect();
             let compute = |x: &[f32]| {
@@ -446,7 +522,7 @@ mod tests {
             for (row, x) in x.chunks_exact(inputs).enumerate() {
                 let same =
                     compute(x).iter().zip(&all[row * outputs..]).all(|(a, b)| a.to_bits() == b.to_bits());
-                assert!(same, "{dtype:?}, row {row}");
+                assert!(same, "{:?}, row {row}", matrix.format);
             }
         }
     }
@@ -458,5 +534,8 @@ mod tests {
         assert!(Matrix::pack(GgmlDType::Q4K, &[0; 144], 1, 128).is_none());
         assert!(Matrix::pack(GgmlDType::Q4_0, &[], 0, 32).is_none());
         assert!(Matrix::pack(GgmlDType::Q2K, &[0; 84], 1, 256).is_none(), "no kernel");
+        assert!(Matrix::rounded(&[0.0; 256], 2, 127).is_none());
+        assert!(Matrix::rounded(&[0.0; 192], 1, 192).is_none());
+        assert!(Matrix::rounded(&[], 0, 128).is_none());
     }
 }

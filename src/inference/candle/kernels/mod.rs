@@ -16,6 +16,7 @@ mod multiply;
 mod nested;
 mod product;
 pub mod rows;
+mod seven;
 mod simd;
 #[cfg(target_arch = "x86_64")]
 mod x86;

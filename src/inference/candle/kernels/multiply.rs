@@ -10,6 +10,7 @@ use super::activations::{Activations, Row, quantise};
 use super::formats::{BLOCK, SUPER};
 use super::matrix::{Input, Matrix};
 use super::product::{Panel, Results};
+use super::seven::SHARED;
 use super::simd::Simd;
 use super::{Task, dispatch};
 
@@ -24,6 +25,7 @@ thread_local! {
 #[derive(Debug, Default)]
 pub struct Rounded {
     narrow: Activations,
+    middle: Activations,
     wide: Activations,
 }
 
@@ -48,7 +50,8 @@ pub fn multiply(x: &[f32], rounded: &mut Rounded, products: &mut [Product<'_>]) 
         assert_eq!(product.y.len(), rows * product.matrix.outputs());
     }
     assert_eq!(x.len(), rows * inputs);
-    for (group, activations) in [(BLOCK, &mut rounded.narrow), (SUPER, &mut rounded.wide)] {
+    let Rounded { narrow, middle, wide } = rounded;
+    for (group, activations) in [(BLOCK, &mut *narrow), (SHARED, &mut *middle), (SUPER, &mut *wide)] {
         if products.iter().any(|product| product.matrix.group() == Some(group)) {
             round(x, inputs, group, activations);
         }
@@ -61,8 +64,9 @@ pub fn multiply(x: &[f32], rounded: &mut Rounded, products: &mut [Product<'_>]) 
             let matrix = product.matrix;
             let x = match matrix.group() {
                 None => Input::Exact(x),
-                Some(BLOCK) => Input::Rounded(&rounded.narrow),
-                Some(_) => Input::Rounded(&rounded.wide),
+                Some(BLOCK) => Input::Rounded(narrow),
+                Some(SHARED) => Input::Rounded(middle),
+                Some(_) => Input::Rounded(wide),
             };
             let y =
                 Results { at: product.y.as_mut_ptr(), stride: matrix.outputs(), columns: matrix.outputs() };
