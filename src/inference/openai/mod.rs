@@ -39,10 +39,6 @@ const NEGOTIATIONS: usize = 4;
 /// A token has at most about so many characters: a prompt longer than this many times the context cannot fit.
 const CHARS_PER_TOKEN: usize = 8;
 
-/// A connection that was idle for longer is not used again: llama.cpp, Uvicorn and Node close theirs after 5 seconds, and a
-/// request that meets the end of its connection is lost.
-const IDLE: Duration = Duration::from_secs(2);
-
 type Events = Pin<Box<dyn Stream<Item = Result<Value, OpenAIError>> + Send>>;
 
 /// A model behind an OpenAI-compatible server.
@@ -68,7 +64,9 @@ impl OpenAiChat {
         let base_url = config.base_url.trim_end_matches('/').to_owned();
         let http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs_f64(config.connect_timeout_s))
-            .pool_idle_timeout(IDLE)
+            // A server may close a kept connection at any time, and a request that meets its end is lost. Drafts take
+            // seconds: a handshake does not count.
+            .pool_max_idle_per_host(0)
             // A redirect would carry the key and the conversation elsewhere.
             .redirect(reqwest::redirect::Policy::none())
             .build()
