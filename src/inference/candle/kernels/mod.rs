@@ -13,6 +13,8 @@ mod formats;
 mod lines;
 mod matrix;
 mod multiply;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod nested;
 mod product;
 pub mod rows;
@@ -45,6 +47,14 @@ unsafe fn dispatch<T: Task>(task: T) {
     } else if x86::Avx2::available() {
         // SAFETY: just found; the rest is the caller's promise.
         return unsafe { x86::Avx2::outlined(task) };
+    }
+    #[cfg(target_arch = "aarch64")]
+    if neon::Neon::<true>::available() {
+        // SAFETY: just found; the rest is the caller's promise.
+        return unsafe { neon::Neon::<true>::outlined(task) };
+    } else if neon::Neon::<false>::available() {
+        // SAFETY: just found; the rest is the caller's promise.
+        return unsafe { neon::Neon::<false>::outlined(task) };
     }
     // SAFETY: this one asks nothing of the processor; the rest is the caller's promise.
     unsafe {
