@@ -1,9 +1,10 @@
 //! The arithmetic that local inference spends its time in. A reader of the models can skip this folder: what it gives
 //! is [`Matrix`] (weights, packed), [`Activations`] (rows in eight bits), [`attention`] and [`rows`].
 //!
-//! Everything is written once, over the vectors of `simd`, and compiled for AVX-512 with VNNI, for AVX2 and for any other
-//! processor; which one runs is found out when it runs. The products and attention give the same bits on all of them,
-//! and a row gives the same whatever rows are computed beside it, so that a reply does not depend on who else asks.
+//! Everything is written once, over the vectors of `simd`, and compiled for AVX-512 with VNNI, for AVX2, for NEON with
+//! dot products, for NEON without them, and for any other processor; which one runs is found out when it runs. The
+//! products and attention give the same bits on all of them, and a row gives the same whatever rows are computed beside
+//! it, so that a reply does not depend on who else asks.
 
 mod activations;
 pub mod attention;

@@ -47,6 +47,7 @@ type Floats = [float32x4_t; 4];
 impl<const DOTS: bool> Simd for Neon<DOTS> {
     type Ints = Ints;
     type Floats = Floats;
+    const ROWS: usize = 2;
 
     #[inline(always)]
     unsafe fn outlined<T: Task>(task: T) {

@@ -22,6 +22,8 @@ pub(super) trait Simd: Copy {
     type Ints: Copy;
     /// Sixteen numbers.
     type Floats: Copy;
+    /// Rows of a product that are computed at once, 2 or 4: the registers hold the sums of so many by two tiles.
+    const ROWS: usize = 4;
 
     /// Runs a task as a function of its own.
     unsafe fn outlined<T: Task>(task: T);
@@ -235,7 +237,7 @@ pub(super) use on_every_processor;
 mod tests {
     use super::*;
 
-    /// Applies one operation after the other to its numbers.
+    /// Puts down what each operation gives.
     struct Operations<'a>(&'a mut Vec<[u32; LANES]>);
 
     impl Task for Operations<'_> {
@@ -249,11 +251,11 @@ mod tests {
                 std::array::from_fn(
                     |lane| if lane < 2 { -numbers[lane] } else { numbers[LANES - 1 - lane] * 0.3 },
                 );
-            // Every byte of weights and values that there is, in both orders of the others.
+            // Bytes of weights from 0 to 255, and of values from −127 to 127.
             let w: [[u8; 4]; LANES] =
                 std::array::from_fn(|lane| [lane as u8 * 17, 255 - lane as u8, 128, 127]);
             let x: [[i8; 4]; LANES] =
-                std::array::from_fn(|lane| [lane as i8 * 16 - 120, 127, -127, -(lane as i8)]);
+                std::array::from_fn(|lane| [(lane as i32 * 16 - 120) as i8, 127, -127, -(lane as i8)]);
             let narrow = w.map(|bytes| bytes.map(|byte| byte & 127));
             // Zeros, the largest and smallest numbers, those without a full exponent, and infinities.
             let halves: [u16; LANES] = [
