@@ -286,9 +286,7 @@ unsafe fn largest<S: Simd>(scores: &[f32; POSITIONS]) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::simd::Scalar;
-    #[cfg(target_arch = "x86_64")]
-    use super::super::x86::{Avx2, Avx512};
+    use super::super::simd::{Scalar, on_every_processor};
     use super::*;
 
     const WIDTH: usize = 24;
@@ -373,14 +371,8 @@ mod tests {
             let alone = run::<Scalar>(std::slice::from_ref(query), &blocks);
             assert_eq!(bits(&alone), bits(&out[at * WIDTH..][..WIDTH]), "query {at} alone");
         }
-        #[cfg(target_arch = "x86_64")]
-        {
-            if Avx2::available() {
-                assert_eq!(bits(&run::<Avx2>(&queries, &blocks)), bits(&out), "AVX2");
-            }
-            if Avx512::available() {
-                assert_eq!(bits(&run::<Avx512>(&queries, &blocks)), bits(&out), "AVX-512");
-            }
+        for (name, wide) in on_every_processor!(run(&queries, &blocks)) {
+            assert_eq!(bits(&wide), bits(&out), "{name}");
         }
     }
 }

@@ -371,9 +371,7 @@ mod tests {
     use candle_core::{Device, Tensor};
 
     use super::super::activations::{Activations, quantise};
-    use super::super::simd::Scalar;
-    #[cfg(target_arch = "x86_64")]
-    use super::super::x86::{Avx2, Avx512};
+    use super::super::simd::{Scalar, on_every_processor};
     use super::*;
 
     const TYPES: [GgmlDType; 11] = [
@@ -450,17 +448,9 @@ mod tests {
                     let exact = 0.5 + terms.map(|(x, w)| x * f64::from(*w)).sum::<f64>();
                     assert!((f64::from(*y) - exact).abs() < 1e-3, "{dtype:?}, {rows} rows: {y} and {exact}");
                 }
-                #[cfg(target_arch = "x86_64")]
-                {
-                    let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<_>>();
-                    if Avx2::available() {
-                        let wide = product::<Avx2>(&matrix, input, rows);
-                        assert_eq!(bits(&wide), bits(&y), "{dtype:?}, {rows} rows, AVX2");
-                    }
-                    if Avx512::available() {
-                        let wide = product::<Avx512>(&matrix, input, rows);
-                        assert_eq!(bits(&wide), bits(&y), "{dtype:?}, {rows} rows, AVX-512");
-                    }
+                let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<_>>();
+                for (name, wide) in on_every_processor!(product(&matrix, input, rows)) {
+                    assert_eq!(bits(&wide), bits(&y), "{dtype:?}, {rows} rows, {name}");
                 }
             }
         }

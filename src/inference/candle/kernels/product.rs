@@ -1,6 +1,6 @@
 //! Products of packed weights and activations in eight bits.
 //!
-//! One [`Kernel`] for each family of formats, over registers of `ROWS` rows by two tiles of outputs. With a few rows the
+//! One [`Kernel`] for each family of formats, over registers of a few rows by two tiles of outputs. With a few rows the
 //! weights are taken from the tiles as they pass; with many they are first spread out, 256 inputs of two tiles at a
 //! time, into a panel that stays in the nearest cache. Either way the sums are the same, bit for bit: whole numbers
 //! within a group of activations, then one fused multiply-add after the other in the order of the inputs.
@@ -17,7 +17,7 @@ use super::simd::{LANES, Simd, WIDTH};
 
 /// Tiles in a register block.
 pub(super) const PAIR: usize = 2;
-/// Rows in a register block.
+/// Rows in a register block at most.
 const ROWS: usize = 4;
 /// From so many rows on a panel pays.
 const MANY: usize = 12;
@@ -235,7 +235,7 @@ unsafe fn every_row<S: Simd, K: Kernel, const PANEL: bool>(
         let blocks = blocks.clone();
         // SAFETY: the caller's promise.
         row += unsafe {
-            match rows - row {
+            match (rows - row).min(S::ROWS) {
                 1 => {
                     S::outlined(Rows::<K, 1, PANEL> { sources, panel, blocks, x, row, tile, y });
                     1

@@ -18,7 +18,7 @@ use std::arch::x86_64::{
 use half::f16;
 
 use super::Task;
-use super::simd::Simd;
+use super::simd::{Simd, promised};
 
 /// One 512-bit register: AVX-512 F, BW, DQ, VL and VNNI.
 #[derive(Clone, Copy)]
@@ -46,19 +46,6 @@ impl Avx2 {
             && is_x86_feature_detected!("fma")
             && is_x86_feature_detected!("f16c")
     }
-}
-
-/// The body of a function whose caller has promised the features and the pointers.
-macro_rules! promised {
-    ($($(#[$doc:meta])* fn $name:ident$(<const $wide:ident: bool>)?($($argument:ident: $kind:ty),*) -> $out:ty $body:block)*) => {
-        $(
-            #[inline(always)]
-            unsafe fn $name$(<const $wide: bool>)?($($argument: $kind),*) -> $out {
-                // SAFETY: the caller's promise.
-                unsafe { $body }
-            }
-        )*
-    };
 }
 
 #[inline(never)]
