@@ -241,6 +241,7 @@ mod tests {
     struct Operations<'a>(&'a mut Vec<[u32; LANES]>);
 
     impl Task for Operations<'_> {
+        #[expect(clippy::inline_always, reason = "what is not inlined is not compiled for the wider vectors")]
         #[inline(always)]
         unsafe fn run<S: Simd>(self) {
             let numbers: [f32; LANES] = [
