@@ -45,7 +45,12 @@ thread_local! {
 }
 
 /// Rotates queries and keys, puts keys and values into the cache, and sets `scratch.mixed` to what attention gives.
-pub(super) fn attend(model: &Hyperparameters, block: &Block<Packed>, place: &Place<'_>, scratch: &mut Scratch) {
+pub(super) fn attend(
+    model: &Hyperparameters,
+    block: &Block<Packed>,
+    place: &Place<'_>,
+    scratch: &mut Scratch,
+) {
     let Hyperparameters { heads, kv_heads, head_dim, query_scale, .. } = *model;
     let rows = place.positions.len();
     turn(&mut scratch.query, head_dim, place, block.query_norm.as_ref(), query_scale);

@@ -184,8 +184,7 @@ pub fn load_engine(
         InferenceError::Permanent(format!("the threads of inference cannot be started: {error}"))
     })?;
     let file = Gguf::open(gguf).map_err(in_file)?;
-    let model =
-        team.run(|| Model::load(&file, options.context_length, options.device)).map_err(in_file)?;
+    let model = team.run(|| Model::load(&file, options.context_length, options.device)).map_err(in_file)?;
     let source = file.string("tokenizer.chat_template").map_err(in_file)?.to_owned();
     let tokenizer = Tokenizer::load(file).map_err(in_file)?;
     let template = ChatTemplate::new(&source, tokenizer.bos_text(), tokenizer.eos_text()).map_err(in_file)?;

@@ -44,7 +44,8 @@ mod tests {
     use super::*;
 
     fn numbered(first: usize, tokens: usize) -> Tensor {
-        let values: Vec<f32> = (0..2 * tokens).map(|at| (at / tokens * 10_000 + first + at % tokens) as f32).collect();
+        let values: Vec<f32> =
+            (0..2 * tokens).map(|at| (at / tokens * 10_000 + first + at % tokens) as f32).collect();
         Tensor::from_vec(values, (2, tokens, 1), &Device::Cpu).unwrap()
     }
 
@@ -54,7 +55,8 @@ mod tests {
         cache.put(0, 0, &[numbered(0, 200), numbered(500, 200)]).unwrap();
         cache.put(0, 200, &[numbered(7, 3), numbered(7, 3)]).unwrap();
         let [keys, values] = cache.put(0, 200, &[numbered(200, 100), numbered(700, 100)]).unwrap();
-        let row = |tensor: &Tensor, head: usize| tensor.i((head, ..300, 0)).unwrap().to_vec1::<f32>().unwrap();
+        let row =
+            |tensor: &Tensor, head: usize| tensor.i((head, ..300, 0)).unwrap().to_vec1::<f32>().unwrap();
         for head in 0..2 {
             let expected: Vec<f32> = (0..300).map(|position| (head * 10_000 + position) as f32).collect();
             assert_eq!(row(keys, head), expected);

@@ -115,8 +115,9 @@ impl DeviceDecoder {
             return Ok(Vec::new());
         }
         let mut x = Tensor::from_vec(embedded, (rows, self.model.hidden), &self.device)?;
-        let places =
-            (0..self.network.ropes.len()).map(|reach| self.place(reach, parts)).collect::<Result<Vec<_>>>()?;
+        let places = (0..self.network.ropes.len())
+            .map(|reach| self.place(reach, parts))
+            .collect::<Result<Vec<_>>>()?;
         for (layer, block) in self.network.blocks.iter().enumerate() {
             let normed = self.norm(&x, &block.attention_norm)?;
             let mixed = self.attention(&normed, layer, &places[block.reach], parts)?;
@@ -199,13 +200,7 @@ impl DeviceDecoder {
     }
 
     /// Matrix products over the rows of all sequences; what is between them, one sequence after the other.
-    fn attention(
-        &self,
-        x: &Tensor,
-        layer: usize,
-        place: &Place,
-        parts: &mut [Part<'_>],
-    ) -> Result<Tensor> {
+    fn attention(&self, x: &Tensor, layer: usize, place: &Place, parts: &mut [Part<'_>]) -> Result<Tensor> {
         let Hyperparameters { heads, kv_heads, query_scale, .. } = self.model;
         let block = &self.network.blocks[layer];
         let query = self.turn(&block.query.forward(x)?, heads, block.query_norm.as_ref(), place)?;
