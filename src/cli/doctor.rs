@@ -11,6 +11,7 @@ use super::{Loaded, Printer};
 use crate::config::Config;
 use crate::decision::rules::Policies;
 use crate::inference::BackendKind;
+use crate::inference::candle::device::ComputeDevice;
 use crate::inference::models::{Manifest, ModelError, Registry};
 use crate::retrieval::index::edge::EdgeIndex;
 use crate::retrieval::index::server::ServerIndex;
@@ -88,6 +89,7 @@ async fn examine(config: &Config) -> Vec<Check> {
     checks.push(policies(config));
     checks.push(disk(&config.server.data_dir));
     checks.extend(models(config));
+    checks.push(device(config));
     checks.push(hosted(config).await);
     checks.push(store(config).await);
     checks.push(index(config).await);
@@ -162,6 +164,20 @@ fn model(name: &str, found: Result<Manifest, ModelError>, registry: &Registry) -
             format!("`ponto models pull {name}` fetches it; `ponto serve` does so too"),
         ),
         Err(error) => Check::bad("models", error.to_string(), "`ponto models pull` fetches it again"),
+    }
+}
+
+/// Where the local chat model computes, where one is used.
+fn device(config: &Config) -> Check {
+    if !config.inference.backends.contains(&BackendKind::Candle) {
+        return Check::good("device", "no local chat model is used");
+    }
+    match (config.candle.device, config.candle.device.open()) {
+        (_, Err(error)) => Check::bad("device", error.to_string(), "correct it; `ponto doctor` tries again"),
+        (ComputeDevice::Cpu, Ok(_)) => Check::good("device", "the chat model computes on the CPU"),
+        (ComputeDevice::Cuda, Ok(_)) => {
+            Check::good("device", "the chat model computes on the first CUDA device, which starts")
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Replies to several prompts that come at once: seconds to the first token and to the end of each.
 //!
 //! ```text
-//! cargo bench --bench batching -- MODEL.gguf PROMPTS [REPLY_TOKENS] [THREADS] [--json]
+//! cargo bench --bench batching -- MODEL.gguf PROMPTS [REPLY_TOKENS] [THREADS] [DEVICE] [--json]
 //! ```
 //!
 //! `PROMPTS` is a file of JSON strings, one a line, each a user's message. A short reply beforehand is not counted.
+//! `DEVICE` is `cpu` or `cuda` (with `--features cuda`).
 //! `tests/benches/inference.py` makes the prompts and sends the same ones to `llama-server`, alternately.
 
 use std::path::PathBuf;
@@ -42,7 +43,9 @@ fn main() {
     let lines = std::fs::read_to_string(prompts).expect("the file of prompts is readable");
     let prompts: Vec<String> =
         lines.lines().map(|line| serde_json::from_str(line).expect("every line is a JSON string")).collect();
+    let device = serde_json::from_value(json!(arguments.at(4).unwrap_or("cpu"))).expect("`cpu` or `cuda`");
     let options = CandleOptions {
+        device,
         threads: arguments.number(3, 0),
         parallel: prompts.len(),
         queue: prompts.len(),

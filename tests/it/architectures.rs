@@ -12,16 +12,16 @@ use ponto::inference::candle::engine::Engine;
 use crate::support::reference::Reference;
 use crate::support::tiny::{Tiny, VOCABULARY, WINDOW, Widths};
 
-const ARCHITECTURES: [&str; 4] = ["llama", "qwen2", "qwen3", "gemma3"];
+pub(crate) const ARCHITECTURES: [&str; 4] = ["llama", "qwen2", "qwen3", "gemma3"];
 
 /// Quantisations with blocks of 32 weights, and F16. Widths that are no multiple of 64 leave a rest to every kernel.
-const SMALL_BLOCKS: [GgmlDType; 6] =
+pub(crate) const SMALL_BLOCKS: [GgmlDType; 6] =
     [GgmlDType::Q4_0, GgmlDType::Q4_1, GgmlDType::Q5_0, GgmlDType::Q5_1, GgmlDType::Q8_0, GgmlDType::F16];
-const SMALL: Widths = Widths { hidden: 160, feed_forward: 224, head: 40 };
+pub(crate) const SMALL: Widths = Widths { hidden: 160, feed_forward: 224, head: 40 };
 
 /// Quantisations with blocks of 256 weights.
-const LARGE_BLOCKS: [GgmlDType; 3] = [GgmlDType::Q4K, GgmlDType::Q5K, GgmlDType::Q6K];
-const LARGE: Widths = Widths { hidden: 256, feed_forward: 256, head: 64 };
+pub(crate) const LARGE_BLOCKS: [GgmlDType; 3] = [GgmlDType::Q4K, GgmlDType::Q5K, GgmlDType::Q6K];
+pub(crate) const LARGE: Widths = Widths { hidden: 256, feed_forward: 256, head: 64 };
 
 /// How far the scores may lie from the reference, as a share of the scores' own length.
 ///
@@ -32,7 +32,7 @@ const LARGE: Widths = Widths { hidden: 256, feed_forward: 256, head: 64 };
 /// layers of a gemma3 model, whose normalisations keep all of them equally loud, 2 to 3 %. A mistake in the graph
 /// shows far more: a window of one position more, another base or no scale of the positions, another activation move
 /// the scores of these gemma3 models by 9 % and more.
-fn bound(architecture: &str, dtype: GgmlDType) -> f32 {
+pub(crate) fn bound(architecture: &str, dtype: GgmlDType) -> f32 {
     match (dtype, architecture) {
         // Activations, keys and values as 16-bit floats at worst: a thousandth.
         (GgmlDType::F16, _) => 0.005,
@@ -42,7 +42,7 @@ fn bound(architecture: &str, dtype: GgmlDType) -> f32 {
 }
 
 /// Tokens in no order that repeats within a window.
-fn prompt(length: usize) -> Vec<u32> {
+pub(crate) fn prompt(length: usize) -> Vec<u32> {
     (0..length).map(|i| (i * i * 7919 % 256) as u32).collect()
 }
 
@@ -51,7 +51,7 @@ fn read(engine: &mut Engine, tokens: &[u32]) -> Vec<f32> {
 }
 
 /// Length of the difference over the length of `expected`.
-fn distance(actual: &[f32], expected: &[f32]) -> f32 {
+pub(crate) fn distance(actual: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(actual.len(), expected.len());
     let length =
         |values: &mut dyn Iterator<Item = f32>| values.map(|value| value * value).sum::<f32>().sqrt();
@@ -64,7 +64,7 @@ fn load(architecture: &str, path: &Path) -> Engine {
 }
 
 /// A model of random weights; of two families the output matrix is not the embedding.
-fn write(architecture: &str, widths: Widths, dtype: GgmlDType, path: &Path) {
+pub(crate) fn write(architecture: &str, widths: Widths, dtype: GgmlDType, path: &Path) {
     let mut tiny = Tiny::of(architecture, widths);
     if architecture.starts_with("qwen") {
         let output = tiny.tensors[0].1.affine(-0.5, 0.0).unwrap();

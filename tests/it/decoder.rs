@@ -193,7 +193,7 @@ async fn a_gemma_model_says_what_llama_cpp_says() {
         fingerprint: "test".into(),
         context_length: decoder.context(),
     };
-    let mut engine = Engine::new(decoder, tokenizer, template, info, Team::new("chat", 0).unwrap(), 0);
+    let mut engine = Engine::new(decoder.into(), tokenizer, template, info, Team::new("chat", 0).unwrap(), 0);
     let prompts: Vec<String> =
         PROMPTS.iter().map(|(_, system, user)| format!("{system}\n\n{user}\n")).collect();
     // Longer than the window of the local layers, which is 512 tokens.

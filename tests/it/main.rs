@@ -12,6 +12,7 @@ mod config;
 mod console;
 mod decision;
 mod decoder;
+mod device;
 mod embedder;
 mod eval;
 mod eval_runs;

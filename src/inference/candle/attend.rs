@@ -10,9 +10,10 @@ use half::f16;
 use rayon::prelude::*;
 
 use super::cache::BlockShape;
-use super::decoder::{Block, Norm, Scratch};
+use super::decoder::{Norm, Packed, Scratch};
 use super::hyperparameters::Hyperparameters;
 use super::kernels::attention::{HeadBlocks, POSITIONS, Query, attend as attend_head, put as write_head};
+use super::network::Block;
 use super::rope::{Angles, Rope};
 use super::team::{Shared, each, each_row, share};
 
@@ -27,6 +28,8 @@ pub(super) struct Place<'a> {
     pub(super) positions: &'a [usize],
     /// Of every sequence.
     pub(super) tables: &'a [Table],
+    /// Positions that a token sees, its own among them; `None` sees everything before it.
+    pub(super) window: Option<usize>,
     pub(super) rope: &'a Rope,
     pub(super) angles: &'a Angles,
 }
@@ -42,7 +45,12 @@ thread_local! {
 }
 
 /// Rotates queries and keys, puts keys and values into the cache, and sets `scratch.mixed` to what attention gives.
-pub(super) fn attend(model: &Hyperparameters, block: &Block, place: &Place<'_>, scratch: &mut Scratch) {
+pub(super) fn attend(
+    model: &Hyperparameters,
+    block: &Block<Packed>,
+    place: &Place<'_>,
+    scratch: &mut Scratch,
+) {
     let Hyperparameters { heads, kv_heads, head_dim, query_scale, .. } = *model;
     let rows = place.positions.len();
     turn(&mut scratch.query, head_dim, place, block.query_norm.as_ref(), query_scale);
@@ -73,7 +81,7 @@ pub(super) fn attend(model: &Hyperparameters, block: &Block, place: &Place<'_>, 
         let mut queries = Vec::with_capacity(rows.len() * group);
         for row in rows.clone() {
             let position = place.positions[row];
-            let from = block.window.map_or(0, |window| (position + 1).saturating_sub(window));
+            let from = place.window.map_or(0, |window| (position + 1).saturating_sub(window));
             for member in 0..group {
                 let at = (row * heads + head * group + member) * head_dim;
                 let values = &query[at..at + head_dim];

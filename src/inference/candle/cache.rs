@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use half::f16;
 
+use super::device::cache::Cache;
 use super::hyperparameters::Hyperparameters;
 use super::kernels::attention::{POSITIONS, head_size};
 use super::team::Shared;
@@ -48,6 +49,8 @@ struct Block(Box<[f16]>);
 #[derive(Debug, Default)]
 pub struct Sequence {
     blocks: Vec<Arc<Block>>,
+    /// Of a model on a device, which has no use for blocks.
+    pub(super) device: Cache,
     length: usize,
 }
 
@@ -66,6 +69,11 @@ impl Sequence {
     pub fn truncate(&mut self, length: usize) {
         self.length = self.length.min(length);
         self.blocks.truncate(self.length.div_ceil(POSITIONS));
+    }
+
+    /// Counts tokens whose keys and values are on the device.
+    pub(super) fn advance(&mut self, tokens: usize) {
+        self.length += tokens;
     }
 
     /// Makes room for `tokens` more and returns where each block begins; those from the first new token on belong to

@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::decoder::Decoder;
+use super::device::ComputeDevice;
 use super::engine::{Draft, Ended, Engine, Listener};
 use super::error::LoadError;
 use super::gguf::Gguf;
+use super::model::Model;
 use super::team::Team;
 use super::template::ChatTemplate;
 use super::tokenizer::Tokenizer;
@@ -23,6 +24,9 @@ use crate::inference::{Budget, ChatEvent, ChatModel, ChatRequest, ChatStream, In
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CandleConfig {
+    /// Where the chat model computes: `cpu`, or `cuda` where Ponto was built with the feature `cuda`. Embedding and all
+    /// else stays on the CPU.
+    pub device: ComputeDevice,
     /// Longest prompt and reply together, in tokens; never more than the model was trained on. Memory grows with
     /// what is used: about 28 KB a token for a model of 1.5 billion parameters.
     pub context_length: usize,
@@ -32,13 +36,21 @@ pub struct CandleConfig {
     pub parallel: usize,
     /// Calls that may wait while others are answered; the next one is refused as overloaded.
     pub queue: usize,
-    /// Memory for what was read, in MB: a prompt that begins as an earlier one is read only from where it parts.
+    /// Memory for what was read, in MB: a prompt that begins as an earlier one is read only from where it parts. On the
+    /// CPU alone.
     pub prefix_cache_mb: usize,
 }
 
 impl Default for CandleConfig {
     fn default() -> Self {
-        Self { context_length: 4096, threads: 0, parallel: 8, queue: 8, prefix_cache_mb: 256 }
+        Self {
+            device: ComputeDevice::default(),
+            context_length: 4096,
+            threads: 0,
+            parallel: 8,
+            queue: 8,
+            prefix_cache_mb: 256,
+        }
     }
 }
 
@@ -72,6 +84,7 @@ impl CandleConfig {
     /// The part that a loaded model takes.
     pub fn options(&self) -> CandleOptions {
         CandleOptions {
+            device: self.device,
             context_length: self.context_length,
             threads: self.threads,
             parallel: self.parallel,
@@ -84,6 +97,8 @@ impl CandleConfig {
 /// How a model is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CandleOptions {
+    /// Where the model computes.
+    pub device: ComputeDevice,
     /// Longest sequence in tokens.
     pub context_length: usize,
     /// Threads; 0 takes every core.
@@ -160,24 +175,26 @@ pub fn load_engine(
     options: CandleOptions,
 ) -> Result<Engine, InferenceError> {
     let in_file = |error: LoadError| match error {
-        LoadError::Unreadable { .. } => InferenceError::from(error),
+        LoadError::Unreadable { .. } | LoadError::WithoutCuda | LoadError::NoDevice(_) => {
+            InferenceError::from(error)
+        }
         error => InferenceError::Permanent(format!("{}: {error}", PathBuf::from(gguf).display())),
     };
     let team = Team::new("chat", options.threads).map_err(|error| {
         InferenceError::Permanent(format!("the threads of inference cannot be started: {error}"))
     })?;
     let file = Gguf::open(gguf).map_err(in_file)?;
-    let decoder = team.run(|| Decoder::load(&file, options.context_length)).map_err(in_file)?;
+    let model = team.run(|| Model::load(&file, options.context_length, options.device)).map_err(in_file)?;
     let source = file.string("tokenizer.chat_template").map_err(in_file)?.to_owned();
     let tokenizer = Tokenizer::load(file).map_err(in_file)?;
     let template = ChatTemplate::new(&source, tokenizer.bos_text(), tokenizer.eos_text()).map_err(in_file)?;
     let info = ModelInfo {
         backend: "candle".into(),
         model: name.into(),
-        fingerprint: fingerprint.into(),
-        context_length: decoder.context(),
+        fingerprint: options.device.fingerprint(fingerprint),
+        context_length: model.context(),
     };
-    Ok(Engine::new(decoder, tokenizer, template, info, team, options.prefix_cache_mb << 20))
+    Ok(Engine::new(model, tokenizer, template, info, team, options.prefix_cache_mb << 20))
 }
 
 /// Answers calls, up to `parallel` at once, until nobody can call any more.

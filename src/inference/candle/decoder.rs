@@ -10,43 +10,43 @@ use super::attend::{Place, Table, attend};
 use super::cache::{BlockShape, Sequence};
 use super::error::LoadError;
 use super::gguf::Gguf;
-use super::hyperparameters::{Activation, Hyperparameters, Reach};
+use super::hyperparameters::{Activation, Hyperparameters};
 use super::kernels::rows::{geglu, rms_norm, swiglu};
 use super::kernels::{Matrix, Product, Rounded, multiply};
 use super::linear::Linear;
-use super::rope::{Angles, Rope};
+use super::network::{Hold, Network};
+use super::rope::Angles;
 use super::team::each_row;
-use super::weights::{self, Raw};
+use super::weights::Raw;
 
 /// A loaded model; it holds no state of a sequence.
 pub struct Decoder {
     model: Hyperparameters,
     context: usize,
-    embedding: Raw,
-    blocks: Vec<Block>,
-    norm: Norm,
-    output: Matrix,
-    /// One for each kind of layer.
-    ropes: Vec<Rope>,
+    network: Network<Packed>,
 }
 
-pub(super) struct Block {
-    attention_norm: Norm,
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    pub(super) query_norm: Option<Norm>,
-    pub(super) key_norm: Option<Norm>,
-    attention_output: Matrix,
-    attention_post_norm: Option<Norm>,
-    feed_forward_norm: Norm,
-    gate: Matrix,
-    up: Matrix,
-    down: Matrix,
-    feed_forward_post_norm: Option<Norm>,
-    pub(super) window: Option<usize>,
-    /// Which of the decoder's ropes.
-    rope: usize,
+/// Weights packed for the kernels.
+pub(super) struct Packed {
+    epsilon: f32,
+}
+
+impl Hold for Packed {
+    type Matrix = Matrix;
+    type Linear = Linear;
+    type Norm = Norm;
+
+    fn matrix(&self, raw: &Raw) -> Result<Matrix, LoadError> {
+        raw.matrix()
+    }
+
+    fn linear(&self, matrix: Matrix, bias: Option<Vec<f32>>) -> Result<Linear, LoadError> {
+        Ok(Linear { matrix, bias })
+    }
+
+    fn norm(&self, weight: Vec<f32>) -> Result<Norm, LoadError> {
+        Ok(Norm { weight, epsilon: self.epsilon })
+    }
 }
 
 /// RMS normalisation.
@@ -102,72 +102,8 @@ impl Decoder {
     /// Every metadata value and every shape is checked first.
     pub fn load(file: &Gguf, context: usize) -> Result<Self, LoadError> {
         let model = Hyperparameters::read(file)?;
-        weights::check(file, &model)?;
-        let context = context.min(model.context_length);
-        let vector = |name: &str| match file.tensor(name) {
-            Err(LoadError::MissingTensor { .. }) => Ok(None),
-            other => other?.numbers().map(Some),
-        };
-        let norm = |name: &str| {
-            let weight = vector(name)?;
-            Ok(weight.map(|weight| Norm { weight, epsilon: model.rms_epsilon as f32 }))
-        };
-        let required = |name: &str| norm(name)?.ok_or_else(|| LoadError::MissingTensor { name: name.into() });
-        let matrix = |name: &str| {
-            let raw = file.tensor(name)?;
-            let matrix = raw.matrix()?;
-            raw.let_go();
-            Ok::<Matrix, LoadError>(matrix)
-        };
-        let factors = vector("rope_freqs.weight")?;
-        let mut reaches: Vec<Reach> = Vec::new();
-        let blocks = (0..model.layers)
-            .map(|layer| {
-                let reach = model.reach(layer);
-                let rope = reaches.iter().position(|known| *known == reach).unwrap_or(reaches.len());
-                if rope == reaches.len() {
-                    reaches.push(reach);
-                }
-                let name = |suffix: &str| format!("blk.{layer}.{suffix}");
-                let linear = |part: &str| {
-                    let bias = vector(&name(&format!("{part}.bias")))?;
-                    Ok::<Linear, LoadError>(Linear {
-                        matrix: matrix(&name(&format!("{part}.weight")))?,
-                        bias,
-                    })
-                };
-                Ok(Block {
-                    attention_norm: required(&name("attn_norm.weight"))?,
-                    query: linear("attn_q")?,
-                    key: linear("attn_k")?,
-                    value: linear("attn_v")?,
-                    query_norm: norm(&name("attn_q_norm.weight"))?,
-                    key_norm: norm(&name("attn_k_norm.weight"))?,
-                    attention_output: matrix(&name("attn_output.weight"))?,
-                    attention_post_norm: norm(&name("post_attention_norm.weight"))?,
-                    feed_forward_norm: required(&name("ffn_norm.weight"))?,
-                    gate: matrix(&name("ffn_gate.weight"))?,
-                    up: matrix(&name("ffn_up.weight"))?,
-                    down: matrix(&name("ffn_down.weight"))?,
-                    feed_forward_post_norm: norm(&name("post_ffw_norm.weight"))?,
-                    window: reach.window,
-                    rope,
-                })
-            })
-            .collect::<Result<Vec<_>, LoadError>>()?;
-        let output = match matrix("output.weight") {
-            Err(LoadError::MissingTensor { .. }) => matrix("token_embd.weight"),
-            other => other,
-        }?;
-        Ok(Self {
-            context,
-            embedding: file.tensor("token_embd.weight")?,
-            blocks,
-            norm: required("output_norm.weight")?,
-            output,
-            ropes: reaches.iter().map(|reach| Rope::new(&model, *reach, factors.as_deref())).collect(),
-            model,
-        })
+        let network = Network::load(file, &model, &Packed { epsilon: model.rms_epsilon as f32 })?;
+        Ok(Self { context: context.min(model.context_length), network, model })
     }
 
     /// Shapes and constants.
@@ -182,7 +118,7 @@ impl Decoder {
 
     /// Number of tokens that scores are given for.
     pub fn vocabulary(&self) -> usize {
-        self.output.outputs()
+        self.network.output.outputs()
     }
 
     /// Reads the tokens of every part behind what its sequence holds. Returns the scores wanted, part after part and
@@ -190,10 +126,11 @@ impl Decoder {
     ///
     /// An error leaves the sequences as they were: it comes from tokens that the model does not have.
     pub fn forward(&self, parts: &mut [Part<'_>], scratch: &mut Scratch) -> Result<Vec<f32>, LoadError> {
+        let Network { embedding, blocks, norm, output, reaches, ropes } = &self.network;
         let hidden = self.model.hidden;
         scratch.x.clear();
         for token in parts.iter().flat_map(|part| part.tokens) {
-            let row = self.embedding.row(*token as usize)?;
+            let row = embedding.row(*token as usize)?;
             scratch.x.extend(row.into_iter().map(|value| value * self.model.embedding_scale));
         }
         let rows = scratch.x.len() / hidden;
@@ -206,8 +143,8 @@ impl Decoder {
             let blocks = part.sequence.extend(shape, part.tokens.len());
             tables.push(Table { rows: first..positions.len(), blocks });
         }
-        let angles: Vec<Angles> = self.ropes.iter().map(|rope| rope.angles(&positions)).collect();
-        for (layer, block) in self.blocks.iter().enumerate() {
+        let angles: Vec<Angles> = ropes.iter().map(|rope| rope.angles(&positions)).collect();
+        for (layer, block) in blocks.iter().enumerate() {
             let Scratch { rounded, x, normed, query, key, value, .. } = &mut *scratch;
             block.attention_norm.rows(x, normed);
             let mut products =
@@ -218,8 +155,9 @@ impl Decoder {
                 layer,
                 positions: &positions,
                 tables: &tables,
-                rope: &self.ropes[block.rope],
-                angles: &angles[block.rope],
+                window: reaches[block.reach].window,
+                rope: &ropes[block.reach],
+                angles: &angles[block.reach],
             };
             attend(&self.model, block, &place, scratch);
             let Scratch { rounded, x, normed, mixed, added, gate, up, .. } = &mut *scratch;
@@ -252,8 +190,8 @@ impl Decoder {
         }
         let mut scores = vec![0.0; last.len() / hidden * self.vocabulary()];
         if !last.is_empty() {
-            self.norm.rows(&last, &mut scratch.normed);
-            let product = Product { matrix: &self.output, y: &mut scores };
+            norm.rows(&last, &mut scratch.normed);
+            let product = Product { matrix: output, y: &mut scores };
             multiply(&scratch.normed, &mut scratch.rounded, &mut [product]);
         }
         Ok(scores)

@@ -1,14 +1,16 @@
 //! Replies, several at once: prompts in chunks, then token after token, each within its own budget.
 //!
 //! Every step is one forward pass over whatever the replies need next, so that replies join and leave between steps.
-//! What a reply says does not depend on the others: the decoder gives a token the same scores whatever is beside it.
+//! What a reply says does not depend on the others: the decoder gives a token the same scores whatever is beside it (on a
+//! device, up to their last digits).
 
 use std::time::{Duration, Instant};
 
 use super::cache::{BlockShape, PrefixCache, Sequence};
 use super::constraint::{Constraint, Vocabulary};
-use super::decoder::{Decoder, Part, Scratch};
+use super::decoder::Part;
 use super::error::LoadError;
+use super::model::Model;
 use super::repetition::circles;
 use super::sampler::{Sampler, log_probability};
 use super::speculation::propose;
@@ -30,12 +32,11 @@ const LEAST: usize = 32;
 
 /// A model with its tokenizer and the prefixes it knows.
 pub struct Engine {
-    decoder: Decoder,
+    model: Model,
     tokenizer: Tokenizer,
     template: ChatTemplate,
     info: ModelInfo,
     team: Team,
-    scratch: Scratch,
     prefixes: PrefixCache,
     /// Made for the first reply that has a schema.
     vocabulary: Option<Vocabulary>,
@@ -96,21 +97,20 @@ pub type Ended<L> = (L, Result<Completion, InferenceError>);
 impl Engine {
     /// From loaded parts; `prefix_cache` is the memory for prompts that may come again, in bytes.
     pub fn new(
-        decoder: Decoder,
+        model: Model,
         tokenizer: Tokenizer,
         template: ChatTemplate,
         info: ModelInfo,
         team: Team,
         prefix_cache: usize,
     ) -> Self {
-        let limit = prefix_cache / BlockShape::new(decoder.hyperparameters()).bytes().max(1);
+        let limit = prefix_cache / BlockShape::new(model.hyperparameters()).bytes().max(1);
         Self {
-            decoder,
+            model,
             tokenizer,
             template,
             info,
             team,
-            scratch: Scratch::default(),
             prefixes: PrefixCache::new(limit),
             vocabulary: None,
             pace: LEAST,
@@ -157,7 +157,7 @@ impl Engine {
             Ok(tokens) => tokens,
             Err(error) => return Err(Box::new((listener, Err(error)))),
         };
-        let limit = self.decoder.context().saturating_sub(options.max_tokens);
+        let limit = self.model.context().saturating_sub(options.max_tokens);
         if tokens.len() > limit || tokens.is_empty() {
             let error = InferenceError::ContextLengthExceeded { limit, actual: tokens.len() };
             return Err(Box::new((listener, Err(error))));
@@ -185,7 +185,7 @@ impl Engine {
     fn constraint(&mut self, schema: &serde_json::Value) -> Result<Constraint, InferenceError> {
         let vocabulary = match self.vocabulary.take() {
             Some(vocabulary) => vocabulary,
-            None => Vocabulary::new(&self.tokenizer, self.decoder.vocabulary())?,
+            None => Vocabulary::new(&self.tokenizer, self.model.vocabulary())?,
         };
         self.vocabulary.insert(vocabulary).constraint(schema)
     }
@@ -218,8 +218,8 @@ impl Engine {
                 scores: share.scores,
             })
             .collect();
-        let (decoder, scratch) = (&self.decoder, &mut self.scratch);
-        let scores = match self.team.run(|| decoder.forward(&mut parts, scratch)) {
+        let Self { model, team, .. } = self;
+        let scores = match team.run(|| model.forward(&mut parts)) {
             Ok(scores) => scores,
             Err(error) => {
                 for draft in drafts {
@@ -233,7 +233,7 @@ impl Engine {
             let taken = started.elapsed().as_secs_f64().max(1e-6);
             self.pace = (read as f64 / taken * PATIENCE.as_secs_f64()) as usize;
         }
-        let mut rows = scores.chunks_exact(self.decoder.vocabulary());
+        let mut rows = scores.chunks_exact(self.model.vocabulary());
         for (draft, share) in drafts.iter_mut().zip(&shares) {
             let rows: Vec<&[f32]> = rows.by_ref().take(share.scores).collect();
             let proposals = &share.tokens[share.tokens.len() - rows.len().saturating_sub(1)..];
@@ -340,7 +340,7 @@ impl Engine {
         for (index, chunk) in tokens.chunks(CHUNK).enumerate() {
             let scores = self.pass(chunk, chunk.len())?;
             let next = &tokens[index * CHUNK + 1..];
-            for (scores, token) in scores.chunks_exact(self.decoder.vocabulary()).zip(next) {
+            for (scores, token) in scores.chunks_exact(self.model.vocabulary()).zip(next) {
                 out.push(log_probability(scores, *token as usize));
             }
         }
@@ -349,9 +349,9 @@ impl Engine {
     }
 
     fn pass(&mut self, tokens: &[u32], scores: usize) -> Result<Vec<f32>, InferenceError> {
-        let Self { decoder, scratch, team, single, .. } = self;
+        let Self { model, team, single, .. } = self;
         let part = Part { sequence: single, tokens, scores };
-        team.run(|| decoder.forward(&mut [part], scratch)).map_err(|error| failure(&error))
+        team.run(|| model.forward(&mut [part])).map_err(|error| failure(&error))
     }
 
     /// Forgets everything that was read.

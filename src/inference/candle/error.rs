@@ -93,6 +93,21 @@ pub enum LoadError {
     /// The chat template is missing or does not render.
     #[error("the chat template cannot be used: {0}")]
     Template(String),
+    /// The configuration asks for a card that this binary knows nothing of.
+    #[error(
+        "candle.device is `cuda`, but this Ponto was built without CUDA: build it with \
+         `cargo build --release --features cuda`, or set candle.device to `cpu`"
+    )]
+    WithoutCuda,
+    /// The configuration asks for a card that is not there or does not start.
+    #[error(
+        "candle.device is `cuda`, but no CUDA device can be used ({0}): see that `nvidia-smi` lists a card and that \
+         CUDA_VISIBLE_DEVICES does not hide it, or set candle.device to `cpu`"
+    )]
+    NoDevice(String),
+    /// A device failed while it computed or took the weights, for want of memory perhaps.
+    #[error("the device failed: {0}")]
+    Device(String),
     /// A weight could not be mapped or prepared.
     #[error("the weights cannot be used: {0}")]
     Weights(String),

@@ -13,6 +13,9 @@
 //! 5. [`decoder`]: one forward pass for all of them, whose weights stay quantised ([`kernels`]), on the threads of a
 //!    [`team`].
 //!
+//! Or on a graphics card, with candle's kernels: [`device`]. Weights and their names are the same for both (`network`),
+//! and [`model`] is whichever was loaded.
+//!
 //! [`CandleEmbedder`] maps texts to vectors with a BERT or XLM-RoBERTa encoder, on the same kernels.
 
 mod attend;
@@ -20,6 +23,7 @@ pub mod cache;
 pub mod chat;
 mod constraint;
 pub mod decoder;
+pub mod device;
 pub mod embedder;
 pub mod engine;
 pub mod error;
@@ -27,6 +31,8 @@ pub mod gguf;
 pub mod hyperparameters;
 pub mod kernels;
 mod linear;
+pub mod model;
+mod network;
 mod repetition;
 pub mod rope;
 pub mod sampler;

@@ -18,6 +18,18 @@ pub struct Angles {
     sines: Vec<f32>,
 }
 
+impl Angles {
+    /// Cosines, position after position.
+    pub fn cosines(&self) -> &[f32] {
+        &self.cosines
+    }
+
+    /// Sines, position after position.
+    pub fn sines(&self) -> &[f32] {
+        &self.sines
+    }
+}
+
 impl Rope {
     /// The angle of position p and pair i is `p / (scale · base^(2i/d) · f_i)`, with `f` the file's own factors
     /// (`rope_freqs`, Llama 3.1) where there are any.

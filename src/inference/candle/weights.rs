@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use candle_core::quantized::GgmlDType;
 use candle_core::quantized::ggml_file::qtensor_from_ggml;
 use candle_core::quantized::gguf_file::TensorInfo;
+use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{DType, Device, Tensor};
 use memmap2::Mmap;
 
@@ -170,6 +170,12 @@ impl Raw {
                 tracing::debug!(%error, "the pages of a tensor stay in memory");
             }
         }
+    }
+
+    /// Everything as it stands in the file, on a device.
+    pub(super) fn on(&self, device: &Device) -> Result<QTensor, LoadError> {
+        qtensor_from_ggml(self.dtype, &self.map[self.range.clone()], self.shape.clone(), device)
+            .map_err(|error| self.unusable(&error))
     }
 
     fn expand(&self, range: Range<usize>, shape: Vec<usize>) -> Result<Tensor, LoadError> {

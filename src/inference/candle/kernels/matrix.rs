@@ -476,17 +476,9 @@ mod tests {
                 assert!((f64::from(*y) - exact).abs() < 0.4, "{rows} rows: {y} and {exact}");
                 assert!(output != 0 || *y == 0.5, "weights of nothing but zeros");
             }
-            #[cfg(target_arch = "x86_64")]
-            {
-                let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<_>>();
-                if Avx2::available() {
-                    let wide = product::<Avx2>(&matrix, Input::Rounded(&in_bytes), rows);
-                    assert_eq!(bits(&wide), bits(&y), "{rows} rows, AVX2");
-                }
-                if Avx512::available() {
-                    let wide = product::<Avx512>(&matrix, Input::Rounded(&in_bytes), rows);
-                    assert_eq!(bits(&wide), bits(&y), "{rows} rows, AVX-512");
-                }
+            let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<_>>();
+            for (name, wide) in on_every_processor!(product(&matrix, Input::Rounded(&in_bytes), rows)) {
+                assert_eq!(bits(&wide), bits(&y), "{rows} rows, {name}");
             }
         }
     }

@@ -46,12 +46,14 @@ pub(super) fn pack(weights: &[f32], words: &mut [[u8; 4]]) -> f16 {
 #[inline(always)]
 pub(super) unsafe fn product<S: Simd>(weights: Tiles<'_>, tiles: Range<usize>, x: &Activations, y: Results) {
     let rows = x.rows();
+    // Fewer sums of the results than in the other formats are in use at once: six rows fit where four do there.
+    let most = if S::ROWS < 4 { S::ROWS } else { ROWS };
     for tile in tiles.step_by(PAIR) {
         let mut row = 0;
         while row < rows {
             // SAFETY: the sizes were checked when the matrix was packed; the rest is the caller's promise.
             row += unsafe {
-                match rows - row {
+                match (rows - row).min(most) {
                     1 => some::<S, 1>(weights, tile, x, row, y),
                     2 | 3 => some::<S, 2>(weights, tile, x, row, y),
                     4 | 5 => some::<S, 4>(weights, tile, x, row, y),
