@@ -151,7 +151,15 @@ impl App {
                 cached,
                 calibrations,
                 config.judgement.clone(),
-                Procedure::of(&config.retrieval, &(&config.decision, config.inference.quote_first)),
+                Procedure::of(
+                    &config.retrieval,
+                    &(
+                        &config.decision,
+                        config.inference.quote_first,
+                        &config.understanding,
+                        understanding::revision(),
+                    ),
+                ),
             )),
             chat: chat.info().clone(),
             decision: config.decision.clone(),

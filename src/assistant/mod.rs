@@ -91,6 +91,8 @@ struct Asked<'a> {
     before: &'a Before,
     rules: &'a Rules,
     rollout: &'a Allowed,
+    /// Calibrated confidence under which a person takes over.
+    floor: f64,
     budget: &'a Budget,
 }
 
@@ -145,7 +147,7 @@ impl Findings {
             mode: asked.mode,
             rollout: asked.rollout.clone(),
             checks: self.checks.iter().cloned().chain(rules).collect(),
-            draft: self.judged.as_ref().map(|judged| facts(judged, &self.checks)),
+            draft: self.judged.as_ref().map(|judged| facts(judged, &self.checks, asked.floor)),
             already_replied: asked.before.already_replied,
             unavailable: self.unavailable.clone(),
         }
@@ -242,6 +244,7 @@ impl Assistant {
             before,
             rules: &rules,
             rollout: &rollout,
+            floor: self.parts.decision.escalate_below,
             budget: &budget,
         };
         self.retrieve(asked, false, &mut found).await;
@@ -413,11 +416,12 @@ impl Assistant {
         };
         let started = Instant::now();
         let judge = &self.parts.judge;
-        let input = JudgeInput { question, language, draft: &draft, retrieved: &found.retrieved };
+        let policies = asked.rules.version();
+        let input = JudgeInput { question, language, draft: &draft, retrieved: &found.retrieved, policies };
         let judged = tokio::time::timeout(budget.remaining(), judge.judge(input));
         match judged.await.unwrap_or(Err(InferenceError::DeadlineExceeded)) {
             Ok(judgement) => {
-                let key = judge.key(&draft);
+                let key = judge.key(&draft, policies);
                 let standing = self.standing(&key, asked.workspace, language, budget).await;
                 found.judged = Some(Judged { draft, judgement, key, standing });
             }
@@ -490,7 +494,7 @@ impl Assistant {
         let outcome = outcome_of(&found);
         let Findings { retrieved, judged, timings, .. } = found;
         let calibration_key =
-            judged.as_ref().map_or_else(|| self.calibration_key(), |judged| judged.key.clone());
+            judged.as_ref().map_or_else(|| self.key_under(asked.rules), |judged| judged.key.clone());
         let (threshold, lapsed) = judged.as_ref().map_or((None, None), |judged| bounds(judged.standing));
         let (draft, judgement) = judged.map(|judged| (judged.draft, judged.judgement)).unzip();
         let usage = draft.as_ref().map_or_else(Usage::none, Usage::of);
@@ -542,9 +546,14 @@ impl Assistant {
         }
     }
 
-    /// The key a calibration needs when the preferred model writes.
+    /// The key a calibration needs when the preferred model writes, under the rules in force.
     pub fn calibration_key(&self) -> CalibrationKey {
-        self.parts.judge.key_of(&self.parts.chat.fingerprint, self.parts.drafter.prompt_version())
+        self.key_under(&self.parts.policies.rules())
+    }
+
+    fn key_under(&self, rules: &Rules) -> CalibrationKey {
+        let (model, prompt) = (&self.parts.chat.fingerprint, self.parts.drafter.prompt_version());
+        self.parts.judge.key_of(model, prompt, rules.version())
     }
 }
 
@@ -564,12 +573,12 @@ fn adopt(
 
 /// A person takes over for no other reason than that no answer was found.
 fn lacks_knowledge(decision: &Decision) -> bool {
-    let want = [ReasonCode::NothingRelevant, ReasonCode::NoAnswerInSources];
+    let want = [ReasonCode::NothingRelevant, ReasonCode::NoAnswerInSources, ReasonCode::LowConfidence];
     decision.action == Action::Escalate && decision.reasons.iter().all(|reason| want.contains(&reason.code))
 }
 
 /// What the rules may know of a draft.
-fn facts(judged: &Judged, checks: &[PolicyCheck]) -> DraftFacts {
+fn facts(judged: &Judged, checks: &[PolicyCheck], floor: f64) -> DraftFacts {
     let (threshold, lapsed) = bounds(judged.standing);
     let grounded =
         |check: &PolicyCheck| check.check == ReasonCode::Ungrounded && check.verdict == Verdict::Pass;
@@ -580,6 +589,7 @@ fn facts(judged: &Judged, checks: &[PolicyCheck]) -> DraftFacts {
         calibrated: judged.judgement.confidence.calibrated,
         threshold,
         lapsed,
+        floor: (floor > 0.0).then_some(floor),
     }
 }
 

@@ -162,12 +162,15 @@ pub(super) struct Bench {
 impl Bench {
     /// Builds the parts and ingests the documents of a set into the workspace. A configured Qdrant server is left alone.
     pub(super) async fn build(
-        config: Config,
+        mut config: Config,
         options: BenchOptions,
         workspace: WorkspaceId,
         set: &AssistantSet,
         printer: Printer,
     ) -> anyhow::Result<Self> {
+        if let Some(folder) = &set.policies {
+            config.policies.folder = Some(std::path::absolute(folder)?);
+        }
         let mut bench =
             Box::pin(Self::empty(config, options, workspace, Arc::new(SystemClock), printer)).await?;
         printer.note(format!("reading the documents of {}", set.knowledge.display()));

@@ -44,6 +44,10 @@ pub struct DraftFacts {
     /// Share of the knowledge that has changed since the certificate was made, where it lapsed by that.
     #[serde(default)]
     pub lapsed: Option<f64>,
+    /// Calibrated confidence under which a person takes over, without a draft to correct.
+    #[serde(with = "exact::option", default)]
+    #[schema(value_type = Option<String>)]
+    pub floor: Option<f64>,
 }
 
 /// Decides. The strictest policy wins; without an objection a reply is automatic only in the mode `auto`, with a draft
@@ -61,7 +65,7 @@ pub fn decide(input: &DecisionInput) -> Decision {
         .collect();
     let mut object = |verdict, code, detail: &str| {
         let evidence = match (code, input.draft) {
-            (ReasonCode::BelowThreshold, Some(draft)) => vec![Evidence::Signal {
+            (ReasonCode::BelowThreshold | ReasonCode::LowConfidence, Some(draft)) => vec![Evidence::Signal {
                 name: "confidence".into(),
                 found: format!("{:.4}", draft.confidence),
             }],
@@ -73,6 +77,13 @@ pub fn decide(input: &DecisionInput) -> Decision {
     if let Some(cause) = &input.unavailable {
         object(Verdict::Escalate, ReasonCode::Unavailable, cause);
     } else if let Some(draft) = input.draft {
+        if let Some(floor) = draft.floor.filter(|floor| draft.calibrated && draft.confidence < *floor) {
+            let detail = format!(
+                "Confidence {:.2} is under {floor:.2}, where a draft is more often wrong than worth correcting.",
+                draft.confidence
+            );
+            object(Verdict::Escalate, ReasonCode::LowConfidence, &detail);
+        }
         if !draft.calibrated {
             object(
                 Verdict::Draft,
@@ -177,6 +188,7 @@ mod tests {
                 calibrated: true,
                 threshold: Some(0.95),
                 lapsed: None,
+                floor: Some(0.4),
             }),
             already_replied: false,
             unavailable: None,
@@ -219,7 +231,7 @@ mod tests {
         assert_eq!(drawn, (Action::AutoReply, vec![]));
         let both = outcome(|i| {
             i.mode = Mode::Draft;
-            edit(i, |d| d.confidence = 0.1);
+            edit(i, |d| d.confidence = 0.5);
         });
         assert_eq!(both, (Action::Draft, vec![BelowThreshold, ModeCap]));
     }
@@ -236,5 +248,10 @@ mod tests {
             i.checks[0].verdict = Verdict::Escalate;
         });
         assert_eq!(human, (Action::Escalate, vec![ReasonCode::AsksForHuman]));
+        let unsure = outcome(|i| edit(i, |d| d.confidence = 0.39));
+        assert_eq!(unsure, (Action::Escalate, vec![ReasonCode::LowConfidence]));
+        // A mean of signals, which no calibration made a probability of, says nothing of the kind.
+        let unknown = outcome(|i| edit(i, |d| (d.confidence, d.calibrated) = (0.39, false)));
+        assert_eq!(unknown, (Action::Draft, vec![ReasonCode::NotCertified]));
     }
 }

@@ -124,6 +124,8 @@ pub enum ReasonCode {
     CertificateLapsed,
     /// Confidence under the certified threshold.
     BelowThreshold,
+    /// Confidence so low that a person answers without a draft.
+    LowConfidence,
     /// The customer asks for a person.
     AsksForHuman,
     /// No passage of the knowledge base is about the question.

@@ -27,11 +27,11 @@ pub enum Change {
         /// Which.
         check: ReasonCode,
     },
-    /// The confidence reaches the threshold, or falls under it.
+    /// The confidence reaches a threshold, or falls under it.
     Confidence {
         /// Which it is.
         from: f64,
-        /// The certified threshold.
+        /// The certified threshold, or the floor under which a person takes over.
         threshold: f64,
     },
     /// A certificate for the model, prompt, embedder, workspace, language and today's knowledge, at a threshold that the
@@ -98,6 +98,9 @@ fn obstacles(input: &DecisionInput) -> Vec<Change> {
     match input.draft {
         None => obstacles.push(Change::Draft),
         Some(draft) => {
+            if let Some(floor) = draft.floor.filter(|floor| draft.calibrated && draft.confidence < *floor) {
+                obstacles.push(Change::Confidence { from: draft.confidence, threshold: floor });
+            }
             match draft.threshold {
                 Some(threshold) if draft.calibrated && draft.lapsed.is_none() => {
                     if draft.confidence.is_nan() || draft.confidence < threshold {
@@ -151,7 +154,7 @@ fn without(input: &DecisionInput, changes: &[&Change]) -> DecisionInput {
             Change::Certificate => {
                 if let Some(draft) = &mut input.draft {
                     (draft.calibrated, draft.threshold) = (true, Some(draft.confidence));
-                    draft.lapsed = None;
+                    (draft.lapsed, draft.floor) = (None, None);
                 }
             }
             Change::Grounded => {
@@ -173,6 +176,7 @@ const UNKNOWN: crate::decision::DraftFacts = crate::decision::DraftFacts {
     calibrated: false,
     threshold: None,
     lapsed: None,
+    floor: None,
 };
 
 /// Every choice of `size` out of `count`, in order.
@@ -207,6 +211,7 @@ mod tests {
                 calibrated: true,
                 threshold: Some(0.95),
                 lapsed: None,
+                floor: None,
             }),
             already_replied: false,
             unavailable: None,

@@ -76,6 +76,7 @@ fn input(confidence: f64) -> DecisionInput {
             calibrated: true,
             threshold: Some(0.9),
             lapsed: None,
+            floor: None,
         }),
         already_replied: false,
         unavailable: None,

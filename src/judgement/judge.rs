@@ -80,6 +80,8 @@ pub struct JudgeInput<'a> {
     pub draft: &'a Draft,
     /// What was found, best first.
     pub retrieved: &'a [Retrieved],
+    /// Version of the rules in force; empty where there are none.
+    pub policies: &'a str,
 }
 
 impl Judge {
@@ -93,20 +95,21 @@ impl Judge {
         Self { embedder, calibrations, config, procedure }
     }
 
-    /// What a calibration of this draft must have been fitted for.
-    pub fn key(&self, draft: &Draft) -> CalibrationKey {
-        self.key_of(&draft.production.model.fingerprint, &draft.production.prompt_version)
+    /// What a calibration of this draft must have been fitted for, under this version of the rules.
+    pub fn key(&self, draft: &Draft, policies: &str) -> CalibrationKey {
+        self.key_of(&draft.production.model.fingerprint, &draft.production.prompt_version, policies)
     }
 
-    /// What a calibration must have been fitted for, by the fingerprint of a model and the version of its prompt.
-    pub fn key_of(&self, model: &str, prompt: &str) -> CalibrationKey {
+    /// What a calibration must have been fitted for, by the fingerprint of a model, the version of its prompt and that of
+    /// the rules in force.
+    pub fn key_of(&self, model: &str, prompt: &str, policies: &str) -> CalibrationKey {
         CalibrationKey {
             model: model.to_owned(),
             prompt: prompt.to_owned(),
             embedder: self.embedder.info().fingerprint.clone(),
             retrieval: self.procedure.retrieval.clone(),
             judgement: hash_of(&(REVISION, self.config.semantic)),
-            decision: self.procedure.decision.clone(),
+            decision: self.procedure.under(policies),
         }
     }
 
@@ -124,7 +127,7 @@ impl Judge {
 
     /// Measures a draft. Without a calibration the value is the plain mean of the signals and says so.
     pub async fn judge(&self, input: JudgeInput<'_>) -> Result<Judgement, InferenceError> {
-        let JudgeInput { question, language, draft, retrieved } = input;
+        let JudgeInput { question, language, draft, retrieved, policies } = input;
         let grounding = groundedness::measure(question, language, draft, retrieved);
         let mut signals = signals::signals(question, language, draft, retrieved, &grounding);
         if self.config.semantic {
@@ -132,7 +135,7 @@ impl Judge {
         }
         let grounded = grounded::score(&grounding);
         signals.insert("grounded".to_owned(), grounded);
-        let calibration = self.calibrations.find(&self.key(draft));
+        let calibration = self.calibrations.find(&self.key(draft, policies));
         let value = calibration.as_ref().map_or_else(
             || signals.values().sum::<f64>() / signals.len().max(1) as f64,
             |calibration| calibration.apply(&signals, language),

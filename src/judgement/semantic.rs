@@ -32,7 +32,7 @@ pub(super) async fn signals(
     input: JudgeInput<'_>,
     pairs: &[Pair],
 ) -> Result<BTreeMap<String, f64>, InferenceError> {
-    let JudgeInput { question, language, draft, retrieved } = input;
+    let JudgeInput { question, language, draft, retrieved, .. } = input;
     let sources: Vec<Source> = retrieved.iter().map(|hit| hit.passage.as_source()).collect();
     let mut ranking = rank(question, language.code(), &sources);
     ranking.weigh_meaning(embedder, question, &sources).await?;

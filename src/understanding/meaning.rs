@@ -1,13 +1,17 @@
 //! Topics by example: the embedder's vectors of a message's sentences against those of example sentences.
 //!
 //! Cosines of e5 lie close together (0.7 to 0.95), so none means anything alone. Vectors are centred on ordinary messages to
-//! a company; then each topic gets the direction that tells its examples from all other sentences known here (ordinary
-//! messages, what only sounds alike, and the examples of other topics), by ridge regression in which both sides weigh the
-//! same. That takes a fraction of a second when the process starts and nobody has to train anything. The closest example
-//! is kept as evidence.
+//! a company; then each topic's examples are told from all other sentences known here (ordinary messages, what only sounds
+//! alike, and the examples of other topics) by kernel ridge regression in which both sides weigh the same. That takes a
+//! second when the process starts and nobody has to train anything. The closest example is kept as evidence.
+
+use std::ops::Range;
+
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::injection;
-use super::ridge::{Direction, separate};
+use super::kernel::{Likeness, dot, likenesses};
+use super::phrases::{Phrases, normalise};
 use super::vectors::shift;
 use super::{MatchedBy, TopicMatch, UnderstandingConfig, topics};
 
@@ -21,8 +25,8 @@ const LONGEST_PIECE: usize = 300;
 const THRESHOLD: f64 = 0.5;
 /// How fast a score grows around a topic's cut.
 const STEEPNESS: f64 = 5.0;
-/// The cut of an operator's topic.
-const CUT: f64 = 0.25;
+/// The cut of an operator's topic: a few examples speak against thousands of other sentences, so they reach no higher.
+const CUT: f64 = -0.65;
 
 /// One topic's sentences.
 #[derive(Debug, Clone)]
@@ -31,6 +35,8 @@ struct Topic {
     whole: bool,
     cut: f64,
     threshold: f64,
+    /// Sentences that hold one of these are not of the topic, whatever they are like.
+    unless: Option<&'static Phrases>,
     examples: Vec<String>,
     unlike: Vec<String>,
 }
@@ -52,6 +58,7 @@ impl Examples {
                 whole: topic.whole,
                 cut: topic.cut,
                 threshold: THRESHOLD,
+                unless: Some(&topic.unless),
                 examples: topic.examples.clone(),
                 unlike: topic.unlike.clone(),
             })
@@ -67,6 +74,7 @@ impl Examples {
                     whole: false,
                     cut: CUT,
                     threshold: own.threshold.unwrap_or(THRESHOLD),
+                    unless: None,
                     examples: own.examples.clone(),
                     unlike: own.unlike.clone(),
                 });
@@ -78,6 +86,7 @@ impl Examples {
             whole: false,
             cut: 0.0,
             threshold: THRESHOLD,
+            unless: None,
             examples,
             unlike,
         });
@@ -91,15 +100,16 @@ impl Examples {
     }
 }
 
-/// One topic's direction, and its examples for evidence.
+/// What every known sentence says of one topic, and where the topic's examples stand among them.
 struct Learned {
-    direction: Direction,
-    examples: Vec<Vec<f32>>,
+    says: Vec<f32>,
+    examples: Range<usize>,
 }
 
 /// What the vectors of [`Examples`] tell.
 pub(super) struct Meaning {
     centre: Vec<f32>,
+    known: Vec<Vec<f32>>,
     topics: Vec<Learned>,
 }
 
@@ -120,38 +130,48 @@ impl Meaning {
             shift(vector, &centre);
         }
         let mut begin = examples.ordinary.len();
-        let topics = examples
+        let own: Vec<Range<usize>> = examples
             .topics
             .iter()
             .map(|topic| {
                 let own = begin..begin + topic.examples.len();
                 begin = own.end + topic.unlike.len();
-                Learned { direction: separate(&vectors, own.clone()), examples: vectors[own].to_vec() }
+                own
             })
             .collect();
-        Self { centre, topics }
+        let likeness = Likeness::among(&vectors);
+        let topics = own
+            .par_iter()
+            .map(|own| Learned { says: likeness.separate(|at| own.contains(&at)), examples: own.clone() })
+            .collect();
+        Self { centre, known: vectors, topics }
     }
 
-    /// Compares a message, given the vectors of its pieces.
-    pub(super) fn compare(&self, examples: &Examples, pieces: Vec<Vec<f32>>) -> Compared {
-        let pieces: Vec<Vec<f32>> = pieces
-            .into_iter()
-            .map(|mut piece| {
-                shift(&mut piece, &self.centre);
-                piece
+    /// Compares a message, given its pieces and their vectors.
+    pub(super) fn compare(&self, examples: &Examples, pieces: &[String], vectors: Vec<Vec<f32>>) -> Compared {
+        let pieces: Vec<(String, Vec<f32>)> = pieces
+            .iter()
+            .zip(vectors)
+            .map(|(piece, mut vector)| {
+                shift(&mut vector, &self.centre);
+                (normalise(piece), likenesses(&vector, &self.known))
             })
             .collect();
         let mut compared = Compared::default();
         let last = examples.topics.len().saturating_sub(1);
         for (position, (topic, learned)) in examples.topics.iter().zip(&self.topics).enumerate() {
-            let scored = pieces.iter().map(|piece| (learned.direction.score(piece), piece));
+            let scored = pieces
+                .iter()
+                .filter(|(normal, _)| topic.unless.is_none_or(|unless| !unless.found(normal)))
+                .map(|(_, like)| (f64::from(dot(&learned.says, like)), like));
             let best = if topic.whole {
                 scored.min_by(|a, b| a.0.total_cmp(&b.0))
             } else {
                 scored.max_by(|a, b| a.0.total_cmp(&b.0))
             };
-            let Some((raw, piece)) = best else { continue };
-            let Some(example) = closest(piece, &learned.examples).and_then(|at| topic.examples.get(at))
+            let Some((raw, like)) = best else { continue };
+            let Some(example) =
+                highest(&like[learned.examples.clone()]).and_then(|at| topic.examples.get(at))
             else {
                 continue;
             };
@@ -196,14 +216,9 @@ fn mean(vectors: &[Vec<f32>]) -> Vec<f32> {
     mean
 }
 
-/// Position of the closest vector.
-fn closest(vector: &[f32], others: &[Vec<f32>]) -> Option<usize> {
-    others
-        .iter()
-        .map(|other| vector.iter().zip(other).map(|(a, b)| a * b).sum::<f32>())
-        .enumerate()
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-        .map(|(at, _)| at)
+/// Position of the highest value.
+fn highest(values: &[f32]) -> Option<usize> {
+    values.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(at, _)| at)
 }
 
 #[cfg(test)]
@@ -243,14 +258,15 @@ mod tests {
         };
         let vectors = examples.texts().iter().map(vector).collect();
         let meaning = Meaning::of(&examples, vectors);
-        let found = meaning.compare(&examples, vec![vec![1.0, 0.0, 0.0], vec![0.6, 0.8, 0.0]]);
+        let pieces = ["Hello.".to_owned(), "Wholesale?".to_owned()];
+        let found = meaning.compare(&examples, &pieces, vec![vec![1.0, 0.0, 0.0], vec![0.6, 0.8, 0.0]]);
         assert_eq!(found.topics.len(), 1, "{found:?}");
         assert_eq!((found.topics[0].name.as_str(), found.topics[0].by), ("wholesale", MatchedBy::Example));
         assert!(
             found.topics[0].score > 0.5 && examples.topics[0].examples.contains(&found.topics[0].example)
         );
         assert!(found.injection.unwrap().0 < 0.5);
-        let ordinary = meaning.compare(&examples, vec![vec![1.0, 0.0, 0.0]]);
+        let ordinary = meaning.compare(&examples, &pieces[..1], vec![vec![1.0, 0.0, 0.0]]);
         assert!(ordinary.topics.is_empty(), "{ordinary:?}");
     }
 }

@@ -11,18 +11,18 @@ use utoipa::ToSchema;
 
 mod config;
 pub mod injection;
+mod kernel;
 mod meaning;
 pub mod phrases;
 mod questions;
 mod reader;
-mod ridge;
 mod topics;
 mod vectors;
 
 pub use config::{TopicConfig, UnderstandingConfig, known};
 pub use injection::Injection;
 pub use reader::{MessageReader, compile};
-pub use topics::{built_in, names};
+pub use topics::{built_in, names, revision};
 
 /// What was measured in a message.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -40,8 +40,9 @@ impl MessageReader {
 
     fn understanding(text: &str, compared: Compared) -> Understanding {
         let normal = normalise(text);
+        let said = topics::Said::of(text, &normal);
         let by_phrase = topics::all().iter().filter_map(|topic| {
-            topic.phrase(text, &normal).map(|phrase| TopicMatch {
+            topic.phrase(&said).map(|phrase| TopicMatch {
                 name: topic.name.to_owned(),
                 score: 1.0,
                 by: MatchedBy::Phrase,
@@ -114,7 +115,7 @@ impl MessageReader {
         }
         let known = self.meaning(embedder).await?;
         let vectors = vectors::embed(embedder, &pieces).await?;
-        Ok(known.compare(&self.examples, vectors))
+        Ok(known.compare(&self.examples, &pieces, vectors))
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::sync::LazyLock;
 
-use regex::RegexSet;
+use regex::{Regex, RegexSet};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
-use super::phrases::{Lexicon, Phrases, evidence};
+use super::injection;
+use super::phrases::{Lexicon, Phrases, evidence, normalise};
+use crate::text::sentences;
 
 /// Names of the built-in topics.
 pub mod names {
@@ -66,9 +69,10 @@ pub(super) struct Topic {
     pub(super) examples: Vec<String>,
     pub(super) unlike: Vec<String>,
     typed: RegexSet,
+    /// Lifts phrases and examples of the sentence that it stands in.
+    pub(super) unless: Phrases,
     neutral: Phrases,
     always: Phrases,
-    unless: Phrases,
     phrases: Phrases,
 }
 
@@ -93,46 +97,89 @@ impl Topic {
         }
     }
 
-    /// The phrase of the topic that a text holds, given as it was typed and normalised.
-    pub(super) fn phrase(&self, text: &str, normal: &str) -> Option<String> {
-        if let Some(index) = self.typed.matches(text).iter().next() {
-            let found = regex::Regex::new(&self.typed.patterns()[index]).ok()?;
-            return found.find(text).map(|found| evidence(found.as_str().trim()));
+    /// The phrase of the topic that a message holds: as a whole, or in a sentence of it, unless the whole has to be of the
+    /// topic. What lifts a phrase counts for the sentence that it stands in.
+    pub(super) fn phrase(&self, said: &Said<'_>) -> Option<String> {
+        if let Some(index) = self.typed.matches(said.text).iter().next() {
+            let found = Regex::new(&self.typed.patterns()[index]).ok()?;
+            return found.find(said.text).map(|found| evidence(found.as_str().trim()));
         }
-        let normal = self.neutral.without(normal);
-        self.always
-            .find(&normal)
-            .or_else(|| if self.unless.found(&normal) { None } else { self.phrases.find(&normal) })
+        let sentences = if self.whole { &[] } else { said.sentences.as_slice() };
+        std::iter::once(said.normal).chain(sentences.iter().map(String::as_str)).find_map(|part| {
+            let part = self.neutral.without(part);
+            let lifted = || self.unless.found(&part);
+            self.always.find(&part).or_else(|| if lifted() { None } else { self.phrases.find(&part) })
+        })
     }
 }
 
-static BUILT_IN: LazyLock<Vec<Topic>> = LazyLock::new(|| {
-    [
-        (names::ASKS_FOR_HUMAN, include_str!("topics/asks_for_human.toml")),
-        (names::SAFETY, include_str!("topics/safety.toml")),
-        (names::LEGAL_THREAT, include_str!("topics/legal_threat.toml")),
-        (names::COMPLAINT, include_str!("topics/complaint.toml")),
-        (names::ACCOUNT_DATA, include_str!("topics/account_data.toml")),
-        (names::OPT_OUT, include_str!("topics/opt_out.toml")),
-        (names::DATA_REQUEST, include_str!("topics/data_request.toml")),
-        (names::ANGER, include_str!("topics/anger.toml")),
-        (names::URGENCY, include_str!("topics/urgency.toml")),
-        (names::SMALL_TALK, include_str!("topics/small_talk.toml")),
-        (names::OFF_TOPIC, include_str!("topics/off_topic.toml")),
-    ]
-    .map(|(name, file)| Topic::new(name, file))
-    .into()
+/// A message as it is held against phrases.
+#[derive(Debug)]
+pub(super) struct Said<'a> {
+    text: &'a str,
+    normal: &'a str,
+    /// Its sentences, [normalised](normalise), without the greeting or courtesy that they begin with.
+    sentences: Vec<String>,
+}
+
+impl<'a> Said<'a> {
+    /// A text as it was typed, and the same [normalised](normalise).
+    pub(super) fn of(text: &'a str, normal: &'a str) -> Self {
+        let sentences = sentences(text)
+            .into_iter()
+            .map(|span| normalise(&text[span]))
+            .map(|sentence| OPENING.replace(&sentence, "").into_owned())
+            .filter(|sentence| !sentence.is_empty() && sentence != normal)
+            .collect();
+        Self { text, normal, sentences }
+    }
+}
+
+/// Greetings and courtesies before what is said.
+static OPENING: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"^(?:(?:hi|hello|hey|hiya|dear (?:all|team|sirs?|madam)|good (?:morning|afternoon|evening)|please|pls|sorry|ok|well|so|listen|excuse me|thanks|thank you|oi|ola|opa|bom dia|boa (?:tarde|noite)|pessoal|gente|por favor|pfv?|desculpe?|com licenca|obrigad[oa]|entao|olha|tudo bem|tudo bom|ciao|salve|buongiorno|buonasera|buon(?:a sera| giorno| pomeriggio)|scus[iae]|scusate|per (?:favore|cortesia|piacere)|grazie|allora|senta|hola|buenas|buenos dias|buenas (?:tardes|noches)|buen dia|oye|oiga|mire|porfa(?:vor)?|perdon|disculpen?|gracias|bueno|entonces|que tal) ?)+",
+    )
+    .expect("the pattern compiles")
 });
+
+/// The built-in topics' names and files.
+const FILES: [(&str, &str); 11] = [
+    (names::ASKS_FOR_HUMAN, include_str!("topics/asks_for_human.toml")),
+    (names::SAFETY, include_str!("topics/safety.toml")),
+    (names::LEGAL_THREAT, include_str!("topics/legal_threat.toml")),
+    (names::COMPLAINT, include_str!("topics/complaint.toml")),
+    (names::ACCOUNT_DATA, include_str!("topics/account_data.toml")),
+    (names::OPT_OUT, include_str!("topics/opt_out.toml")),
+    (names::DATA_REQUEST, include_str!("topics/data_request.toml")),
+    (names::ANGER, include_str!("topics/anger.toml")),
+    (names::URGENCY, include_str!("topics/urgency.toml")),
+    (names::SMALL_TALK, include_str!("topics/small_talk.toml")),
+    (names::OFF_TOPIC, include_str!("topics/off_topic.toml")),
+];
+
+static BUILT_IN: LazyLock<Vec<Topic>> =
+    LazyLock::new(|| FILES.map(|(name, file)| Topic::new(name, file)).into());
 
 /// The built-in topics, compiled by the first call.
 pub(super) fn all() -> &'static [Topic] {
     &BUILT_IN
 }
 
+/// Sixteen hexadecimal digits that stand for what the built-in topics hear, for what was measured under them.
+pub fn revision() -> String {
+    let files = FILES.iter().map(|(_, file)| *file).chain([ORDINARY]).chain(injection::FILES);
+    let mut revision = hex::encode(files.fold(Sha256::new(), Sha256::chain_update).finalize());
+    revision.truncate(16);
+    revision
+}
+
 /// Names of the built-in topics.
 pub fn built_in() -> impl Iterator<Item = &'static str> {
     all().iter().map(|topic| topic.name)
 }
+
+const ORDINARY: &str = include_str!("topics/ordinary.toml");
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -145,8 +192,7 @@ struct Ordinary {
 
 /// Ordinary messages to a company: what every topic is held against.
 pub(super) fn ordinary() -> Vec<String> {
-    let Ordinary { pt, it, es, en } =
-        toml::from_str(include_str!("topics/ordinary.toml")).expect("the ordinary messages are readable");
+    let Ordinary { pt, it, es, en } = toml::from_str(ORDINARY).expect("the ordinary messages are readable");
     [pt, it, es, en].concat()
 }
 

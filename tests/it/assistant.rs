@@ -174,7 +174,7 @@ async fn quoting() -> CalibrationKey {
     let chat: Arc<dyn ChatModel> = Arc::new(Extractive::new(Some(shop.embedder.clone())));
     let drafter =
         Drafter::new(chat.clone(), Some(shop.embedder.clone()), GenerationConfig::default()).unwrap();
-    judge(shop, Calibrations::default()).key_of(&chat.info().fingerprint, drafter.prompt_version())
+    judge(shop, Calibrations::default()).key_of(&chat.info().fingerprint, drafter.prompt_version(), "")
 }
 
 /// A judge among parts with the settings of an installation that has none of its own.

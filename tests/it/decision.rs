@@ -44,8 +44,9 @@ prop_compose! {
         calibrated in prop::bool::weighted(0.8),
         threshold in prop::option::weighted(0.8, 0.0_f64..=1.0),
         lapsed in prop::option::weighted(0.1, 0.0_f64..=1.0),
+        floor in prop::option::weighted(0.5, 0.0_f64..=0.5),
     ) -> DraftFacts {
-        DraftFacts { citations, grounded, confidence, calibrated, threshold, lapsed }
+        DraftFacts { citations, grounded, confidence, calibrated, threshold, lapsed, floor }
     }
 }
 

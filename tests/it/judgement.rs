@@ -73,7 +73,7 @@ fn judge(embedder: Arc<dyn Embedder>, calibrations: Calibrations, config: Judgem
 async fn judged(judge: &Judge, draft: &Draft) -> Judgement {
     let question = "how long does a refund take?";
     judge
-        .judge(JudgeInput { question, language: Language::En, draft, retrieved: &[hit()] })
+        .judge(JudgeInput { question, language: Language::En, draft, retrieved: &[hit()], policies: "" })
         .await
         .expect("the embedder answers")
 }
@@ -102,7 +102,7 @@ async fn only_the_calibration_of_the_same_model_is_applied() {
     let config = |semantic| JudgementConfig { semantic, ..Default::default() };
     let mut calibrations = Calibrations::default();
     calibrations.add(Calibration {
-        key: judge(embedder.clone(), Calibrations::default(), config(false)).key_of("m1", "p"),
+        key: judge(embedder.clone(), Calibrations::default(), config(false)).key_of("m1", "p", ""),
         description: String::new(),
         intercept: 0.0,
         language_intercepts: BTreeMap::from([(Language::En, 2.0)]),

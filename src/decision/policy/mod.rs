@@ -170,6 +170,8 @@ pub struct DecisionConfig {
     pub relevance_coverage: f64,
     /// Under this cosine nothing is relevant, whatever words it shares.
     pub relevance_dense_min: f64,
+    /// Calibrated confidence under which a person takes over without a draft, 0 to 1; 0 always leaves the draft.
+    pub escalate_below: f64,
     /// Support under which a sentence of a draft is not grounded, 0 to 1.
     pub sentence_support: f64,
     /// Hours after the customer's last message in which `WhatsApp` and Instagram take free text.
@@ -190,6 +192,7 @@ impl Default for DecisionConfig {
             relevance_dense: 0.84,
             relevance_coverage: 0.5,
             relevance_dense_min: 0.80,
+            escalate_below: 0.4,
             sentence_support: 0.5,
             reply_window_hours: 24,
             reply_template: String::new(),
@@ -217,6 +220,7 @@ impl DecisionConfig {
             ("relevance_dense", self.relevance_dense),
             ("relevance_coverage", self.relevance_coverage),
             ("relevance_dense_min", self.relevance_dense_min),
+            ("escalate_below", self.escalate_below),
             ("sentence_support", self.sentence_support),
         ] {
             if !(0.0..=1.0).contains(&value) {

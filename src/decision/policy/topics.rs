@@ -33,13 +33,11 @@ pub(super) fn opted_out(input: &PolicyInput<'_>) -> Finding {
     on(input, names::OPT_OUT, Verdict::Escalate, "The customer wants no more messages")
 }
 
-/// Rights over personal data have deadlines and need proof of identity. Who asks something along with it may get the answer,
-/// from a person.
+/// Rights over personal data have deadlines and need proof of identity, also where they are asked for as a question.
 pub(super) fn data_request(input: &PolicyInput<'_>) -> Finding {
     let sentence =
         "The customer asks for access to their personal data, its erasure or correction, or for a review";
-    let verdict = if input.understanding.questions == 0 { Verdict::Escalate } else { Verdict::Draft };
-    on(input, names::DATA_REQUEST, verdict, sentence)
+    on(input, names::DATA_REQUEST, Verdict::Escalate, sentence)
 }
 
 /// A person chooses the words for an angry customer.
@@ -110,10 +108,7 @@ mod tests {
         assert_eq!(finding.verdict, Verdict::Draft);
         assert!(finding.detail.unwrap().ends_with("(like “I am so annoyed”, 0.81)."));
         case.understanding.topics[0].name = names::DATA_REQUEST.into();
-        assert_eq!(data_request(&case.input()).verdict, Verdict::Draft, "it asks something, too");
-        case.understanding.questions = 0;
         assert_eq!(data_request(&case.input()).verdict, Verdict::Escalate);
-        case.understanding.questions = 2;
         assert!(several_questions(&case.input()).detail.unwrap().contains("2 questions"));
     }
 }

@@ -94,11 +94,12 @@ pub fn compile(sources: &[Source], topics: &BTreeSet<String>) -> Result<Rules, P
     for (file, text) in sources {
         hash.update(format!("{file}\0{text}\0"));
     }
+    let version = if sources.is_empty() { String::new() } else { hex::encode(&hash.finalize()[..8]) };
     Ok(Rules {
         all: reader.rules.into_iter().map(|(_, rule)| Arc::new(rule)).collect(),
         queues: reader.queues.into_iter().map(|(_, queue)| queue).collect(),
         handoff: reader.handoff.map(|(_, routes)| routes).unwrap_or_default(),
-        version: hex::encode(&hash.finalize()[..8]),
+        version,
     })
 }
 

@@ -15,6 +15,8 @@ use crate::decision::Action;
 pub struct AssistantSet {
     /// Folder of the documents.
     pub knowledge: PathBuf,
+    /// Folder of the policy files in force; the configuration's where there is none.
+    pub policies: Option<PathBuf>,
     /// The workspace that they stand for.
     pub workspace: WorkspaceId,
     /// Every conversation.
@@ -110,6 +112,10 @@ impl AssistantSet {
             hasher.add(&bytes);
             documents.insert(name);
         }
+        for path in suite.policies.iter().map(|folder| files(folder)).collect::<Result<Vec<_>, _>>()?.concat()
+        {
+            hasher.add(&std::fs::read(&path).map_err(|error| unreadable(&path, &error))?);
+        }
         let mut questions: Vec<Row> = Vec::new();
         for file in &suite.questions {
             questions.extend(jsonl::read::<Row>(file, hasher)?);
@@ -142,7 +148,8 @@ impl AssistantSet {
             }
         }
         let workspace = WorkspaceId(suite.workspace.as_ref().unwrap_or(&suite.name).clone());
-        Ok(Self { knowledge: knowledge.clone(), workspace, questions })
+        let policies = suite.policies.clone();
+        Ok(Self { knowledge: knowledge.clone(), policies, workspace, questions })
     }
 }
 

@@ -27,6 +27,9 @@ pub struct Suite {
     /// `assistant`: the folder of documents, relative to the suite file.
     #[serde(default)]
     pub knowledge: Option<PathBuf>,
+    /// `assistant`: the folder of policy files in force, relative to the suite file; the configuration's where left out.
+    #[serde(default)]
+    pub policies: Option<PathBuf>,
     /// `assistant`: the workspace whose knowledge and customers the set stands for; its name where left out.
     #[serde(default)]
     pub workspace: Option<String>,
@@ -114,6 +117,7 @@ impl Suite {
             questions: rows,
             passages: None,
             knowledge: None,
+            policies: None,
             workspace: None,
             examples: Vec::new(),
             cross_lingual: false,
@@ -127,7 +131,7 @@ impl Suite {
         let mut suite: Self = toml::from_str(&text)
             .map_err(|error| unreadable(format!("{error}; supported kinds: {}", Kind::SUPPORTED)))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let single = suite.passages.iter_mut().chain(&mut suite.knowledge);
+        let single = suite.passages.iter_mut().chain(&mut suite.knowledge).chain(&mut suite.policies);
         for file in suite.questions.iter_mut().chain(&mut suite.examples).chain(single) {
             *file = folder.join(&*file);
         }
@@ -194,13 +198,14 @@ mod tests {
         let path = folder.path().join("suite.toml");
         std::fs::write(
             &path,
-            "name = \"demo\"\nkind = \"assistant\"\nknowledge = \"knowledge\"\nquestions = [\"q/pt.jsonl\"]\n",
+            "name = \"demo\"\nkind = \"assistant\"\nknowledge = \"knowledge\"\npolicies = \"policies\"\nquestions = [\"q/pt.jsonl\"]\n",
         )
         .unwrap();
         let suite = Suite::find(folder.path()).unwrap();
         assert_eq!(suite.kind, Kind::Assistant);
         assert_eq!(suite.questions, [folder.path().join("q/pt.jsonl")]);
         assert_eq!(suite.knowledge, Some(folder.path().join("knowledge")));
+        assert_eq!(suite.policies, Some(folder.path().join("policies")));
 
         std::fs::write(&path, "name = \"x\"\nkind = \"spans\"\nquestions = []\n").unwrap();
         assert!(Suite::find(&path).unwrap_err().to_string().contains("supported kinds"));

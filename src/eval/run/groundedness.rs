@@ -45,8 +45,9 @@ async fn case(row: &Row, judge: &Judge, config: &DecisionConfig, texts: bool) ->
         row.language().or_else(|| detect(response, Hint::default()).language).unwrap_or(Language::En);
     let retrieved = [messages::retrieved(&row.id, context)];
     let draft = draft(response, language, &row.id);
-    let judgement =
-        judge.judge(JudgeInput { question, language, draft: &draft, retrieved: &retrieved }).await?;
+    let judgement = judge
+        .judge(JudgeInput { question, language, draft: &draft, retrieved: &retrieved, policies: "" })
+        .await?;
     let conversation = Conversation::new(row.id.clone(), Channel::Api, Vec::new());
     let checks = check_draft(&PolicyInput {
         conversation: &conversation,

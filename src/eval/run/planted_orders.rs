@@ -111,7 +111,8 @@ async fn shown(
     if draft.production.refused {
         return Ok(None);
     }
-    let judgement = parts.judge.judge(JudgeInput { question, language, draft: &draft, retrieved }).await?;
+    let judgement =
+        parts.judge.judge(JudgeInput { question, language, draft: &draft, retrieved, policies: "" }).await?;
     let understanding = MessageReader::by_phrases(question);
     let input = PolicyInput {
         conversation: &conversation,
@@ -138,6 +139,7 @@ async fn shown(
         calibrated: true,
         threshold: Some(1.0),
         lapsed: None,
+        floor: None,
     };
     let decision = decide(&DecisionInput {
         mode: Mode::Auto,

@@ -19,8 +19,8 @@ pub struct CalibrationKey {
     pub retrieval: String,
     /// Hash of how a draft is measured: the revision of the signals and the settings that choose among them.
     pub judgement: String,
-    /// Hash of the settings that decide which replies come so far: floors and limits of the policies, and whether quotes
-    /// go before a model.
+    /// Hash of what decides which replies come so far: floors and limits of the policies, whether quotes go before a model,
+    /// the topics that are heard, and the rules in force.
     pub decision: String,
 }
 
@@ -108,6 +108,11 @@ impl Procedure {
     pub fn of(retrieval: &impl Serialize, decision: &impl Serialize) -> Self {
         Self { retrieval: hash_of(retrieval), decision: hash_of(decision) }
     }
+
+    /// What decides beside the confidence where this version of the rules is in force; empty for no rules.
+    pub(in crate::judgement) fn under(&self, policies: &str) -> String {
+        if policies.is_empty() { self.decision.clone() } else { hash_of(&(&self.decision, policies)) }
+    }
 }
 
 /// Sixteen hexadecimal digits that stand for settings.
@@ -146,5 +151,9 @@ mod tests {
         let of = |weight: f32| Procedure::of(&("weights", weight), &"floors");
         assert_eq!(of(1.0), of(1.0));
         assert_ne!(of(1.0), of(0.3));
+        let under = |rules: &str| of(1.0).under(rules);
+        assert_eq!(under(""), of(1.0).decision, "no rules");
+        assert_ne!(under("v1"), under(""));
+        assert_ne!(under("v1"), under("v2"), "a changed file");
     }
 }

@@ -10,6 +10,10 @@ use crate::understanding::phrases::{Lexicon, Phrases, evidence};
 /// Bytes of a normalised text that are read.
 const LONGEST: usize = 6_000;
 
+/// The files of signs, of orders that count everywhere, and of requests that count in messages.
+pub(in crate::understanding) const FILES: [&str; 3] =
+    [include_str!("signs.toml"), include_str!("override.toml"), include_str!("steering.toml")];
+
 /// The phrases of one file, by language.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -80,8 +84,7 @@ pub(super) struct Signs {
 }
 
 pub(super) static SIGNS: LazyLock<Signs> = LazyLock::new(|| {
-    let file: SignsFile =
-        toml::from_str(include_str!("signs.toml")).expect("the built-in signs are readable");
+    let file: SignsFile = toml::from_str(FILES[0]).expect("the built-in signs are readable");
     let any = |lexicon: &Lexicon| {
         Regex::new(&format!(r"\b(?:{})\b", lexicon.patterns.join("|"))).expect("the built-in signs compile")
     };
@@ -108,7 +111,7 @@ static MARKUP: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// What no text of a knowledge base says either.
-static OVERRIDES: LazyLock<Phrases> = LazyLock::new(|| phrases(include_str!("override.toml")));
+static OVERRIDES: LazyLock<Phrases> = LazyLock::new(|| phrases(FILES[1]));
 
 /// "Ignore the instructions" in other languages than the four.
 static ELSEWHERE: LazyLock<Regex> = LazyLock::new(|| {
@@ -117,7 +120,7 @@ static ELSEWHERE: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// What only a message says that wants the assistant to do something else; a manual may well speak of modes and roles.
-static REQUESTS: LazyLock<Phrases> = LazyLock::new(|| phrases(include_str!("steering.toml")));
+static REQUESTS: LazyLock<Phrases> = LazyLock::new(|| phrases(FILES[2]));
 
 /// A speaker before a colon, as in a transcript.
 static TURNS: LazyLock<Regex> = LazyLock::new(|| {

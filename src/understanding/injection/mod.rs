@@ -10,7 +10,7 @@ use super::phrases::normalise;
 
 mod measures;
 
-pub(super) use measures::warm_up;
+pub(super) use measures::{FILES, warm_up};
 
 /// What speaks for an attempt to steer the assistant.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]

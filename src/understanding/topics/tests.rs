@@ -1,10 +1,10 @@
 //! The built-in phrases, topic by topic.
 
 use super::super::phrases::normalise;
-use super::{all, names};
+use super::{Said, all, names};
 
 fn phrase(name: &str, text: &str) -> Option<String> {
-    all().iter().find(|topic| topic.name == name).unwrap().phrase(text, &normalise(text))
+    all().iter().find(|topic| topic.name == name).unwrap().phrase(&Said::of(text, &normalise(text)))
 }
 
 fn complains(text: &str) -> bool {
@@ -121,5 +121,57 @@ fn lets_general_questions_pass() {
         "código postal 01310",
     ] {
         assert!(phrase(names::ACCOUNT_DATA, text).is_none(), "{text}");
+    }
+}
+
+#[test]
+fn what_lifts_a_phrase_counts_for_its_sentence_alone() {
+    for text in [
+        "How do I see my points? And has my parcel been shipped?",
+        "Bom dia! Cancelem o meu pedido, por favor.",
+        "Buongiorno. Controllate il mio ordine, grazie.",
+        "Hola, ¿cuándo se acaba mi contrato?",
+    ] {
+        assert!(phrase(names::ACCOUNT_DATA, text).is_some(), "{text}");
+    }
+    assert!(phrase(names::ACCOUNT_DATA, "How do I cancel my order? How long does a refund take?").is_none());
+}
+
+#[test]
+fn hears_requests_about_ones_data_also_as_a_question() {
+    for text in [
+        "Can you wipe my profile and everything you have about me?",
+        "Olá, podem excluir os meus dados?",
+        "Quali informazioni avete su di me?",
+        "¿A quién le han dado mis datos?",
+        "I withdraw my consent to the use of my e-mail address",
+    ] {
+        assert!(phrase(names::DATA_REQUEST, text).is_some(), "{text}");
+    }
+    for text in [
+        "How can I download a copy of my data?",
+        "Como apago os meus dados?",
+        "Come elimino i miei dati?",
+        "¿Cómo borro mis datos?",
+        "Delete the second item from my basket, please",
+    ] {
+        assert!(phrase(names::DATA_REQUEST, text).is_none(), "{text}");
+    }
+}
+
+#[test]
+fn hears_who_wants_no_more_messages() {
+    for text in [
+        "Hi, stop spamming me!",
+        "Nunca autorizei publicidade de vocês",
+        "Buonasera. Lasciatemi in pace.",
+        "Hola, denme de baja",
+    ] {
+        assert!(phrase(names::OPT_OUT, text).is_some(), "{text}");
+    }
+    for text in
+        ["How do I unsubscribe?", "Não me mandem o azul, mandem o vermelho", "No envíen el paquete el lunes"]
+    {
+        assert!(phrase(names::OPT_OUT, text).is_none(), "{text}");
     }
 }
