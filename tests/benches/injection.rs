@@ -21,7 +21,7 @@ const RIDGE: f64 = 1.0;
 /// Steps of the descent; the rows are few, and the measures of like size.
 const STEPS: usize = 20_000;
 /// Weights that public rows cannot tell, because they are prompts and not messages of customers: at least this much.
-const AT_LEAST: [(&str, f64); 3] = [("override", 2.0), ("steering", 2.0), ("markup", 2.5)];
+const AT_LEAST: [(&str, f64); 3] = [("override", 3.5), ("steering", 3.5), ("markup", 2.5)];
 
 struct Row {
     measures: Vec<f64>,
