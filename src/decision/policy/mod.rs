@@ -192,7 +192,7 @@ impl Default for DecisionConfig {
             relevance_dense: 0.84,
             relevance_coverage: 0.5,
             relevance_dense_min: 0.80,
-            escalate_below: 0.4,
+            escalate_below: 0.25,
             sentence_support: 0.5,
             reply_window_hours: 24,
             reply_template: String::new(),
