@@ -168,13 +168,13 @@ async fn certified() -> Assistant {
     assistant(Options { calibrations: certain().await, ..Options::default() }).await
 }
 
-/// What a calibration of quotes must be for.
-async fn quoting() -> CalibrationKey {
+/// What a calibration of quotes must be for, under this version of the rules.
+async fn quoting(policies: &str) -> CalibrationKey {
     let shop = shop().await;
     let chat: Arc<dyn ChatModel> = Arc::new(Extractive::new(Some(shop.embedder.clone())));
     let drafter =
         Drafter::new(chat.clone(), Some(shop.embedder.clone()), GenerationConfig::default()).unwrap();
-    judge(shop, Calibrations::default()).key_of(&chat.info().fingerprint, drafter.prompt_version(), "")
+    judge(shop, Calibrations::default()).key_of(&chat.info().fingerprint, drafter.prompt_version(), policies)
 }
 
 /// A judge among parts with the settings of an installation that has none of its own.
@@ -186,14 +186,14 @@ fn judge(shop: &Shop, calibrations: Calibrations) -> Judge {
 
 /// A calibration that finds every quote nearly certain, and certifies it.
 async fn certain() -> Calibrations {
-    certain_of(shop().await).await
+    certain_of(shop().await, "").await
 }
 
-async fn certain_of(shop: &Shop) -> Calibrations {
+async fn certain_of(shop: &Shop, policies: &str) -> Calibrations {
     let share = LanguageCertificate { n: 300, errors: 0, upper_bound: 0.01 };
     let mut calibrations = Calibrations::default();
     calibrations.add(Calibration {
-        key: quoting().await,
+        key: quoting(policies).await,
         description: String::new(),
         intercept: 9.0,
         language_intercepts: BTreeMap::new(),
@@ -347,7 +347,8 @@ async fn a_certified_answer_is_sent_once_and_says_what_it_is() {
 async fn ruled(rules: &str) -> Assistant {
     let policies =
         Policies::of(vec![("shop.toml".into(), rules.into())], std::collections::BTreeSet::new()).unwrap();
-    assistant(Options { calibrations: certain().await, policies: Some(policies), ..Options::default() }).await
+    let calibrations = certain_of(shop().await, policies.rules().version()).await;
+    assistant(Options { calibrations, policies: Some(policies), ..Options::default() }).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -476,7 +477,7 @@ async fn a_certified_quote_is_sent_without_asking_the_model() {
 /// Fails when quoting changes and the certificate was not made anew: `ponto calibrate` says how.
 #[tokio::test]
 async fn the_certificate_of_the_binary_is_for_what_it_quotes() {
-    let calibration = Calibrations::load(None).unwrap().find(&quoting().await).expect("a calibration");
+    let calibration = Calibrations::load(None).unwrap().find(&quoting("").await).expect("a calibration");
     let certificate = calibration.certificate.as_ref().expect("a certificate");
     for language in Language::ALL {
         let threshold = |workspace: &str| certificate.threshold_for(&WorkspaceId(workspace.into()), language);
@@ -632,7 +633,7 @@ async fn a_certificate_lapses_when_the_knowledge_has_changed() {
     let put = async |source, audience, content| put(&library, source, audience, content).await;
     put("delivery", Audience::Public, "# Delivery\n\nStandard delivery to Ireland takes 4 business days.")
         .await;
-    let calibrations = certain_of(&shop).await;
+    let calibrations = certain_of(&shop, "").await;
     let assistant = assistant_of(&shop, Options { calibrations, ..Options::default() });
     let question = "How long does standard delivery to Ireland take?";
     put("notes", Audience::Agents, "# Notes\n\nWhat agents alone read is not what is answered from.").await;
@@ -658,7 +659,7 @@ async fn what_is_for_agents_alone_is_never_sent_by_itself() {
     for (source, audience, content) in documents {
         put(&library, source, audience, content).await;
     }
-    let calibrations = certain_of(&shop).await;
+    let calibrations = certain_of(&shop, "").await;
     let assistant = assistant_of(&shop, Options { calibrations, ..Options::default() });
     // Both passages are found for either question; what is public still answers by itself.
     let sent = ask(&assistant, "How long does standard delivery to Ireland take?", Mode::Auto).await;

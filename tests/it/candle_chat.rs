@@ -30,6 +30,13 @@ fn request(text: &str, max_tokens: usize) -> ChatRequest {
     }
 }
 
+/// A call that goes on for long: at this temperature the reply does not go round in circles.
+fn long() -> ChatRequest {
+    let mut request = request("a", 400);
+    request.options.temperature = 2.0;
+    request
+}
+
 fn options(queue: usize) -> CandleOptions {
     CandleOptions { context_length: 512, queue, parallel: 1, ..CandleOptions::default() }
 }
@@ -183,7 +190,7 @@ async fn a_prompt_that_leaves_no_room_is_refused_before_work() {
 async fn a_full_queue_says_so_and_waiting_calls_are_answered() {
     let folder = tempfile::tempdir().unwrap();
     let chat = load(folder.path(), 1);
-    let mut running = chat.stream(request("a", 400), budget()).await.unwrap();
+    let mut running = chat.stream(long(), budget()).await.unwrap();
     assert!(
         matches!(running.next().await, Some(Ok(ChatEvent::Delta(_)))),
         "the first call is being answered"
@@ -204,7 +211,7 @@ async fn cancelling_stops_the_call_and_the_model_serves_the_next() {
     let folder = tempfile::tempdir().unwrap();
     let chat = load(folder.path(), 2);
     let limits = budget();
-    let mut stream = chat.stream(request("a", 400), limits.clone()).await.unwrap();
+    let mut stream = chat.stream(long(), limits.clone()).await.unwrap();
     stream.next().await;
     limits.cancel.cancel();
     let mut error = None;
@@ -219,7 +226,7 @@ async fn cancelling_stops_the_call_and_the_model_serves_the_next() {
 async fn a_deadline_also_ends_the_wait_in_the_queue() {
     let folder = tempfile::tempdir().unwrap();
     let chat = load(folder.path(), 1);
-    let mut running = chat.stream(request("a", 400), budget()).await.unwrap();
+    let mut running = chat.stream(long(), budget()).await.unwrap();
     running.next().await;
     let started = Instant::now();
     let error = chat.complete(request("b", 4), Budget::of(Duration::from_millis(1))).await.unwrap_err();

@@ -205,7 +205,7 @@ async fn gaps_group_what_was_not_answered() {
     client.with_delivery().await;
     assert_eq!(client.get("/v1/knowledge/gaps").await.json()["items"], json!([]));
     for question in [
-        "Vocês vendem vale-presente? Sou a Ana, ana@mail.example.com",
+        "Aqui é a Ana, ana@mail.example.com: vocês vendem vale-presente?",
         "Vocês têm vale-presente para comprar?",
         "Posso comprar um vale-presente com vocês?",
         "Como faço para trabalhar aí? Vocês têm vagas de emprego?",
