@@ -126,8 +126,8 @@ pub struct ChatOptions {
     pub top_p: f32,
     /// Seed of the sampler.
     pub seed: u64,
-    /// Taken from a token's score for each time the reply holds it already, from 0 (off) to 2: OpenAI's
-    /// `frequency_penalty`.
+    /// Taken from a token's score for each time the reply holds it already, from 0 (off) to 2, as the
+    /// `frequency_penalty` of hosted models.
     pub frequency_penalty: f32,
     /// Strings that end the reply; not part of it.
     pub stop: Vec<String>,

@@ -98,7 +98,7 @@ fn steps(model: &mut Model) -> Vec<Vec<f32>> {
     assert_eq!([first.len(), second.len(), third.len()], [272, 50, 1]);
     let mut many: Vec<Sequence> = (0..11).map(|_| Sequence::default()).collect();
     for (number, sequence) in many.iter_mut().enumerate() {
-        read(model, sequence, &tokens[number..5 * number + 1], 0);
+        read(model, sequence, &tokens[number..=5 * number], 0);
     }
     let mut parts: Vec<Part<'_>> =
         many.iter_mut().map(|sequence| Part { sequence, tokens: &tokens[299..], scores: 1 }).collect();

@@ -37,7 +37,7 @@ impl Hold for OnDevice {
 
     /// What is not quantised becomes 32-bit floats.
     fn matrix(&self, raw: &Raw) -> std::result::Result<QMatMul, LoadError> {
-        QMatMul::from_qtensor(raw.on(&self.0)?).map_err(broken)
+        QMatMul::from_qtensor(raw.on(&self.0)?).map_err(|error| broken(&error))
     }
 
     fn linear(&self, matrix: QMatMul, bias: Option<Vec<f32>>) -> std::result::Result<Linear, LoadError> {
@@ -46,7 +46,7 @@ impl Hold for OnDevice {
 
     fn norm(&self, weight: Vec<f32>) -> std::result::Result<Tensor, LoadError> {
         let length = weight.len();
-        Tensor::from_vec(weight, length, &self.0).map_err(broken)
+        Tensor::from_vec(weight, length, &self.0).map_err(|error| broken(&error))
     }
 }
 
@@ -102,7 +102,7 @@ impl DeviceDecoder {
             let row = self.network.embedding.row(*token as usize)?;
             embedded.extend(row.into_iter().map(|value| value * self.model.embedding_scale));
         }
-        let scores = self.compute(embedded, parts).map_err(broken)?;
+        let scores = self.compute(embedded, parts).map_err(|error| broken(&error))?;
         for part in parts {
             part.sequence.advance(part.tokens.len());
         }
@@ -261,6 +261,6 @@ impl DeviceDecoder {
     }
 }
 
-fn broken(error: candle_core::Error) -> LoadError {
+fn broken(error: &candle_core::Error) -> LoadError {
     LoadError::Device(error.to_string())
 }
