@@ -76,9 +76,8 @@ async fn a_question_with_a_source_gets_a_cited_draft() {
       ],
       "confidence": {
         "value": "[0..1]",
-        "calibrated": true,
-        "signals": "[signals]",
-        "contributions": "[log-odds]"
+        "calibrated": false,
+        "signals": "[signals]"
       },
       "policy": "[checks]",
       "handoff": null,
