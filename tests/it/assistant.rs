@@ -35,7 +35,7 @@ use ponto::retrieval::{RetrievalConfig, Retriever, Rewrite};
 use ponto::store::Suggestions;
 use ponto::store::sqlite::SqliteStore;
 use ponto::store::suggestion::{Suggestion, TriedDraft};
-use ponto::understanding::{MessageReader, UnderstandingConfig};
+use ponto::understanding::{self, MessageReader, UnderstandingConfig};
 use tokio::sync::OnceCell;
 
 use crate::support::models;
@@ -180,7 +180,9 @@ async fn quoting(policies: &str) -> CalibrationKey {
 /// A judge among parts with the settings of an installation that has none of its own.
 fn judge(shop: &Shop, calibrations: Calibrations) -> Judge {
     let quote_first = InferenceConfig::default().quote_first;
-    let procedure = Procedure::of(&RetrievalConfig::default(), &(DecisionConfig::default(), quote_first));
+    let topics = UnderstandingConfig::default();
+    let decides = (DecisionConfig::default(), quote_first, topics, understanding::revision());
+    let procedure = Procedure::of(&RetrievalConfig::default(), &decides);
     Judge::new(shop.embedder.clone(), calibrations, JudgementConfig::default(), procedure)
 }
 

@@ -7,48 +7,62 @@ fn phrase(name: &str, text: &str) -> Option<String> {
     all().iter().find(|topic| topic.name == name).unwrap().phrase(&Said::of(text, &normalise(text)))
 }
 
+fn hears(name: &str, texts: &[&str]) {
+    for text in texts {
+        assert!(phrase(name, text).is_some(), "{text}");
+    }
+}
+
+fn lets_pass(name: &str, texts: &[&str]) {
+    for text in texts {
+        assert!(phrase(name, text).is_none(), "{text}");
+    }
+}
+
 fn complains(text: &str) -> bool {
     [names::SAFETY, names::LEGAL_THREAT, names::COMPLAINT].iter().any(|name| phrase(name, text).is_some())
 }
 
 #[test]
 fn hears_the_wish_in_four_languages() {
-    for text in [
-        "I'd like to speak with one of your agents",
-        "HUMAN!!!",
-        "can a colleague of yours... anyone from your team call me?",
-        "please ring me back",
-        "quero conversar com alguém da equipe",
-        "me transfere para um atendente, por favor",
-        "poderiam me ligar?",
-        "vorrei essere richiamato da un operatore",
-        "potete mettermi in contatto con una persona vera?",
-        "parlare con assistenza clienti",
-        "¿Me puede atender un agente?",
-        "quiero que me llame un asesor",
-        "páseme con el encargado",
-    ] {
-        assert!(phrase(names::ASKS_FOR_HUMAN, text).is_some(), "{text}");
-    }
+    hears(
+        names::ASKS_FOR_HUMAN,
+        &[
+            "I'd like to speak with one of your agents",
+            "HUMAN!!!",
+            "can a colleague of yours... anyone from your team call me?",
+            "please ring me back",
+            "quero conversar com alguém da equipe",
+            "me transfere para um atendente, por favor",
+            "poderiam me ligar?",
+            "vorrei essere richiamato da un operatore",
+            "potete mettermi in contatto con una persona vera?",
+            "parlare con assistenza clienti",
+            "¿Me puede atender un agente?",
+            "quiero que me llame un asesor",
+            "páseme con el encargado",
+        ],
+    );
 }
 
 #[test]
 fn lets_ordinary_questions_pass() {
-    for text in [
-        "are you a human?",
-        "Can someone else pick up my parcel?",
-        "can I send it to another person as a present?",
-        "does the manager's discount apply?",
-        "Outra pessoa pode retirar o pedido na loja?",
-        "não quero o robô aspirador, quero devolver",
-        "você é um robô?",
-        "Può ritirare il pacco un'altra persona?",
-        "il corriere mi chiama prima di consegnare?",
-        "¿Puede recoger el pedido otra persona?",
-        "no quiero un robot de cocina, quiero una cafetera",
-    ] {
-        assert!(phrase(names::ASKS_FOR_HUMAN, text).is_none(), "{text}");
-    }
+    lets_pass(
+        names::ASKS_FOR_HUMAN,
+        &[
+            "are you a human?",
+            "Can someone else pick up my parcel?",
+            "can I send it to another person as a present?",
+            "does the manager's discount apply?",
+            "Outra pessoa pode retirar o pedido na loja?",
+            "não quero o robô aspirador, quero devolver",
+            "você é um robô?",
+            "Può ritirare il pacco un'altra persona?",
+            "il corriere mi chiama prima di consegnare?",
+            "¿Puede recoger el pedido otra persona?",
+            "no quiero un robot de cocina, quiero una cafetera",
+        ],
+    );
 }
 
 #[test]
@@ -88,90 +102,99 @@ fn lets_ordinary_problems_pass() {
 
 #[test]
 fn hears_questions_about_ones_own_record() {
-    for text in [
-        "Where is my parcel?",
-        "order number 5512345 never came",
-        "you charged me twice this month",
-        "can you cancel my order please",
-        "onde está minha encomenda?",
-        "podem verificar o meu reembolso?",
-        "fui cobrado duas vezes",
-        "che fine ha fatto il mio pacco?",
-        "potete annullare il mio ordine?",
-        "¿qué pasó con mi paquete?",
-        "¿me pueden cancelar mi suscripción?",
-        "AB-123456",
-    ] {
-        assert!(phrase(names::ACCOUNT_DATA, text).is_some(), "{text}");
-    }
+    hears(
+        names::ACCOUNT_DATA,
+        &[
+            "Where is my parcel?",
+            "order number 5512345 never came",
+            "you charged me twice this month",
+            "can you cancel my order please",
+            "onde está minha encomenda?",
+            "podem verificar o meu reembolso?",
+            "fui cobrado duas vezes",
+            "che fine ha fatto il mio pacco?",
+            "potete annullare il mio ordine?",
+            "¿qué pasó con mi paquete?",
+            "¿me pueden cancelar mi suscripción?",
+            "AB-123456",
+        ],
+    );
 }
 
 #[test]
 fn lets_general_questions_pass() {
-    for text in [
-        "How do I track my order?",
-        "can I change my address after ordering?",
-        "how long does a refund take?",
-        "como cancelo o meu pedido?",
-        "onde vejo os meus pontos?",
-        "come posso annullare il mio ordine?",
-        "¿cómo puedo cancelar mi pedido?",
-        "¿dónde veo el estado de mis envíos?",
-        "is the WMF 3000 compatible?",
-        "código postal 01310",
-    ] {
-        assert!(phrase(names::ACCOUNT_DATA, text).is_none(), "{text}");
-    }
+    lets_pass(
+        names::ACCOUNT_DATA,
+        &[
+            "How do I track my order?",
+            "can I change my address after ordering?",
+            "how long does a refund take?",
+            "como cancelo o meu pedido?",
+            "onde vejo os meus pontos?",
+            "come posso annullare il mio ordine?",
+            "¿cómo puedo cancelar mi pedido?",
+            "¿dónde veo el estado de mis envíos?",
+            "is the WMF 3000 compatible?",
+            "código postal 01310",
+        ],
+    );
 }
 
 #[test]
 fn what_lifts_a_phrase_counts_for_its_sentence_alone() {
-    for text in [
-        "How do I see my points? And has my parcel been shipped?",
-        "Bom dia! Cancelem o meu pedido, por favor.",
-        "Buongiorno. Controllate il mio ordine, grazie.",
-        "Hola, ¿cuándo se acaba mi contrato?",
-    ] {
-        assert!(phrase(names::ACCOUNT_DATA, text).is_some(), "{text}");
-    }
+    hears(
+        names::ACCOUNT_DATA,
+        &[
+            "How do I see my points? And has my parcel been shipped?",
+            "Bom dia! Cancelem o meu pedido, por favor.",
+            "Buongiorno. Controllate il mio ordine, grazie.",
+            "Hola, ¿cuándo se acaba mi contrato?",
+        ],
+    );
     assert!(phrase(names::ACCOUNT_DATA, "How do I cancel my order? How long does a refund take?").is_none());
 }
 
 #[test]
 fn hears_requests_about_ones_data_also_as_a_question() {
-    for text in [
-        "Can you wipe my profile and everything you have about me?",
-        "Olá, podem excluir os meus dados?",
-        "Quali informazioni avete su di me?",
-        "¿A quién le han dado mis datos?",
-        "I withdraw my consent to the use of my e-mail address",
-    ] {
-        assert!(phrase(names::DATA_REQUEST, text).is_some(), "{text}");
-    }
-    for text in [
-        "How can I download a copy of my data?",
-        "Como apago os meus dados?",
-        "Come elimino i miei dati?",
-        "¿Cómo borro mis datos?",
-        "Delete the second item from my basket, please",
-    ] {
-        assert!(phrase(names::DATA_REQUEST, text).is_none(), "{text}");
-    }
+    hears(
+        names::DATA_REQUEST,
+        &[
+            "Can you wipe my profile and everything you have about me?",
+            "Olá, podem excluir os meus dados?",
+            "Quali informazioni avete su di me?",
+            "¿A quién le han dado mis datos?",
+            "I withdraw my consent to the use of my e-mail address",
+        ],
+    );
+    lets_pass(
+        names::DATA_REQUEST,
+        &[
+            "How can I download a copy of my data?",
+            "Como apago os meus dados?",
+            "Come elimino i miei dati?",
+            "¿Cómo borro mis datos?",
+            "Delete the second item from my basket, please",
+        ],
+    );
 }
 
 #[test]
 fn hears_who_wants_no_more_messages() {
-    for text in [
-        "Hi, stop spamming me!",
-        "Nunca autorizei publicidade de vocês",
-        "Buonasera. Lasciatemi in pace.",
-        "Hola, denme de baja",
-    ] {
-        assert!(phrase(names::OPT_OUT, text).is_some(), "{text}");
-    }
-    for text in
-        ["How do I unsubscribe?", "Não me mandem o azul, mandem o vermelho", "No envíen el paquete el lunes"]
-    {
-        assert!(phrase(names::OPT_OUT, text).is_none(), "{text}");
-    }
+    hears(
+        names::OPT_OUT,
+        &[
+            "Hi, stop spamming me!",
+            "Nunca autorizei publicidade de vocês",
+            "Buonasera. Lasciatemi in pace.",
+            "Hola, denme de baja",
+        ],
+    );
+    lets_pass(
+        names::OPT_OUT,
+        &[
+            "How do I unsubscribe?",
+            "Não me mandem o azul, mandem o vermelho",
+            "No envíen el paquete el lunes",
+        ],
+    );
 }

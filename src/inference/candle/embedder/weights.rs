@@ -30,6 +30,16 @@ pub(super) fn load(files: &ModelFiles, spec: &EmbedderSpec) -> Result<Encoder, S
 trait Tensors {
     fn words(&mut self) -> Result<Words, String>;
     fn tensor(&mut self, name: &str) -> Result<Tensor, String>;
+
+    /// A matrix as the kernels take it.
+    fn matrix(&mut self, name: &str) -> Result<Matrix, String> {
+        let tensor = self.tensor(name)?;
+        let wrong = |error: candle_core::Error| format!("its tensor {name}: {error}");
+        let (outputs, inputs) = tensor.dims2().map_err(wrong)?;
+        let numbers: Vec<f32> =
+            tensor.to_dtype(DType::F32).and_then(|tensor| tensor.flatten_all()?.to_vec1()).map_err(wrong)?;
+        Matrix::of_numbers(&numbers, outputs, inputs).ok_or_else(|| format!("its tensor {name} is empty"))
+    }
 }
 
 /// What both formats say about an encoder.
@@ -110,10 +120,15 @@ impl<T: Tensors> Reader<'_, T> {
 
     fn linear(&mut self, name: &str, outputs: usize, inputs: usize) -> Result<Linear, String> {
         let name = |kind: &str| format!("{name}.{kind}");
-        let weights = self.numbers(&name("weight"), &[outputs, inputs])?;
-        let matrix = Matrix::rounded(&weights, outputs, inputs)
-            .or_else(|| Matrix::of_numbers(&weights, outputs, inputs))
-            .ok_or_else(|| format!("its tensor {} is empty", name("weight")))?;
+        let matrix = self.0.matrix(&name("weight"))?;
+        if (matrix.outputs(), matrix.inputs()) != (outputs, inputs) {
+            return Err(format!(
+                "its tensor {} is {:?} and should be {:?}",
+                name("weight"),
+                [matrix.outputs(), matrix.inputs()],
+                [outputs, inputs]
+            ));
+        }
         Ok(Linear { matrix, bias: Some(self.numbers(&name("bias"), &[outputs])?) })
     }
 }
@@ -163,10 +178,14 @@ impl Tensors for GgufTensors<'_> {
     }
 
     fn tensor(&mut self, name: &str) -> Result<Tensor, String> {
+        self.raw(name)?.tensor().map_err(|error| format!("its tensor {name}: {error}"))
+    }
+
+    fn matrix(&mut self, name: &str) -> Result<Matrix, String> {
         let raw = self.raw(name)?;
-        let tensor = raw.tensor().map_err(|error| format!("its tensor {name}: {error}"))?;
+        let matrix = raw.matrix_for_many_rows().map_err(|error| format!("its tensor {name}: {error}"))?;
         raw.let_go();
-        Ok(tensor)
+        Ok(matrix)
     }
 }
 

@@ -2,7 +2,7 @@
 #![expect(clippy::inline_always, reason = "what is not inlined is not compiled for the wider vectors")]
 
 use super::formats::{BLOCK, SUPER};
-use super::simd::{LANES, Simd};
+use super::simd::{LANES, Simd, largest_lane};
 
 /// Rows rounded to eight bits, in groups that share a scale: `x ≈ scale · q` with `q` from −127 to 127.
 ///
@@ -138,8 +138,6 @@ unsafe fn largest<S: Simd>(x: &[f32]) -> f32 {
             let x = S::load_floats(chunk.as_ptr());
             most = S::max(most, S::max(x, S::product(x, minus)));
         }
-        let mut lanes = [0_f32; LANES];
-        S::store_floats(lanes.as_mut_ptr(), most);
-        lanes.into_iter().fold(0.0, |a, b| if a > b { a } else { b })
+        largest_lane::<S>(most)
     }
 }

@@ -9,7 +9,7 @@
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
-use super::simd::{LANES, Simd};
+use super::simd::{LANES, Simd, largest_lane};
 use super::{Task, dispatch};
 
 /// Positions of a block of keys and values.
@@ -157,7 +157,9 @@ unsafe fn some<'a, S: Simd, const N: usize>(
                 }
                 let before = highest[n];
                 let highest = &mut highest[n];
-                *highest = greater(before, largest::<S>(shares));
+                let most =
+                    S::max(S::load_floats(shares.as_ptr()), S::load_floats(shares.as_ptr().add(LANES)));
+                *highest = largest_lane::<S>(S::max(S::splat_float(before), most));
                 let lower = S::splat_float(-*highest);
                 for v in 0..VECTORS {
                     let score = S::load_floats(shares.as_ptr().add(v * LANES));
@@ -259,29 +261,6 @@ unsafe fn mix<S: Simd, const N: usize, const C: usize>(
         }
     }
     C * LANES
-}
-
-fn greater(a: f32, b: f32) -> f32 {
-    if a > b { a } else { b }
-}
-
-/// The largest of a block's scores.
-#[inline(always)]
-unsafe fn largest<S: Simd>(scores: &[f32; POSITIONS]) -> f32 {
-    let mut lanes = [0_f32; LANES];
-    // SAFETY: the caller promises the features.
-    unsafe {
-        let most = S::max(S::load_floats(scores.as_ptr()), S::load_floats(scores.as_ptr().add(LANES)));
-        S::store_floats(lanes.as_mut_ptr(), most);
-    }
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in 0..half {
-            lanes[lane] = greater(lanes[lane], lanes[lane + half]);
-        }
-        half /= 2;
-    }
-    lanes[0]
 }
 
 #[cfg(test)]

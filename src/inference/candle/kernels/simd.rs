@@ -200,6 +200,23 @@ impl Simd for Scalar {
     }
 }
 
+/// The largest of the lanes.
+#[inline(always)]
+pub(super) unsafe fn largest_lane<S: Simd>(a: S::Floats) -> f32 {
+    let mut lanes = [0_f32; LANES];
+    // SAFETY: there is room for every lane; the features are the caller's promise.
+    unsafe { S::store_floats(lanes.as_mut_ptr(), a) };
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            let other = lanes[lane + half];
+            lanes[lane] = if lanes[lane] > other { lanes[lane] } else { other };
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
 /// What a function generic over [`Simd`] gives with every implementation that this processor has beside [`Scalar`],
 /// and the implementation's name.
 #[cfg(test)]
