@@ -201,6 +201,7 @@ impl Simd for Scalar {
 }
 
 /// The largest of the lanes.
+#[expect(clippy::inline_always, reason = "what is not inlined is not compiled for the wider vectors")]
 #[inline(always)]
 pub(super) unsafe fn largest_lane<S: Simd>(a: S::Floats) -> f32 {
     let mut lanes = [0_f32; LANES];
