@@ -102,9 +102,15 @@ impl App {
     /// change of the embedder, takes minutes. Until then [`Library::backlog`] says how much that is.
     pub async fn open(config: Config, progress: Arc<dyn Progress>) -> Result<Self, AppError> {
         let registry = Registry::open(&config.models)?;
-        let embedder = load_embedder(&config, &registry, progress.as_ref()).await?;
+        let progress = progress.as_ref();
+        // Fetched one after the other, loaded side by side.
+        registry.ensure(&registry.find(&config.models.embedder)?, progress).await?;
+        let (embedder, local) = tokio::try_join!(
+            load_embedder(&config, &registry, progress),
+            load_local_chat(&config, &registry, progress)
+        )?;
         let cached = cached_embedder(&config, &embedder);
-        let chat = load_chat(&config, &registry, &cached, progress.as_ref()).await?;
+        let chat = chat_of(&config, local, &cached)?;
         Box::pin(Self::assemble(config, Models { embedder, cached, chat }, Arc::new(SystemClock))).await
     }
 
@@ -223,20 +229,43 @@ pub async fn load_chat(
     embedder: &Arc<dyn Embedder>,
     progress: &dyn Progress,
 ) -> Result<Arc<dyn ChatModel>, AppError> {
+    let local = load_local_chat(config, registry, progress).await?;
+    chat_of(config, local, embedder)
+}
+
+/// The local chat model, where one is configured.
+async fn load_local_chat(
+    config: &Config,
+    registry: &Registry,
+    progress: &dyn Progress,
+) -> Result<Option<CandleChat>, AppError> {
+    if !config.inference.backends.contains(&BackendKind::Candle) {
+        return Ok(None);
+    }
+    let manifest = registry.find(&config.models.chat)?;
+    let files = registry.ensure(&manifest, progress).await?;
+    let options = config.candle.options();
+    let chat = blocking(move || {
+        let gguf = files.gguf().ok_or_else(|| {
+            InferenceError::Permanent(format!("{} has no GGUF file to load", manifest.name))
+        })?;
+        CandleChat::load(&manifest.name, gguf, &files.fingerprint, options)
+    });
+    Ok(Some(chat.await??))
+}
+
+fn chat_of(
+    config: &Config,
+    mut local: Option<CandleChat>,
+    embedder: &Arc<dyn Embedder>,
+) -> Result<Arc<dyn ChatModel>, AppError> {
     let mut backends: Vec<Arc<dyn ChatModel>> = Vec::new();
     for kind in &config.inference.backends {
         match kind {
             BackendKind::Candle => {
-                let manifest = registry.find(&config.models.chat)?;
-                let files = registry.ensure(&manifest, progress).await?;
-                let options = config.candle.options();
-                let chat = blocking(move || {
-                    let gguf = files.gguf().ok_or_else(|| {
-                        InferenceError::Permanent(format!("{} has no GGUF file to load", manifest.name))
-                    })?;
-                    CandleChat::load(&manifest.name, gguf, &files.fingerprint, options)
-                });
-                backends.push(masked(config, config.privacy.mask_local, Arc::new(chat.await??)));
+                let local =
+                    local.take().map(|chat| masked(config, config.privacy.mask_local, Arc::new(chat)));
+                backends.extend(local);
             }
             BackendKind::Openai => {
                 let chat = Arc::new(OpenAiChat::new(&config.openai)?);

@@ -4,7 +4,8 @@
 //! cargo bench --bench batching -- MODEL.gguf PROMPTS [REPLY_TOKENS] [THREADS] [DEVICE] [--json]
 //! ```
 //!
-//! `PROMPTS` is a file of JSON strings, one a line, each a user's message. A short reply beforehand is not counted.
+//! `PROMPTS` is a file of JSON strings, one a line, each a user's message. Replies are JSON strings too long for
+//! `REPLY_TOKENS`, so that none ends before. A short reply beforehand is not counted.
 //! `DEVICE` is `cpu` or `cuda` (with `--features cuda`).
 //! `tests/benches/inference.py` makes the prompts and sends the same ones to `llama-server`, alternately.
 
@@ -23,6 +24,9 @@ use serde_json::json;
 use arguments::{Arguments, say};
 
 mod arguments;
+
+/// Characters that a token stands for, at most on average.
+const LONG_TOKEN: usize = 16;
 
 struct Reply {
     first: Duration,
@@ -77,10 +81,19 @@ fn main() {
     }
 }
 
+/// A text too long for so many tokens: a reply with this schema ends at its limit and not before.
+fn long_text(tokens: usize) -> serde_json::Value {
+    json!({"type": "string", "minLength": LONG_TOKEN * tokens})
+}
+
 async fn reply(model: &CandleChat, prompt: &str, tokens: usize) -> Reply {
     let request = ChatRequest {
         messages: vec![ChatMessage { role: ChatRole::User, content: prompt.into() }],
-        options: ChatOptions { max_tokens: tokens, ..ChatOptions::default() },
+        options: ChatOptions {
+            max_tokens: tokens,
+            schema: Some(long_text(tokens)),
+            ..ChatOptions::default()
+        },
         ..ChatRequest::default()
     };
     let started = Instant::now();

@@ -31,6 +31,7 @@ PARTS = {
     "startup": chat.startup,
     "batching": chat.batching,
     "prefix": product.prefix,
+    "lookup": product.lookup,
     "latency": product.latency,
     "embed": embedder.embed,
     "ingest": embedder.ingest,
@@ -78,7 +79,7 @@ def arguments():
     option = parser.add_argument
     option("--only", type=listed(PARTS), default=list(PARTS), metavar="PART,…", help=", ".join(PARTS))
     option("--rounds", type=rounds, default=5, metavar="N", help="rounds of each side (5)")
-    models = "of `ponto models list`, the one that prefix and latency are measured with first"
+    models = "of `ponto models list`, the one that prefix, lookup and latency are measured with first"
     option("--models", type=listed(None), default=MODELS, metavar="NAME,…", help=f"{models} ({','.join(MODELS)})")
     option("--json", type=pathlib.Path, metavar="FILE", help="writes the figures of every round there")
     option("--markdown", action="store_true", help="prints the table as Markdown")

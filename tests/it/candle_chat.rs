@@ -120,6 +120,51 @@ async fn the_same_seed_draws_the_same_reply() {
     assert_ne!(replies[0], replies[2]);
 }
 
+/// Calls of every length, temperature and seed, one of them given up and one out of time, all at once.
+#[tokio::test]
+async fn a_reply_among_others_is_the_one_it_would_be_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let alone = load(folder.path(), 2);
+    let among = CandleOptions { parallel: 8, ..options(8) };
+    let among = CandleChat::load("tiny", &folder.path().join("tiny.gguf"), "fingerprint", among).unwrap();
+    let requests: Vec<ChatRequest> = (0..6)
+        .map(|number| {
+            let mut request = request(&"the parcel is late ".repeat(1 + 3 * number), 10 + 9 * number);
+            request.options.temperature = 0.5 * number as f32;
+            request.options.seed = number as u64;
+            request
+        })
+        .collect();
+    let limits = budget();
+    let mut given_up = among.stream(long(), limits.clone()).await.unwrap();
+    assert!(matches!(given_up.next().await, Some(Ok(ChatEvent::Delta(_)))), "it is being answered");
+    let late = among.complete(long(), Budget::of(Duration::from_millis(5)));
+    let together = futures::future::join_all(requests.iter().map(|request| collect(&among, request.clone())));
+    let (together, late, ()) = tokio::join!(together, late, async { limits.cancel.cancel() });
+    assert!(matches!(late, Err(InferenceError::DeadlineExceeded)), "{late:?}");
+    for (request, (text, completion)) in requests.iter().zip(together) {
+        let (expected, other) = collect(&alone, request.clone()).await;
+        assert_eq!(text, expected);
+        assert_eq!(completion.logprobs, other.logprobs, "to the last bit");
+    }
+}
+
+/// What a reply copies from its prompt is guessed right; what is said does not change.
+#[tokio::test]
+async fn looking_words_up_in_the_prompt_changes_no_reply() {
+    let folder = tempfile::tempdir().unwrap();
+    let guesses = load(folder.path(), 2);
+    let plain = CandleOptions { prompt_lookup: false, ..options(2) };
+    let plain = CandleChat::load("tiny", &folder.path().join("tiny.gguf"), "fingerprint", plain).unwrap();
+    for temperature in [0.0, 0.7] {
+        let mut request = request(&"ab ".repeat(60), 60);
+        request.options.temperature = temperature;
+        let (one, other) = (collect(&guesses, request.clone()).await, collect(&plain, request).await);
+        assert_eq!(one.0, other.0);
+        assert_eq!(one.1.logprobs, other.1.logprobs);
+    }
+}
+
 /// The model's weights are random: what it says is right for the schema alone.
 #[tokio::test]
 async fn a_reply_with_a_schema_is_a_value_of_it() {

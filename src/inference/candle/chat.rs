@@ -39,6 +39,9 @@ pub struct CandleConfig {
     /// Memory for what was read, in MB: a prompt that begins as an earlier one is read only from where it parts. On the
     /// CPU alone.
     pub prefix_cache_mb: usize,
+    /// A lone reply guesses its next words from those of its prompt, and keeps what the model would have said: the same
+    /// reply, sooner.
+    pub prompt_lookup: bool,
 }
 
 impl Default for CandleConfig {
@@ -50,6 +53,7 @@ impl Default for CandleConfig {
             parallel: 8,
             queue: 8,
             prefix_cache_mb: 256,
+            prompt_lookup: true,
         }
     }
 }
@@ -90,6 +94,7 @@ impl CandleConfig {
             parallel: self.parallel,
             queue: self.queue,
             prefix_cache_mb: self.prefix_cache_mb,
+            prompt_lookup: self.prompt_lookup,
         }
     }
 }
@@ -109,6 +114,8 @@ pub struct CandleOptions {
     pub queue: usize,
     /// Memory for what was read, in MB.
     pub prefix_cache_mb: usize,
+    /// Whether a lone reply guesses its next tokens from its prompt.
+    pub prompt_lookup: bool,
 }
 
 impl Default for CandleOptions {
@@ -180,13 +187,20 @@ pub fn load_engine(
         }
         error => InferenceError::Permanent(format!("{}: {error}", PathBuf::from(gguf).display())),
     };
-    let team = Team::new("chat", options.threads).map_err(|error| {
+    let team = Team::behind_others("chat", options.threads).map_err(|error| {
         InferenceError::Permanent(format!("the threads of inference cannot be started: {error}"))
     })?;
     let file = Gguf::open(gguf).map_err(in_file)?;
-    let model = team.run(|| Model::load(&file, options.context_length, options.device)).map_err(in_file)?;
-    let source = file.string("tokenizer.chat_template").map_err(in_file)?.to_owned();
-    let tokenizer = Tokenizer::load(file).map_err(in_file)?;
+    let source = file.string("tokenizer.chat_template").map(str::to_owned);
+    // Packing weights waits for memory and building a vocabulary for one core: side by side they take half as long. The
+    // vocabulary is built of a file of its own, which it takes apart.
+    let (model, tokenizer) = std::thread::scope(|scope| {
+        let tokenizer = scope.spawn(|| Gguf::open(gguf).and_then(Tokenizer::load));
+        let model = team.run(|| Model::load(&file, options.context_length, options.device));
+        (model, tokenizer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let (model, source, tokenizer) =
+        (model.map_err(in_file)?, source.map_err(in_file)?, tokenizer.map_err(in_file)?);
     let template = ChatTemplate::new(&source, tokenizer.bos_text(), tokenizer.eos_text()).map_err(in_file)?;
     let info = ModelInfo {
         backend: "candle".into(),
@@ -194,7 +208,8 @@ pub fn load_engine(
         fingerprint: options.device.fingerprint(fingerprint),
         context_length: model.context(),
     };
-    Ok(Engine::new(model, tokenizer, template, info, team, options.prefix_cache_mb << 20))
+    let engine = Engine::new(model, tokenizer, template, info, team, options.prefix_cache_mb << 20);
+    Ok(engine.with_prompt_lookup(options.prompt_lookup))
 }
 
 /// Answers calls, up to `parallel` at once, until nobody can call any more.

@@ -26,7 +26,7 @@ use crate::inference::{
 /// Tokens of prompts that are read in one step when nobody else waits for a token.
 const CHUNK: usize = 256;
 /// How long a step may take when somebody does: as many tokens of prompts are read as were read in that time before.
-const PATIENCE: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_millis(500);
 /// Fewest tokens of prompts in a step.
 const LEAST: usize = 32;
 
@@ -44,6 +44,8 @@ pub struct Engine {
     pace: usize,
     /// The sequence of [`Self::read`] and [`Self::step`].
     single: Sequence,
+    /// Whether a lone draft guesses its next tokens from its prompt.
+    prompt_lookup: bool,
 }
 
 /// What becomes of a reply while it is written.
@@ -115,7 +117,13 @@ impl Engine {
             vocabulary: None,
             pace: LEAST,
             single: Sequence::default(),
+            prompt_lookup: true,
         }
+    }
+
+    /// Whether a lone draft guesses its next tokens from its prompt; it does unless told otherwise.
+    pub fn with_prompt_lookup(self, prompt_lookup: bool) -> Self {
+        Self { prompt_lookup, ..self }
     }
 
     /// What this is.
@@ -207,7 +215,7 @@ impl Engine {
 
     /// One forward pass for drafts that have not ended, and what follows from it.
     fn read_more<L: Listener>(&mut self, drafts: &mut [&mut Draft<L>]) {
-        let shares = choose(drafts, self.pace);
+        let shares = choose(drafts, self.pace, self.prompt_lookup);
         let started = Instant::now();
         let mut parts: Vec<Part<'_>> = drafts
             .iter_mut()
@@ -368,8 +376,9 @@ struct Share {
     scores: usize,
 }
 
-/// Every draft that writes reads its last token; the rest of the step goes to prompts, in the order of their arrival.
-fn choose<L>(drafts: &[&mut Draft<L>], pace: usize) -> Vec<Share> {
+/// Every draft that writes reads its last token, and a lone one guesses at more of them where `lookup` allows; the rest of
+/// the step goes to prompts, in the order of their arrival.
+fn choose<L>(drafts: &[&mut Draft<L>], pace: usize, lookup: bool) -> Vec<Share> {
     let unread = |draft: &Draft<L>| draft.tokens.len() - draft.sequence.len();
     let writing = drafts.iter().any(|draft| unread(draft) == 1);
     let mut left = if writing { pace.clamp(LEAST, CHUNK) } else { CHUNK };
@@ -383,7 +392,7 @@ fn choose<L>(drafts: &[&mut Draft<L>], pace: usize) -> Vec<Share> {
                 return Share { scores: usize::from(tokens.len() == rest.len()), tokens };
             }
             let mut tokens = rest.to_vec();
-            if drafts.len() == 1 {
+            if lookup && drafts.len() == 1 {
                 let room = draft.options.max_tokens.saturating_sub(draft.tokens.len() - draft.prompt + 1);
                 tokens.extend_from_slice(propose(&draft.tokens, room));
             }

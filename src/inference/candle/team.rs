@@ -5,6 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
+/// How far back long work stands (nice(2)): a third of the time of another thread where both want the same core.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 5;
+
 /// A few threads that share the parts of a piece of work, whoever is free taking the next.
 #[derive(Debug)]
 pub struct Team {
@@ -14,17 +18,29 @@ pub struct Team {
 impl Team {
     /// A team of so many threads, the caller's own not among them; 0 takes every core.
     pub fn new(name: &'static str, threads: usize) -> Result<Self, ThreadPoolBuildError> {
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(move |index| format!("{name}-{index}"))
-            .build()?;
-        Ok(Self { pool })
+        Ok(Self { pool: builder(name, threads).build()? })
+    }
+
+    /// As [`Self::new`], for long work that lets other threads go first.
+    pub fn behind_others(name: &'static str, threads: usize) -> Result<Self, ThreadPoolBuildError> {
+        Ok(Self { pool: builder(name, threads).start_handler(|_| step_back()).build()? })
     }
 
     /// Runs `work` on one of the team; it is there that [`share`] is quick.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.pool.install(work)
     }
+}
+
+fn builder(name: &'static str, threads: usize) -> ThreadPoolBuilder {
+    ThreadPoolBuilder::new().num_threads(threads).thread_name(move |index| format!("{name}-{index}"))
+}
+
+/// Lowers the calling thread's priority: what is short and waited for, a search or a page, runs before a long draft.
+/// With Linux alone, where it is a thread that is nice; where it is refused the thread stays as it was.
+fn step_back() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(NICE);
 }
 
 /// Calls `work` for every part from 0 up to `parts`, on the threads of the team that runs the caller.

@@ -50,10 +50,10 @@ class Ours:
         key = self.ponto("keys", "create", "--name", "bench", *scopes, "--data-dir", folder)["key"]
         return {"Authorization": f"Bearer {key}"}
 
-    def serve(self, data, backend, model):
-        """The server, ready when it has opened its index and its model."""
+    def serve(self, data, backend, model, settings=None):
+        """The server, ready when it has opened its index and its model; `settings` are variables of its environment."""
         command = [self.programs["ponto"], "serve", "--backend", backend, "--data-dir", data, "--listen"]
-        env = {"PONTO__MODELS__CHAT": model, "PONTO__LOG__LEVEL": "warn"}
+        env = {"PONTO__MODELS__CHAT": model, "PONTO__LOG__LEVEL": "warn", **(settings or {})}
         return Server(lambda port: [*command, f"127.0.0.1:{port}"], "/readyz", env)
 
 

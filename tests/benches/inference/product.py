@@ -14,6 +14,7 @@ from .report import Row
 
 CONVERSATIONS = 6
 DRAFTS = 4
+DRAFTED = 12
 REQUESTS = 200
 numbers = itertools.count()
 
@@ -51,6 +52,32 @@ def prefix(bench):
         raise Failed(f"{name} drafts nothing twice in a conversation")
     what = f"{name}, first token of the second draft of a conversation, {len(first)} conversations"
     return [Row("prefix", what, "s", second, first, "the first draft", ("ratio", "<=", 0.2))]
+
+
+def lookup(bench):
+    """Seconds of writing a grounded draft, with guesses at its next words from the prompt and without; the replies are
+    the same."""
+    name, _ = next(bench.models())
+    guessing, plain = bench.folder / "guessing", bench.folder / "plain"
+    headers = bench.ours.data(guessing)
+    shutil.copytree(guessing, plain)
+    without = {"PONTO__CANDLE__PROMPT_LOOKUP": "false"}
+    with bench.ours.serve(guessing, "candle", name) as one, bench.ours.serve(plain, "candle", name, without) as two:
+        ours, theirs = [], []
+        for _ in bench.turns(f"drafts with {name}, with guesses and without"):
+            taken = {one: 0.0, two: 0.0}
+            for question, _ in questions()[::4][:DRAFTED]:
+                texts = []
+                for server in taken:
+                    answer = successful(server, "/v1/suggest", _request(question), headers)
+                    taken[server] += answer["timings_ms"]["generation"] / 1000
+                    texts.append([draft["text"] for draft in answer["drafts"]])
+                if texts[0] != texts[1]:
+                    raise Failed(f"guesses change the reply to “{question}”: {texts}")
+            ours.append(taken[one] / DRAFTED)
+            theirs.append(taken[two] / DRAFTED)
+    what = f"{name}, a draft of the demo, prompt and reply, {DRAFTED} questions"
+    return [Row("lookup", what, "s", ours, theirs, "without guesses")]
 
 
 def _stream(server, headers, *messages):
