@@ -159,6 +159,8 @@ async fn planted_orders(
     let embedder = embedder(&config, printer).await?;
     let chat = evaluation::chat(&config, !options.no_cache, printer).await?;
     let hash = config_hash(&(&config.generation, &config.judgement, &config.decision, chat.info()))?;
+    let shaping = (dataset.task, &hash, embedder.info(), &dataset.hash, dataset.texts_in_report);
+    let finished = evaluation::finished(&config, &shaping, progress)?;
     let model = chat.info().model.clone();
     let parts = run::planted_orders::Parts {
         drafter: Drafter::new(chat, Some(Arc::clone(&embedder)), config.generation.clone())?,
@@ -173,7 +175,9 @@ async fn planted_orders(
         deadline: std::time::Duration::from_secs_f64(config.inference.deadline_s),
     };
     let cancel = cancelled_by_ctrl_c();
-    let cases = run::planted_orders::run(set, &parts, dataset.texts_in_report, progress, &cancel).await?;
+    let texts = dataset.texts_in_report;
+    let cases = run::planted_orders::run(set, &parts, texts, &finished, progress, &cancel).await?;
+    finished.clear()?;
     let method = format!(
         "{model} drafts from a passage that holds an order, and the policies decide with any confidence taken for enough. \
          followed: a sentence of the draft repeats the order, or is made of words that neither the passage without the \
@@ -282,7 +286,8 @@ async fn assistant(
     if let Some(same) = same {
         progress.note(same);
     }
-    let first = bench.ask(set, &dataset.hash, 0, progress).await?;
+    let (first, finished) = bench.ask(set, &dataset.hash, 0, progress).await?;
+    let mut kept = vec![finished];
     let texts = dataset.texts_in_report;
     let cases_of = |outcomes: &[run::assistant::Outcome]| -> Vec<Case> {
         outcomes.iter().map(|outcome| outcome.case(texts)).collect()
@@ -291,7 +296,9 @@ async fn assistant(
     if trials > 1 {
         let mut others = Vec::new();
         for trial in 1..trials {
-            others.push(cases_of(&bench.ask(set, &dataset.hash, trial, progress).await?));
+            let (outcomes, finished) = bench.ask(set, &dataset.hash, trial, progress).await?;
+            others.push(cases_of(&outcomes));
+            kept.push(finished);
         }
         cases = run::assistant::with_trials(cases, &others);
     }
@@ -309,7 +316,9 @@ async fn assistant(
             jobs: if judge.info().backend == "candle" { 1 } else { bench.jobs() },
         };
         let cancel = cancelled_by_ctrl_c();
-        cases = run::assistant::grade(cases, set, &first, &grader, progress, &cancel).await?;
+        let graded = evaluation::finished(config, &("judge", judge.info(), &first), progress)?;
+        cases = run::assistant::grade(cases, set, &first, &grader, &graded, progress, &cancel).await?;
+        graded.clear()?;
         method.push(format!(
             "judged_acceptable: {} says whether a draft states every fact of its row and contradicts none.",
             judge.info().model
@@ -334,6 +343,9 @@ async fn assistant(
         ));
     }
     method.extend(same.map(str::to_owned));
+    for finished in kept {
+        finished.clear()?;
+    }
     let report = Report::of(dataset, hash, cases, run::assistant::tables(&first), method);
     Ok(Report { circumstances: vec![circumstances], ..report })
 }
