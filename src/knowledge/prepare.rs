@@ -35,7 +35,7 @@ impl Library {
             }
             _ => None,
         };
-        let work = move || {
+        let work = move || -> Result<Staged, LoadError> {
             let loaded = match page {
                 Some(page) => Loaded::from(page),
                 None => loaders::load(document.format, &document.content)?,
@@ -68,7 +68,7 @@ impl Library {
             let document = Document { text: loaded.text, ..document };
             Ok(Staged { document, passages, text_hash, restores: None, refuses: Vec::new() })
         };
-        let prepared: Result<Staged, LoadError> = tokio::task::spawn_blocking(work)
+        let prepared = tokio::task::spawn_blocking(work)
             .await
             .map_err(|error| KnowledgeError::Internal(error.to_string()))?;
         let prepared = prepared?;
