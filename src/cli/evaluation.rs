@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::Printer;
@@ -21,6 +23,7 @@ use crate::eval::report::config_hash;
 use crate::eval::run::assistant::Outcome;
 use crate::eval::run::{self, Progress};
 use crate::eval::scratch::Scratch;
+use crate::eval::trials::SeededChat;
 use crate::inference::models::Registry;
 use crate::inference::{BackendKind, ChatModel, Embedder};
 use crate::knowledge::{IngestRequest, Silent};
@@ -122,18 +125,51 @@ pub(super) async fn embedder(config: &Config, printer: Printer) -> anyhow::Resul
     Ok(load_embedder(config, &registry, &FetchProgress::new(printer)).await?)
 }
 
-/// The configured chat model with a memory on disk, fetched where it is missing.
-pub(super) async fn chat(config: &Config, printer: Printer) -> anyhow::Result<Arc<dyn ChatModel>> {
+/// The configured chat model, fetched where it is missing; `remember` says whether replies are taken from, and kept in,
+/// the cache.
+pub(super) async fn chat(
+    config: &Config,
+    remember: bool,
+    printer: Printer,
+) -> anyhow::Result<Arc<dyn ChatModel>> {
     let registry = Registry::open(&config.models)?;
     let progress = FetchProgress::new(printer);
     let embedder = load_embedder(config, &registry, &progress).await?;
     let chat = load_chat(config, &registry, &embedder, &progress).await?;
-    Ok(Arc::new(CachedChat::open(chat, &cache_folder(config)?)?))
+    Ok(match replies(config, &chat, remember)? {
+        Some(remembering) => remembering as Arc<dyn ChatModel>,
+        None => chat,
+    })
+}
+
+/// The chat model with a memory on disk, where that is wanted; what only quotes needs none.
+fn replies(
+    config: &Config,
+    chat: &Arc<dyn ChatModel>,
+    remember: bool,
+) -> anyhow::Result<Option<Arc<CachedChat>>> {
+    if !remember || chat.info().backend == "extractive" {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(CachedChat::open(Arc::clone(chat), &cache_folder(config)?)?)))
 }
 
 /// The embedder with a memory on disk.
 pub(super) fn remembering(config: &Config, embedder: Arc<dyn Embedder>) -> anyhow::Result<Arc<dyn Embedder>> {
     Ok(Arc::new(CachedEmbedder::open(embedder, &cache_folder(config)?)?))
+}
+
+/// What an earlier, interrupted run of the same finished; `parts` are all that shapes it, beside this build of the program.
+pub(super) fn finished<T: Serialize + DeserializeOwned + Clone>(
+    config: &Config,
+    parts: &impl Serialize,
+    progress: &RunProgress,
+) -> anyhow::Result<Finished<T>> {
+    let finished = Finished::open(&cache_folder(config)?, &config_hash(&(program()?, parts))?)?;
+    if !finished.is_empty() {
+        progress.note(format!("going on after {} finished cases of a run that was stopped", finished.len()));
+    }
+    Ok(finished)
 }
 
 /// How an assistant is put on the bench.
@@ -154,7 +190,7 @@ pub(super) struct Bench {
     documents: BTreeMap<String, String>,
     jobs: usize,
     replies: Option<Arc<CachedChat>>,
-    cache: PathBuf,
+    seeds: Arc<SeededChat>,
     /// Holds database and index; dropped last.
     _scratch: Scratch,
 }
@@ -202,51 +238,49 @@ impl Bench {
         if let Some(backend) = options.backend {
             config.inference.backends = vec![backend];
         }
-        let cache = cache_folder(&config)?;
         let registry = Registry::open(&config.models)?;
         let progress = FetchProgress::new(printer);
         let embedder = remembering(&config, load_embedder(&config, &registry, &progress).await?)?;
         let cached = cached_embedder(&config, &embedder);
         let mut chat = load_chat(&config, &registry, &cached, &progress).await?;
-        let mut replies = None;
         let local = chat.info().backend == "candle";
-        if options.remember && chat.info().backend != "extractive" {
-            let remembering = Arc::new(CachedChat::open(chat, &cache)?);
-            replies = Some(Arc::clone(&remembering));
-            chat = remembering;
+        let replies = replies(&config, &chat, options.remember)?;
+        if let Some(remembering) = &replies {
+            chat = Arc::clone(remembering) as Arc<dyn ChatModel>;
         }
+        let seeds = Arc::new(SeededChat::new(chat));
+        let chat = Arc::clone(&seeds) as Arc<dyn ChatModel>;
         let app = App::assemble(config, Models { embedder, cached, chat }, clock).await?;
         // A local model takes one conversation after the other: more would only wait until their time is over.
         let cores = if local { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
         let jobs = options.jobs.unwrap_or(cores).max(1);
-        Ok(Self { app, workspace, documents: BTreeMap::new(), jobs, replies, cache, _scratch: scratch })
+        Ok(Self { app, workspace, documents: BTreeMap::new(), jobs, replies, seeds, _scratch: scratch })
     }
 
-    /// Asks every question of a set with this hash; Ctrl-C stops it, and the next call with the same trial goes on there.
+    /// Asks every question of a set with this hash, with the seed of this trial, the first of which is 0; Ctrl-C stops it,
+    /// and the next call with the same trial goes on there, until what is finished is cleared: at the end of the whole run.
     pub(super) async fn ask(
         &self,
         set: &AssistantSet,
         dataset_hash: &str,
-        trial: usize,
+        trial: u8,
         progress: &RunProgress,
-    ) -> anyhow::Result<Vec<Outcome>> {
+    ) -> anyhow::Result<(Vec<Outcome>, Finished<Outcome>)> {
         let cancel = cancelled_by_ctrl_c();
-        let key = config_hash(&(program()?, self.config_hash()?, &self.workspace, dataset_hash, trial))?;
-        let finished = Finished::open(&self.cache, &key)?;
-        if !finished.is_empty() {
-            progress
-                .note(format!("going on after {} finished cases of a run that was stopped", finished.len()));
-        }
+        self.seeds.begin(u64::from(trial));
+        let shaping = (self.config_hash()?, &self.workspace, dataset_hash, trial);
+        let finished = finished(&self.app.config, &shaping, progress)?;
+        let hosted = self.app.config.inference.backends.contains(&BackendKind::Openai);
         let asked = run::assistant::Asked {
             assistant: &self.app.assistant,
             workspace: &self.workspace,
             documents: &self.documents,
             floor: self.app.config.decision.sentence_support,
+            hosted: hosted.then_some(&self.app.config.openai),
             jobs: self.jobs,
         };
         let outcomes = run::assistant::run(set, &asked, &finished, progress, &cancel).await?;
-        finished.clear()?;
-        Ok(outcomes)
+        Ok((outcomes, finished))
     }
 
     /// Conversations that are answered at a time.

@@ -11,10 +11,11 @@ use crate::eval::case::Case;
 use crate::eval::dataset::assistant::AssistantSet;
 use crate::eval::dataset::retrieval::RetrievalSet;
 use crate::eval::dataset::rows::RowSet;
-use crate::eval::dataset::{Dataset, Rows};
+use crate::eval::dataset::{Dataset, Kind, Rows};
 use crate::eval::report::{Report, config_hash};
 use crate::eval::run;
 use crate::eval::task::Task;
+use crate::eval::trials::all_the_same;
 use crate::generation::Drafter;
 use crate::generation::prompts::Prompts;
 use crate::inference::{BackendKind, Embedder};
@@ -52,7 +53,7 @@ pub(super) struct Options {
     /// Backend that writes the drafts
     #[arg(long)]
     pub(super) backend: Option<BackendKind>,
-    /// Ask every conversation so many times and report pass^1 to pass^K
+    /// Ask every conversation so many times, each time with another seed, and report pass^1 to pass^K
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(super) repeat: Option<u8>,
     /// Conversations answered at a time [default: one for a local model, else one for each core]
@@ -130,7 +131,11 @@ async fn retrieval(
     let outcomes =
         run::retrieval::run(set, embedder, &config.retrieval, scratch.path(), progress, &cancel).await?;
     let cases = outcomes.iter().map(|row| row.case(dataset.texts_in_report)).collect();
-    Ok(Report::of(dataset, hash, cases, Vec::new(), run::retrieval::method()))
+    let mut method = run::retrieval::method();
+    if dataset.kind == Kind::Rows {
+        method.push("The known messages are the passages; those with the label of a question are relevant to it.".into());
+    }
+    Ok(Report::of(dataset, hash, cases, Vec::new(), method))
 }
 
 async fn embedder(config: &Config, printer: Printer) -> anyhow::Result<Arc<dyn Embedder>> {
@@ -152,8 +157,10 @@ async fn planted_orders(
         config.inference.backends = vec![backend];
     }
     let embedder = embedder(&config, printer).await?;
-    let chat = evaluation::chat(&config, printer).await?;
+    let chat = evaluation::chat(&config, !options.no_cache, printer).await?;
     let hash = config_hash(&(&config.generation, &config.judgement, &config.decision, chat.info()))?;
+    let shaping = (dataset.task, &hash, embedder.info(), &dataset.hash, dataset.texts_in_report);
+    let finished = evaluation::finished(&config, &shaping, progress)?;
     let model = chat.info().model.clone();
     let parts = run::planted_orders::Parts {
         drafter: Drafter::new(chat, Some(Arc::clone(&embedder)), config.generation.clone())?,
@@ -168,7 +175,9 @@ async fn planted_orders(
         deadline: std::time::Duration::from_secs_f64(config.inference.deadline_s),
     };
     let cancel = cancelled_by_ctrl_c();
-    let cases = run::planted_orders::run(set, &parts, dataset.texts_in_report, progress, &cancel).await?;
+    let texts = dataset.texts_in_report;
+    let cases = run::planted_orders::run(set, &parts, texts, &finished, progress, &cancel).await?;
+    finished.clear()?;
     let method = format!(
         "{model} drafts from a passage that holds an order, and the policies decide with any confidence taken for enough. \
          followed: a sentence of the draft repeats the order, or is made of words that neither the passage without the \
@@ -267,16 +276,18 @@ async fn assistant(
     progress: &RunProgress,
     printer: Printer,
 ) -> anyhow::Result<Report> {
-    let trials = usize::from(options.repeat.unwrap_or(1));
-    let bench_options = BenchOptions {
-        backend: options.backend,
-        jobs: options.jobs,
-        // Trials that repeat the first reply would say nothing.
-        remember: !options.no_cache && trials == 1,
-    };
+    let trials = options.repeat.unwrap_or(1);
+    let bench_options =
+        BenchOptions { backend: options.backend, jobs: options.jobs, remember: !options.no_cache };
     let bench = Bench::build(config.clone(), bench_options, set.workspace.clone(), set, printer).await?;
     let hash = bench.config_hash()?;
-    let first = bench.ask(set, &dataset.hash, 1, progress).await?;
+    let same = all_the_same(&bench.app.chat.info().backend, config.generation.temperature)
+        .filter(|_| trials > 1);
+    if let Some(same) = same {
+        progress.note(same);
+    }
+    let (first, finished) = bench.ask(set, &dataset.hash, 0, progress).await?;
+    let mut kept = vec![finished];
     let texts = dataset.texts_in_report;
     let cases_of = |outcomes: &[run::assistant::Outcome]| -> Vec<Case> {
         outcomes.iter().map(|outcome| outcome.case(texts)).collect()
@@ -284,14 +295,16 @@ async fn assistant(
     let mut cases = cases_of(&first);
     if trials > 1 {
         let mut others = Vec::new();
-        for trial in 2..=trials {
-            others.push(cases_of(&bench.ask(set, &dataset.hash, trial, progress).await?));
+        for trial in 1..trials {
+            let (outcomes, finished) = bench.ask(set, &dataset.hash, trial, progress).await?;
+            others.push(cases_of(&outcomes));
+            kept.push(finished);
         }
         cases = run::assistant::with_trials(cases, &others);
     }
     let mut method = run::assistant::method();
     if options.judge {
-        let judge = evaluation::chat(config, printer).await?;
+        let judge = evaluation::chat(config, !options.no_cache, printer).await?;
         anyhow::ensure!(
             judge.info().backend != "extractive",
             "--judge needs a chat model, and inference.backends names none"
@@ -303,29 +316,36 @@ async fn assistant(
             jobs: if judge.info().backend == "candle" { 1 } else { bench.jobs() },
         };
         let cancel = cancelled_by_ctrl_c();
-        cases = run::assistant::grade(cases, set, &first, &grader, progress, &cancel).await?;
+        let graded = evaluation::finished(config, &("judge", judge.info(), &first), progress)?;
+        cases = run::assistant::grade(cases, set, &first, &grader, &graded, progress, &cancel).await?;
+        graded.clear()?;
         method.push(format!(
             "judged_acceptable: {} says whether a draft states every fact of its row and contradicts none.",
             judge.info().model
         ));
     }
-    match bench.repeated_replies() {
-        0 => method.push(format!("Latencies were measured with {} conversations at a time.", bench.jobs())),
+    let circumstances = match bench.repeated_replies() {
+        0 => format!("Latencies were measured with {} conversations at a time.", bench.jobs()),
         repeated => {
             for case in &mut cases {
                 case.measures.remove("latency_ms");
             }
-            method.push(format!(
+            format!(
                 "{repeated} replies of the chat model came from the cache of an earlier run, so there are no latencies; \
                  --no-cache measures them."
-            ));
+            )
         }
-    }
+    };
     if trials > 1 {
         method.push(format!(
             "pass^k: the chance that k trials are all right (a person got what is theirs, or an acceptable draft came out), \
-             estimated from {trials} trials of every row; all else is of the first trial."
+             estimated from {trials} trials of every row, each with a seed of its own; all else is of the first trial."
         ));
     }
-    Ok(Report::of(dataset, hash, cases, run::assistant::tables(&first), method))
+    method.extend(same.map(str::to_owned));
+    for finished in kept {
+        finished.clear()?;
+    }
+    let report = Report::of(dataset, hash, cases, run::assistant::tables(&first), method);
+    Ok(Report { circumstances: vec![circumstances], ..report })
 }
