@@ -67,7 +67,8 @@ fn tried(query: &str, retrieved: &[Retrieved], draft: TriedDraft) -> Tried {
 }
 
 /// What tells the customer that a person takes over: the words of a rule, or the fixed ones. Nothing to a customer who wants
-/// no more messages, nothing where a person writes with the customer already, and never twice in a row.
+/// no more messages, nothing where the channel takes only templates by now, nothing where a person writes with the customer
+/// already, and never twice in a row.
 fn holding(
     conversation: &Conversation,
     decision: &Decision,
@@ -75,8 +76,10 @@ fn holding(
     language: Language,
     last: Option<&LastWord>,
 ) -> Option<String> {
-    let opted_out = decision.reasons.iter().any(|reason| reason.code == ReasonCode::OptedOut);
-    if opted_out || conversation.with_a_person().is_some() {
+    // What the policies found of the reply window and of an opt-out stands among the reasons of an escalation.
+    let silent = [ReasonCode::OptedOut, ReasonCode::ReplyWindowClosed];
+    let silenced = decision.reasons.iter().any(|reason| silent.contains(&reason.code));
+    if silenced || conversation.with_a_person().is_some() {
         return None;
     }
     if let Some(last) = last.filter(|last| last.holding)

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::conversation::{Audience, Clock, Conversation, Ids, Language, WorkspaceId, language};
+use crate::decision::policy::reply_window_closed::ReplyWindow;
 use crate::decision::policy::{self, DecisionConfig, PolicyInput};
 use crate::decision::rollout::{Allowed, RolloutConfig, Step, allowed};
 use crate::decision::rules::{Policies, RuleMatch, Rules};
@@ -518,6 +519,12 @@ impl Assistant {
             confidence,
             policy: input.checks.clone(),
             handoff,
+            reply_window: ReplyWindow::of(
+                conversation,
+                understood.language,
+                self.parts.clock.now(),
+                &self.parts.decision,
+            ),
             usage,
             timings_ms: timings,
             trace_id: self.parts.ids.id(""),

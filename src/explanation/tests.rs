@@ -25,6 +25,7 @@ fn suggestion(input: DecisionInput) -> Suggestion {
             confidence: confidence.clone(),
             policy: input.checks.clone(),
             handoff: None,
+            reply_window: None,
             usage: Usage::none(),
             timings_ms: Timings::default(),
             trace_id: "t".into(),

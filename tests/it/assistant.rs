@@ -461,6 +461,33 @@ async fn modes_and_the_reply_window_hold_a_certified_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_holding_message_keeps_to_the_reply_window() {
+    let assistant = plain().await;
+    for (channel, hours, window, holds) in [
+        (Channel::Whatsapp, 1, true, true),
+        (Channel::Whatsapp, 25, true, false),
+        (Channel::Instagram, 23, true, true),
+        (Channel::Instagram, 24, true, false),
+        (Channel::Email, 300, false, true),
+        (Channel::WebChat, 300, false, true),
+        (Channel::Api, 300, false, true),
+    ] {
+        let heard = Still.now() - TimeDelta::hours(hours);
+        let mut wish = conversation(&[(Role::Customer, "I want to talk to a human about my delivery")]);
+        (wish.channel, wish.messages[0].at) = (channel, Some(heard));
+        let answer = assistant.answer(&workspace(), &wish, Mode::Auto, None).await.answer;
+        assert_eq!(answer.decision.action, Action::Escalate, "{channel:?} {hours}");
+        let until = answer.reply_window.map(|window| window.send_before);
+        assert_eq!(until, window.then(|| heard + TimeDelta::hours(24)), "{channel:?} {hours}");
+        let handoff = answer.handoff.unwrap();
+        assert_eq!(handoff.holding_message.is_some(), holds, "{channel:?} {hours}");
+        let closed = handoff.reasons.iter().find(|reason| reason.code == ReasonCode::ReplyWindowClosed);
+        assert_eq!(closed.is_none(), holds, "{channel:?} {hours}: {:?}", handoff.reasons);
+        assert!(closed.is_none_or(|reason| !reason.evidence.is_empty()), "{channel:?} {hours}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certified_quote_is_sent_without_asking_the_model() {
     let model = Arc::new(down());
     let options = || Options { chat: Some(model.clone()), quote_first: true, ..Options::default() };

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ponto::conversation::{
     Audience, Channel, Conversation, Customer, Labels, Language, Message, Role, WorkspaceId,
 };
+use ponto::decision::policy::reply_window_closed::{ReplyWindow, Template};
 use ponto::decision::rollout::{Allowed, Slice, Stage};
 use ponto::decision::rules::routing::Priority;
 use ponto::decision::{Action, Decision, Evidence, Mode, PolicyCheck, Reason, ReasonCode, Verdict};
@@ -439,6 +440,10 @@ pub(crate) fn suggestion(workspace_name: &str, id: &str, message_id: &str, actio
                 queue: None,
                 priority: Priority::High,
                 holding_message: Some("Um momento.".into()),
+            }),
+            reply_window: Some(ReplyWindow {
+                send_before: at(86_402),
+                template: Some(Template { name: "reabrir".into(), language: Language::Pt }),
             }),
             usage: Usage {
                 backend: "candle".into(),

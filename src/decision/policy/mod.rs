@@ -32,6 +32,8 @@ mod ungrounded;
 mod unsupported_language;
 mod unsupported_promise;
 
+use reply_window_closed::ReplyTemplate;
+
 /// What the checks read.
 #[derive(Debug, Clone, Copy)]
 pub struct PolicyInput<'a> {
@@ -86,6 +88,11 @@ impl Finding {
 /// The customer's newest message, as evidence.
 fn last_message(input: &PolicyInput<'_>) -> Option<Evidence> {
     input.conversation.last_customer_message().map(|message| Evidence::Message { id: message.id.clone() })
+}
+
+/// Something measured, as evidence.
+fn measured(name: &str, found: impl Into<String>) -> Evidence {
+    Evidence::Signal { name: name.to_owned(), found: found.into() }
 }
 
 /// The best passages that were looked at, as evidence.
@@ -176,8 +183,9 @@ pub struct DecisionConfig {
     pub sentence_support: f64,
     /// Hours after the customer's last message in which `WhatsApp` and Instagram take free text.
     pub reply_window_hours: u32,
-    /// Name of the approved template that opens a conversation again once the window is closed; agents are told of it.
-    pub reply_template: String,
+    /// The approved template that opens a conversation again once the window is closed: a name, or a table with one for each
+    /// of pt, it, es and en. Agents and the hub are told of it.
+    pub reply_template: ReplyTemplate,
     /// Longest reply in characters on `WhatsApp`.
     pub max_chars_whatsapp: usize,
     /// Longest reply in characters on Instagram.
@@ -195,7 +203,7 @@ impl Default for DecisionConfig {
             escalate_below: 0.25,
             sentence_support: 0.5,
             reply_window_hours: 24,
-            reply_template: String::new(),
+            reply_template: ReplyTemplate::default(),
             max_chars_whatsapp: 4096,
             max_chars_instagram: 1000,
             max_chars_web_chat: 2000,
@@ -216,6 +224,7 @@ impl DecisionConfig {
 
     /// Checks the section.
     pub fn validate(&self, problems: &mut Vec<Problem>) {
+        self.reply_template.validate(problems);
         for (name, value) in [
             ("relevance_dense", self.relevance_dense),
             ("relevance_coverage", self.relevance_coverage),
