@@ -13,7 +13,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::conversation::{Audience, Clock, Conversation, Ids, Language, WorkspaceId, language};
 use crate::decision::policy::reply_window_closed::ReplyWindow;
 use crate::decision::policy::{self, DecisionConfig, PolicyInput};
-use crate::decision::rollout::{Allowed, RolloutConfig, Step, allowed};
+use crate::decision::rollout::{Allowed, RolloutConfig, allowed};
 use crate::decision::rules::{Policies, RuleMatch, Rules};
 use crate::decision::{
     Action, Decision, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
@@ -24,9 +24,10 @@ use crate::judgement::calibration::{CalibrationKey, Standing};
 use crate::judgement::{Confidence, Judge, JudgeInput, Judgement};
 use crate::retrieval::{Retrieved, Retriever, Rewrite, Within};
 use crate::store::suggestion::{Answer, Handoff, PublicDraft, Suggestion, Timings, Trace, TriedDraft, Usage};
-use crate::store::{LastWord, Store, StoreError, Suggestions};
+use crate::store::{Store, StoreError, Suggestions};
 use crate::understanding::{self, MessageReader};
 
+mod before;
 mod disclosure;
 mod edits;
 mod handoff;
@@ -34,6 +35,7 @@ mod incoming;
 pub mod rollout;
 mod understand;
 
+use before::Before;
 use handoff::outcome_of;
 use understand::Understood;
 
@@ -95,15 +97,6 @@ struct Asked<'a> {
     /// Calibrated confidence under which a person takes over.
     floor: f64,
     budget: &'a Budget,
-}
-
-/// What is stored of the conversation, and of how far the rollout has come; nothing where nothing is stored.
-#[derive(Default)]
-struct Before {
-    already_replied: bool,
-    /// What was last said automatically, in answer to another message.
-    last_word: Option<LastWord>,
-    steps: Vec<Step>,
 }
 
 /// What one run has found so far.
@@ -182,11 +175,7 @@ impl Assistant {
         mode: Mode,
         deltas: Option<UnboundedSender<String>>,
     ) -> Result<Suggestion, StoreError> {
-        let mut before = Before { steps: store.steps(workspace).await?, ..Before::default() };
-        if let Some(message) = conversation.last_customer_message() {
-            before.already_replied = store.auto_replied(workspace, &conversation.id, &message.id).await?;
-            before.last_word = store.last_word(workspace, &conversation.id, &message.id).await?;
-        }
+        let before = Before::read(store, workspace, conversation).await?;
         let (mut suggestion, mut input) = self.run(workspace, conversation, mode, &before, deltas).await;
         match Suggestions::insert(store, &suggestion).await {
             // Another call answered the same message meanwhile: this one may only draft.
@@ -473,6 +462,7 @@ impl Assistant {
             retrieved: &found.retrieved,
             draft: found.judged.as_ref().map(|judged| &judged.draft),
             judgement: found.judged.as_ref().map(|judged| &judged.judgement),
+            opt_outs: &asked.before.opt_outs,
             config: &self.parts.decision,
         }
     }

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use ponto::assistant::{Assistant, AssistantParts};
 use ponto::conversation::{
-    Audience, Channel, Clock, Conversation, Ids, Labels, Language, Message, Role, WorkspaceId,
+    Audience, Channel, Clock, Conversation, Customer, Ids, Labels, Language, Message, Role, WorkspaceId,
 };
 use ponto::decision::rollout::RolloutConfig;
 use ponto::decision::rules::Policies;
@@ -526,6 +526,56 @@ async fn who_wants_no_more_messages_gets_none() {
     let stopped = ask(&assistant, "Stop sending me messages", Mode::Auto).await;
     assert_eq!(stopped.answer.decision.reasons[0].code, ReasonCode::OptedOut);
     assert_eq!(stopped.answer.handoff.unwrap().holding_message, None);
+}
+
+/// By channel and language: in the same conversation, in another one of the same customer, and for somebody else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_an_opt_out_nothing_is_sent_until_it_is_lifted() {
+    let assistant = certified().await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&dir.path().join("ponto.db")).await.unwrap();
+    let stops = ["parar", "STOP", "baja", "unsubscribe"];
+    for channel in [Channel::Whatsapp, Channel::Instagram, Channel::WebChat, Channel::Api] {
+        for ((language, question), stop) in QUESTIONS.into_iter().zip(stops) {
+            let name = format!("{channel:?} {language:?}");
+            let ask =
+                async |id: &str, customer: &str, talk: &[(Role, &str)], lift: &dyn Fn(&mut Conversation)| {
+                    let mut asked = conversation(talk);
+                    (asked.id, asked.channel) = (format!("{id} {name}"), channel);
+                    asked.locale = Some(language.code().into());
+                    asked.customer = Some(Customer {
+                        id: customer.into(),
+                        name: None,
+                        attributes: BTreeMap::new(),
+                        opted_in_at: None,
+                    });
+                    lift(&mut asked);
+                    let answered =
+                        assistant.suggest(&store, &workspace(), &asked, Mode::Auto, None).await.unwrap();
+                    (answered.answer.decision.action, codes(&answered))
+                };
+            let as_is = |_: &mut Conversation| ();
+            let customer = format!("u {name}");
+            let (action, reasons) = ask("a", &customer, &[(Role::Customer, stop)], &as_is).await;
+            assert_eq!(action, Action::Escalate, "{name}");
+            assert!(reasons.contains(&ReasonCode::OptedOut), "{name}: {reasons:?}");
+            let held = (Action::Draft, vec![ReasonCode::OptedOut]);
+            let sent = (Action::AutoReply, vec![]);
+            let later = [(Role::Customer, stop), (Role::Bot, "Ok."), (Role::Customer, question)];
+            assert_eq!(ask("a", &customer, &later, &as_is).await, held, "{name}");
+            // A draft that was held is no opt-out of its own: the hub hands back after the message that was one.
+            let back = |asked: &mut Conversation| asked.handed_back_after = Some("m-0".into());
+            assert_eq!(ask("a", &customer, &later, &back).await, sent, "{name}: handed back");
+
+            let elsewhere = [(Role::Customer, question)];
+            assert_eq!(ask("b", &customer, &elsewhere, &as_is).await, held, "{name}: the same customer");
+            let agreed = |asked: &mut Conversation| {
+                asked.customer.as_mut().unwrap().opted_in_at = Some(Still.now() + TimeDelta::hours(1));
+            };
+            assert_eq!(ask("c", &customer, &elsewhere, &agreed).await, sent, "{name}: opted in again");
+            assert_eq!(ask("d", "somebody else", &elsewhere, &as_is).await, sent, "{name}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -201,6 +201,7 @@ fn message_checks(messages: Vec<Message>, locale: Option<&str>) -> Vec<ReasonCod
         retrieved: &[],
         draft: None,
         judgement: None,
+        opt_outs: &[],
         config: &config,
     };
     check_message(&input)

@@ -119,6 +119,7 @@ async fn attempt(
             retrieved: &retrieved,
             draft: draft.as_ref(),
             judgement: draft.as_ref().map(|_| &judgement),
+            opt_outs: &[],
             config: &config.decision,
         },
     );

@@ -24,6 +24,7 @@ mod language_mismatch;
 mod no_answer_in_sources;
 mod nothing_relevant;
 mod nothing_to_answer;
+pub mod opted_out;
 mod personal_data;
 pub mod reply_window_closed;
 mod too_long;
@@ -32,6 +33,7 @@ mod ungrounded;
 mod unsupported_language;
 mod unsupported_promise;
 
+use opted_out::OptOut;
 use reply_window_closed::ReplyTemplate;
 
 /// What the checks read.
@@ -53,6 +55,8 @@ pub struct PolicyInput<'a> {
     pub draft: Option<&'a Draft>,
     /// What was measured in the draft, once there is one.
     pub judgement: Option<&'a Judgement>,
+    /// What is known of earlier opt-outs: in this conversation, and of its customer elsewhere.
+    pub opt_outs: &'a [OptOut],
     /// Floors and limits.
     pub config: &'a DecisionConfig,
 }
@@ -114,7 +118,7 @@ type Check = fn(&PolicyInput<'_>) -> Finding;
 const MESSAGE: [(ReasonCode, Check); 13] = [
     (ReasonCode::NothingToAnswer, nothing_to_answer::check),
     (ReasonCode::UnsupportedLanguage, unsupported_language::check),
-    (ReasonCode::OptedOut, topics::opted_out),
+    (ReasonCode::OptedOut, opted_out::check),
     (ReasonCode::AsksForHuman, topics::asks_for_human),
     (ReasonCode::Complaint, topics::complaint),
     (ReasonCode::DataRequest, topics::data_request),

@@ -52,6 +52,7 @@ fn case() -> Case {
         id: "u".into(),
         name: None,
         attributes: [("plan".to_owned(), "gold".to_owned())].into(),
+        opted_in_at: None,
     });
     case.understanding.topics = vec![TopicMatch {
         name: "refund".into(),
