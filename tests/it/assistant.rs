@@ -315,6 +315,8 @@ async fn what_the_knowledge_does_not_hold_is_handed_over() {
         let suggestion = ask(&assistant, text, Mode::Auto).await;
         assert_eq!(suggestion.answer.decision.action, Action::Escalate, "{text}: {:?}", suggestion.answer);
         assert!(suggestion.answer.drafts.is_empty(), "{text}");
+        let reasons = suggestion.answer.handoff.unwrap().reasons;
+        assert!(reasons.iter().all(|reason| !reason.evidence.is_empty()), "{text}: {reasons:?}");
     }
 }
 
@@ -691,6 +693,7 @@ async fn a_part_that_is_down_becomes_an_escalation() {
         assert_eq!(codes(&suggestion), [ReasonCode::Unavailable]);
         let handoff = suggestion.answer.handoff.unwrap();
         assert!(!handoff.summary.is_empty() && handoff.holding_message.is_some());
+        assert!(!handoff.reasons[0].evidence.is_empty());
     }
 }
 

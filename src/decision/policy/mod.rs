@@ -99,9 +99,12 @@ fn measured(name: &str, found: impl Into<String>) -> Evidence {
     Evidence::Signal { name: name.to_owned(), found: found.into() }
 }
 
-/// The best passages that were looked at, as evidence.
-fn looked_at(input: &PolicyInput<'_>) -> impl Iterator<Item = Evidence> {
-    input.retrieved.iter().take(3).map(|hit| Evidence::Passage {
+/// The best passages that were looked at, as evidence; that there was none is evidence too.
+fn looked_at(input: &PolicyInput<'_>) -> Vec<Evidence> {
+    if input.retrieved.is_empty() {
+        return vec![measured("passages", "0")];
+    }
+    let passages = input.retrieved.iter().take(3).map(|hit| Evidence::Passage {
         id: hit.passage.id.clone(),
         title: hit.passage.heading(),
         found: format!(
@@ -109,7 +112,8 @@ fn looked_at(input: &PolicyInput<'_>) -> impl Iterator<Item = Evidence> {
             hit.scores.dense.map_or_else(|| "unknown".into(), |dense| format!("{dense:.2}")),
             100.0 * hit.scores.coverage
         ),
-    })
+    });
+    passages.collect()
 }
 
 type Check = fn(&PolicyInput<'_>) -> Finding;
