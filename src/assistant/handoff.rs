@@ -24,7 +24,9 @@ impl Assistant {
             return None;
         }
         let Asked { conversation, understood, rules, budget, .. } = asked;
-        let (queue, priority) = rules.route(&found.matches, &decision.reasons, self.parts.clock.now());
+        let topics = &understood.understanding.topics;
+        let (queue, priority) =
+            rules.route(&found.matches, &decision.reasons, topics, self.parts.clock.now());
         Some(Handoff {
             reasons: decision.reasons.clone(),
             summary: self.parts.drafter.summarize(conversation, self.parts.agents, budget.clone()).await,

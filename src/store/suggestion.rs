@@ -103,7 +103,8 @@ pub struct Handoff {
     /// Who should take over, where policies name a queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueState>,
-    /// How soon.
+    /// How soon: as rules and routes say, at least `high` for a complaint, `urgent` for an accident or a danger, and a step
+    /// higher where the message says that it is urgent.
     #[serde(default)]
     pub priority: Priority,
     /// A message that tells the customer, in the customer's language, that a person takes over, and promises nothing. Absent

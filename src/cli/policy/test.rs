@@ -123,7 +123,7 @@ async fn attempt(
             config: &config.decision,
         },
     );
-    let (queue, priority) = rules.route(&matches, &[], now);
+    let (queue, priority) = rules.route(&matches, &[], &[], now);
     let verdict = matches.iter().map(|found| found.verdict).max().unwrap_or(Verdict::Pass);
     let action = match verdict {
         Verdict::Pass => Action::AutoReply,
