@@ -5,6 +5,7 @@ use crate::conversation::{Conversation, Language};
 use crate::decision::rules::{self, RuleMatch};
 use crate::decision::{Action, Decision, ReasonCode};
 use crate::generation::holding_message;
+use crate::generation::plain::unformatted;
 use crate::retrieval::Retrieved;
 use crate::store::LastWord;
 use crate::store::suggestion::{Handoff, Looked, Tried, TriedDraft};
@@ -90,5 +91,5 @@ fn holding(
         return None;
     }
     let text = rules::holding_message(matches, language).unwrap_or_else(|| holding_message(language));
-    Some(text.to_owned())
+    Some(unformatted(text, conversation.channel))
 }

@@ -364,7 +364,8 @@ async fn rules_hold_add_and_hand_over() {
     assert!(!held.answer.decision.reasons[0].evidence.is_empty());
     assert!(!held.trace.policies.is_empty());
 
-    let texts = "{ pt = \"P.\", it = \"I.\", es = \"E.\", en = \"The shop.\" }";
+    // The channel would take the asterisks for formatting.
+    let texts = "{ pt = \"P.\", it = \"I.\", es = \"E.\", en = \"*The* shop.\" }";
     let added = ask(&ruled(&rule(&format!("then.append = {texts}"))).await, QUESTIONS[3].1, Mode::Auto).await;
     assert_eq!(added.answer.decision.action, Action::AutoReply, "{:?}", added.answer.decision);
     let text = &added.answer.drafts[0].text;
