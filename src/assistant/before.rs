@@ -2,7 +2,7 @@
 
 use crate::conversation::{Conversation, WorkspaceId};
 use crate::decision::policy::opted_out::OptOut;
-use crate::decision::rollout::Step;
+use crate::decision::rollout::{Stage, Step};
 use crate::store::{LastWord, Store, StoreError};
 
 /// What is stored of the conversation, and of how far the rollout has come; nothing where nothing is stored.
@@ -14,6 +14,8 @@ pub(super) struct Before {
     /// Opt-outs in the conversation, and of its customer.
     pub(super) opt_outs: Vec<OptOut>,
     pub(super) steps: Vec<Step>,
+    /// The stage where no step counts.
+    pub(super) unset: Stage,
 }
 
 impl Before {
@@ -21,8 +23,10 @@ impl Before {
         store: &dyn Store,
         workspace: &WorkspaceId,
         conversation: &Conversation,
+        unset: Stage,
     ) -> Result<Self, StoreError> {
         let mut before = Self {
+            unset,
             steps: store.steps(workspace).await?,
             opt_outs: store.opt_outs(workspace, conversation).await?,
             ..Self::default()

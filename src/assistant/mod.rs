@@ -175,7 +175,7 @@ impl Assistant {
         mode: Mode,
         deltas: Option<UnboundedSender<String>>,
     ) -> Result<Suggestion, StoreError> {
-        let before = Before::read(store, workspace, conversation).await?;
+        let before = Before::read(store, workspace, conversation, self.parts.rollout.default_stage).await?;
         let (mut suggestion, mut input) = self.run(workspace, conversation, mode, &before, deltas).await;
         match Suggestions::insert(store, &suggestion).await {
             // Another call answered the same message meanwhile: this one may only draft.
@@ -225,7 +225,7 @@ impl Assistant {
         let topics: Vec<&str> =
             understood.understanding.topics.iter().map(|topic| topic.name.as_str()).collect();
         let place = (conversation.id.as_str(), conversation.channel);
-        let rollout = allowed(&before.steps, workspace, place, &topics, understood.language);
+        let rollout = allowed(&before.steps, before.unset, workspace, place, &topics, understood.language);
         let asked = Asked {
             workspace,
             conversation,

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use ponto::assistant::rollout::report_of;
 use ponto::assistant::{Assistant, AssistantParts};
 use ponto::conversation::{
     Audience, Channel, Clock, Conversation, Customer, Ids, Labels, Language, Message, Role, WorkspaceId,
 };
-use ponto::decision::rollout::RolloutConfig;
+use ponto::decision::rollout::{RolloutConfig, Slice, Stage};
 use ponto::decision::rules::Policies;
 use ponto::decision::{Action, DecisionConfig, Mode, ReasonCode};
 use ponto::generation::{Drafter, GenerationConfig};
@@ -32,9 +33,10 @@ use ponto::knowledge::{Format, KnowledgeConfig, Library, NewDocument};
 use ponto::retrieval::index::Readers;
 use ponto::retrieval::index::edge::EdgeIndex;
 use ponto::retrieval::{RetrievalConfig, Retriever, Rewrite};
-use ponto::store::Suggestions;
+use ponto::store::rollout::NewStep;
 use ponto::store::sqlite::SqliteStore;
 use ponto::store::suggestion::{Suggestion, TriedDraft};
+use ponto::store::{Rollouts, Suggestions};
 use ponto::understanding::{self, MessageReader, UnderstandingConfig};
 use tokio::sync::OnceCell;
 
@@ -118,6 +120,7 @@ struct Options {
     quote_first: bool,
     retrieval: RetrievalConfig,
     policies: Option<Policies>,
+    rollout: RolloutConfig,
 }
 
 async fn assistant(options: Options) -> Assistant {
@@ -151,7 +154,7 @@ fn assistant_of(shop: &Shop, options: Options) -> Assistant {
         chat: chat.info().clone(),
         decision: DecisionConfig::default(),
         policies: Arc::new(options.policies.unwrap_or_else(Policies::none)),
-        rollout: RolloutConfig::default(),
+        rollout: options.rollout,
         agents: Language::En,
         deadline: Duration::from_mins(10),
         clock: Arc::new(Still),
@@ -420,6 +423,49 @@ async fn nothing_is_sent_twice_in_a_row_nor_over_a_persons_head() {
     assert_eq!(said(&talk, Some("m-3")).await, (Action::Escalate, Some(true)), "the last word was a reply");
     talk.extend([(Role::Agent, "Me again."), (Role::Customer, "I want a human")]);
     assert_eq!(said(&talk, Some("m-3")).await, (Action::Escalate, Some(false)), "a person is there again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_climbs_from_the_default_stage_by_promotion() {
+    let rollout = RolloutConfig { default_stage: Stage::Shadow, ..RolloutConfig::default() };
+    let config = rollout.clone();
+    let options = Options { calibrations: certain().await, rollout, ..Options::default() };
+    let assistant = assistant(options).await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&dir.path().join("ponto.db")).await.unwrap();
+    let asked = |id: &str, text: &str| {
+        let mut asked = conversation(&[(Role::Customer, text)]);
+        asked.id = id.into();
+        asked
+    };
+    let said = async |id: &str, text: &str| {
+        let asked = asked(id, text);
+        let said = assistant.suggest(&store, &workspace(), &asked, Mode::Auto, None).await.unwrap();
+        (said.answer.mode, said.answer.decision.action, codes(&said))
+    };
+    let held = |mode| (mode, Action::Draft, vec![ReasonCode::Rollout]);
+    assert_eq!(said("c-1", QUESTIONS[3].1).await, held(Mode::Shadow));
+    let english = Slice { language: Some(Language::En), ..Slice::default() };
+    let stage = async |slice: &Slice| {
+        let since = DateTime::UNIX_EPOCH;
+        report_of(&store, &workspace(), slice, &config, since).await.unwrap().stage
+    };
+    let set = async |slice: &Slice, stage| {
+        let (by, why, at) = ("ana".into(), "a good week".into(), Still.now());
+        let step = NewStep { slice: slice.clone(), stage, share: None, by, why, at };
+        store.change(&workspace(), &step, Some(0)).await.unwrap().unwrap();
+    };
+    assert_eq!(stage(&english).await, Stage::Shadow);
+    set(&Slice::default(), Stage::Draft).await;
+    assert_eq!(said("c-2", QUESTIONS[3].1).await, held(Mode::Draft));
+    // What nobody has set stands where the whole workspace does, and is promoted from there.
+    assert_eq!(stage(&english).await, Stage::Draft);
+    set(&english, Stage::Auto).await;
+    assert_eq!(said("c-3", QUESTIONS[3].1).await, (Mode::Auto, Action::AutoReply, vec![]));
+    assert_eq!(said("c-4", QUESTIONS[0].1).await, held(Mode::Draft));
+    // An evaluation measures what would be sent.
+    let measured = assistant.answer(&workspace(), &asked("c-5", QUESTIONS[0].1), Mode::Auto, None).await;
+    assert_eq!(measured.answer.decision.action, Action::AutoReply);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
