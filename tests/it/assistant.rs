@@ -10,12 +10,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use ponto::assistant::rollout::report_of;
 use ponto::assistant::{Assistant, AssistantParts};
 use ponto::conversation::{
-    Audience, Channel, Clock, Conversation, Customer, Ids, Labels, Language, Message, Role, WorkspaceId,
+    Audience, Channel, Clock, Conversation, Ids, Labels, Language, Message, Role, WorkspaceId,
 };
-use ponto::decision::rollout::{RolloutConfig, Slice, Stage};
+use ponto::decision::rollout::RolloutConfig;
 use ponto::decision::rules::Policies;
 use ponto::decision::{Action, DecisionConfig, Mode, ReasonCode};
 use ponto::generation::{Drafter, GenerationConfig};
@@ -33,14 +32,16 @@ use ponto::knowledge::{Format, KnowledgeConfig, Library, NewDocument};
 use ponto::retrieval::index::Readers;
 use ponto::retrieval::index::edge::EdgeIndex;
 use ponto::retrieval::{RetrievalConfig, Retriever, Rewrite};
-use ponto::store::rollout::NewStep;
+use ponto::store::Suggestions;
 use ponto::store::sqlite::SqliteStore;
 use ponto::store::suggestion::{Suggestion, TriedDraft};
-use ponto::store::{Rollouts, Suggestions};
 use ponto::understanding::{self, MessageReader, UnderstandingConfig};
 use tokio::sync::OnceCell;
 
 use crate::support::models;
+
+mod channels;
+mod rollout;
 
 struct Still;
 
@@ -426,49 +427,6 @@ async fn nothing_is_sent_twice_in_a_row_nor_over_a_persons_head() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_operator_climbs_from_the_default_stage_by_promotion() {
-    let rollout = RolloutConfig { default_stage: Stage::Shadow, ..RolloutConfig::default() };
-    let config = rollout.clone();
-    let options = Options { calibrations: certain().await, rollout, ..Options::default() };
-    let assistant = assistant(options).await;
-    let dir = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(&dir.path().join("ponto.db")).await.unwrap();
-    let asked = |id: &str, text: &str| {
-        let mut asked = conversation(&[(Role::Customer, text)]);
-        asked.id = id.into();
-        asked
-    };
-    let said = async |id: &str, text: &str| {
-        let asked = asked(id, text);
-        let said = assistant.suggest(&store, &workspace(), &asked, Mode::Auto, None).await.unwrap();
-        (said.answer.mode, said.answer.decision.action, codes(&said))
-    };
-    let held = |mode| (mode, Action::Draft, vec![ReasonCode::Rollout]);
-    assert_eq!(said("c-1", QUESTIONS[3].1).await, held(Mode::Shadow));
-    let english = Slice { language: Some(Language::En), ..Slice::default() };
-    let stage = async |slice: &Slice| {
-        let since = DateTime::UNIX_EPOCH;
-        report_of(&store, &workspace(), slice, &config, since).await.unwrap().stage
-    };
-    let set = async |slice: &Slice, stage| {
-        let (by, why, at) = ("ana".into(), "a good week".into(), Still.now());
-        let step = NewStep { slice: slice.clone(), stage, share: None, by, why, at };
-        store.change(&workspace(), &step, Some(0)).await.unwrap().unwrap();
-    };
-    assert_eq!(stage(&english).await, Stage::Shadow);
-    set(&Slice::default(), Stage::Draft).await;
-    assert_eq!(said("c-2", QUESTIONS[3].1).await, held(Mode::Draft));
-    // What nobody has set stands where the whole workspace does, and is promoted from there.
-    assert_eq!(stage(&english).await, Stage::Draft);
-    set(&english, Stage::Auto).await;
-    assert_eq!(said("c-3", QUESTIONS[3].1).await, (Mode::Auto, Action::AutoReply, vec![]));
-    assert_eq!(said("c-4", QUESTIONS[0].1).await, held(Mode::Draft));
-    // An evaluation measures what would be sent.
-    let measured = assistant.answer(&workspace(), &asked("c-5", QUESTIONS[0].1), Mode::Auto, None).await;
-    assert_eq!(measured.answer.decision.action, Action::AutoReply);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_at_the_same_time_send_one_reply() {
     let assistant = Arc::new(certified().await);
     let dir = tempfile::tempdir().unwrap();
@@ -510,33 +468,6 @@ async fn modes_and_the_reply_window_hold_a_certified_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_holding_message_keeps_to_the_reply_window() {
-    let assistant = plain().await;
-    for (channel, hours, window, holds) in [
-        (Channel::Whatsapp, 1, true, true),
-        (Channel::Whatsapp, 25, true, false),
-        (Channel::Instagram, 23, true, true),
-        (Channel::Instagram, 24, true, false),
-        (Channel::Email, 300, false, true),
-        (Channel::WebChat, 300, false, true),
-        (Channel::Api, 300, false, true),
-    ] {
-        let heard = Still.now() - TimeDelta::hours(hours);
-        let mut wish = conversation(&[(Role::Customer, "I want to talk to a human about my delivery")]);
-        (wish.channel, wish.messages[0].at) = (channel, Some(heard));
-        let answer = assistant.answer(&workspace(), &wish, Mode::Auto, None).await.answer;
-        assert_eq!(answer.decision.action, Action::Escalate, "{channel:?} {hours}");
-        let until = answer.reply_window.map(|window| window.send_before);
-        assert_eq!(until, window.then(|| heard + TimeDelta::hours(24)), "{channel:?} {hours}");
-        let handoff = answer.handoff.unwrap();
-        assert_eq!(handoff.holding_message.is_some(), holds, "{channel:?} {hours}");
-        let closed = handoff.reasons.iter().find(|reason| reason.code == ReasonCode::ReplyWindowClosed);
-        assert_eq!(closed.is_none(), holds, "{channel:?} {hours}: {:?}", handoff.reasons);
-        assert!(closed.is_none_or(|reason| !reason.evidence.is_empty()), "{channel:?} {hours}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certified_quote_is_sent_without_asking_the_model() {
     let model = Arc::new(down());
     let options = || Options { chat: Some(model.clone()), quote_first: true, ..Options::default() };
@@ -575,56 +506,6 @@ async fn who_wants_no_more_messages_gets_none() {
     let stopped = ask(&assistant, "Stop sending me messages", Mode::Auto).await;
     assert_eq!(stopped.answer.decision.reasons[0].code, ReasonCode::OptedOut);
     assert_eq!(stopped.answer.handoff.unwrap().holding_message, None);
-}
-
-/// By channel and language: in the same conversation, in another one of the same customer, and for somebody else.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_an_opt_out_nothing_is_sent_until_it_is_lifted() {
-    let assistant = certified().await;
-    let dir = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(&dir.path().join("ponto.db")).await.unwrap();
-    let stops = ["parar", "STOP", "baja", "unsubscribe"];
-    for channel in [Channel::Whatsapp, Channel::Instagram, Channel::WebChat, Channel::Api] {
-        for ((language, question), stop) in QUESTIONS.into_iter().zip(stops) {
-            let name = format!("{channel:?} {language:?}");
-            let ask =
-                async |id: &str, customer: &str, talk: &[(Role, &str)], lift: &dyn Fn(&mut Conversation)| {
-                    let mut asked = conversation(talk);
-                    (asked.id, asked.channel) = (format!("{id} {name}"), channel);
-                    asked.locale = Some(language.code().into());
-                    asked.customer = Some(Customer {
-                        id: customer.into(),
-                        name: None,
-                        attributes: BTreeMap::new(),
-                        opted_in_at: None,
-                    });
-                    lift(&mut asked);
-                    let answered =
-                        assistant.suggest(&store, &workspace(), &asked, Mode::Auto, None).await.unwrap();
-                    (answered.answer.decision.action, codes(&answered))
-                };
-            let as_is = |_: &mut Conversation| ();
-            let customer = format!("u {name}");
-            let (action, reasons) = ask("a", &customer, &[(Role::Customer, stop)], &as_is).await;
-            assert_eq!(action, Action::Escalate, "{name}");
-            assert!(reasons.contains(&ReasonCode::OptedOut), "{name}: {reasons:?}");
-            let held = (Action::Draft, vec![ReasonCode::OptedOut]);
-            let sent = (Action::AutoReply, vec![]);
-            let later = [(Role::Customer, stop), (Role::Bot, "Ok."), (Role::Customer, question)];
-            assert_eq!(ask("a", &customer, &later, &as_is).await, held, "{name}");
-            // A draft that was held is no opt-out of its own: the hub hands back after the message that was one.
-            let back = |asked: &mut Conversation| asked.handed_back_after = Some("m-0".into());
-            assert_eq!(ask("a", &customer, &later, &back).await, sent, "{name}: handed back");
-
-            let elsewhere = [(Role::Customer, question)];
-            assert_eq!(ask("b", &customer, &elsewhere, &as_is).await, held, "{name}: the same customer");
-            let agreed = |asked: &mut Conversation| {
-                asked.customer.as_mut().unwrap().opted_in_at = Some(Still.now() + TimeDelta::hours(1));
-            };
-            assert_eq!(ask("c", &customer, &elsewhere, &agreed).await, sent, "{name}: opted in again");
-            assert_eq!(ask("d", "somebody else", &elsewhere, &as_is).await, sent, "{name}");
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
