@@ -48,7 +48,7 @@ pub struct Config {
     pub decision: DecisionConfig,
     /// Rules of your own, as files.
     pub policies: PoliciesConfig,
-    /// Audits of automatic replies, and when they demote.
+    /// Where the rollout begins, audits of automatic replies, and when they demote.
     pub rollout: RolloutConfig,
     /// Where passages are searched.
     pub index: IndexConfig,

@@ -44,7 +44,8 @@ pub struct Conversation {
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
     /// Id of the newest message when people handed the conversation back to the assistant. After a message with the role
-    /// `agent` nothing is sent automatically, unless that message, or a later one, is named here.
+    /// `agent`, and after the customer has opted out in it, nothing is sent automatically, unless that message, or a later one,
+    /// is named here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handed_back_after: Option<String>,
     /// At least one message.
@@ -87,6 +88,13 @@ impl Conversation {
         since.find(|message| message.role == Role::Agent)
     }
 
+    /// Whether people handed the conversation back after a message; a message that is not here stands before all of these.
+    pub fn handed_back_since(&self, message_id: &str) -> bool {
+        let Some(back) = &self.handed_back_after else { return false };
+        let Some(place) = self.messages.iter().rposition(|message| message.id == *back) else { return false };
+        self.messages[place + 1..].iter().all(|message| message.id != message_id)
+    }
+
     /// Whether a person of the company has written since a message; a message that is not here stands before all of these.
     pub fn spoken_by_a_person_after(&self, message_id: &str) -> bool {
         let mut since = self.messages.iter().rev().take_while(|message| message.id != message_id);
@@ -110,6 +118,9 @@ pub struct Customer {
     /// What rules may ask of the customer, such as `plan`: texts, numbers, or true and false.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "as_texts")]
     pub attributes: BTreeMap<String, String>,
+    /// When the customer last agreed to messages: an opt-out from before no longer counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opted_in_at: Option<DateTime<Utc>>,
 }
 
 /// Values as texts: a hub may have them as numbers or as true and false.

@@ -5,6 +5,7 @@ use crate::conversation::{Conversation, Language};
 use crate::decision::rules::{self, RuleMatch};
 use crate::decision::{Action, Decision, ReasonCode};
 use crate::generation::holding_message;
+use crate::generation::plain::unformatted;
 use crate::retrieval::Retrieved;
 use crate::store::LastWord;
 use crate::store::suggestion::{Handoff, Looked, Tried, TriedDraft};
@@ -24,7 +25,9 @@ impl Assistant {
             return None;
         }
         let Asked { conversation, understood, rules, budget, .. } = asked;
-        let (queue, priority) = rules.route(&found.matches, &decision.reasons, self.parts.clock.now());
+        let topics = &understood.understanding.topics;
+        let (queue, priority) =
+            rules.route(&found.matches, &decision.reasons, topics, self.parts.clock.now());
         Some(Handoff {
             reasons: decision.reasons.clone(),
             summary: self.parts.drafter.summarize(conversation, self.parts.agents, budget.clone()).await,
@@ -67,7 +70,8 @@ fn tried(query: &str, retrieved: &[Retrieved], draft: TriedDraft) -> Tried {
 }
 
 /// What tells the customer that a person takes over: the words of a rule, or the fixed ones. Nothing to a customer who wants
-/// no more messages, nothing where a person writes with the customer already, and never twice in a row.
+/// no more messages, nothing where the channel takes only templates by now, nothing where a person writes with the customer
+/// already, and never twice in a row.
 fn holding(
     conversation: &Conversation,
     decision: &Decision,
@@ -75,8 +79,10 @@ fn holding(
     language: Language,
     last: Option<&LastWord>,
 ) -> Option<String> {
-    let opted_out = decision.reasons.iter().any(|reason| reason.code == ReasonCode::OptedOut);
-    if opted_out || conversation.with_a_person().is_some() {
+    // What the policies found of the reply window and of an opt-out stands among the reasons of an escalation.
+    let silent = [ReasonCode::OptedOut, ReasonCode::ReplyWindowClosed];
+    let silenced = decision.reasons.iter().any(|reason| silent.contains(&reason.code));
+    if silenced || conversation.with_a_person().is_some() {
         return None;
     }
     if let Some(last) = last.filter(|last| last.holding)
@@ -85,5 +91,5 @@ fn holding(
         return None;
     }
     let text = rules::holding_message(matches, language).unwrap_or_else(|| holding_message(language));
-    Some(text.to_owned())
+    Some(unformatted(text, conversation.channel))
 }

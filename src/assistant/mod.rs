@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::conversation::{Audience, Clock, Conversation, Ids, Language, WorkspaceId, language};
+use crate::decision::policy::opted_out::OptOut;
 use crate::decision::policy::{self, DecisionConfig, PolicyInput};
-use crate::decision::rollout::{Allowed, RolloutConfig, Step, allowed};
+use crate::decision::rollout::{Allowed, RolloutConfig};
 use crate::decision::rules::{Policies, RuleMatch, Rules};
 use crate::decision::{
     Action, Decision, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
@@ -20,20 +21,22 @@ use crate::decision::{
 use crate::generation::{Draft, DraftRequest, Drafter, RESTART};
 use crate::inference::{Budget, InferenceError, ModelInfo};
 use crate::judgement::calibration::{CalibrationKey, Standing};
-use crate::judgement::{Confidence, Judge, JudgeInput, Judgement};
+use crate::judgement::{Judge, JudgeInput, Judgement};
 use crate::retrieval::{Retrieved, Retriever, Rewrite, Within};
-use crate::store::suggestion::{Answer, Handoff, PublicDraft, Suggestion, Timings, Trace, TriedDraft, Usage};
-use crate::store::{LastWord, Store, StoreError, Suggestions};
+use crate::store::suggestion::{Suggestion, Timings};
+use crate::store::{Store, StoreError, Suggestions};
 use crate::understanding::{self, MessageReader};
 
+mod before;
 mod disclosure;
 mod edits;
 mod handoff;
 mod incoming;
 pub mod rollout;
+mod suggestion;
 mod understand;
 
-use handoff::outcome_of;
+use before::Before;
 use understand::Understood;
 
 /// What an assistant is made of.
@@ -94,15 +97,6 @@ struct Asked<'a> {
     /// Calibrated confidence under which a person takes over.
     floor: f64,
     budget: &'a Budget,
-}
-
-/// What is stored of the conversation, and of how far the rollout has come; nothing where nothing is stored.
-#[derive(Default)]
-struct Before {
-    already_replied: bool,
-    /// What was last said automatically, in answer to another message.
-    last_word: Option<LastWord>,
-    steps: Vec<Step>,
 }
 
 /// What one run has found so far.
@@ -181,11 +175,7 @@ impl Assistant {
         mode: Mode,
         deltas: Option<UnboundedSender<String>>,
     ) -> Result<Suggestion, StoreError> {
-        let mut before = Before { steps: store.steps(workspace).await?, ..Before::default() };
-        if let Some(message) = conversation.last_customer_message() {
-            before.already_replied = store.auto_replied(workspace, &conversation.id, &message.id).await?;
-            before.last_word = store.last_word(workspace, &conversation.id, &message.id).await?;
-        }
+        let before = Before::read(store, workspace, conversation, self.parts.rollout.default_stage).await?;
         let (mut suggestion, mut input) = self.run(workspace, conversation, mode, &before, deltas).await;
         match Suggestions::insert(store, &suggestion).await {
             // Another call answered the same message meanwhile: this one may only draft.
@@ -215,6 +205,19 @@ impl Assistant {
         self.run(workspace, conversation, mode, &Before::default(), deltas).await.0
     }
 
+    /// Answers a stored conversation again without storing anything: in the mode of the call that it was stored for, and with
+    /// the rollout and the opt-outs as they were then.
+    pub async fn again(
+        &self,
+        workspace: &WorkspaceId,
+        stored: &Suggestion,
+        opt_outs: Vec<OptOut>,
+    ) -> Suggestion {
+        let mode = stored.trace.decided.as_ref().map_or(stored.mode, |decided| decided.mode);
+        let before = Before::then(stored, opt_outs);
+        self.run(workspace, &stored.conversation, mode, &before, None).await.0
+    }
+
     async fn run(
         &self,
         workspace: &WorkspaceId,
@@ -232,10 +235,7 @@ impl Assistant {
         let mut found = Findings::default();
         // One set of rules from the message to the handover, whatever is loaded meanwhile.
         let rules = self.parts.policies.rules();
-        let topics: Vec<&str> =
-            understood.understanding.topics.iter().map(|topic| topic.name.as_str()).collect();
-        let place = (conversation.id.as_str(), conversation.channel);
-        let rollout = allowed(&before.steps, workspace, place, &topics, understood.language);
+        let rollout = before.allowed(workspace, conversation, &understood);
         let asked = Asked {
             workspace,
             conversation,
@@ -472,77 +472,8 @@ impl Assistant {
             retrieved: &found.retrieved,
             draft: found.judged.as_ref().map(|judged| &judged.draft),
             judgement: found.judged.as_ref().map(|judged| &judged.judgement),
+            opt_outs: &asked.before.opt_outs,
             config: &self.parts.decision,
-        }
-    }
-
-    fn suggestion(
-        &self,
-        asked: Asked<'_>,
-        whole: &Conversation,
-        found: Findings,
-        input: &DecisionInput,
-        decision: Decision,
-        handoff: Option<Handoff>,
-    ) -> Suggestion {
-        let Asked { workspace, conversation, understood, .. } = asked;
-        let id = self.parts.ids.id("sug_");
-        let audit = match decision.action {
-            Action::AutoReply => self.audit(&id, &found),
-            Action::Draft | Action::Escalate => None,
-        };
-        let outcome = outcome_of(&found);
-        let Findings { retrieved, judged, timings, .. } = found;
-        let calibration_key =
-            judged.as_ref().map_or_else(|| self.key_under(asked.rules), |judged| judged.key.clone());
-        let (threshold, lapsed) = judged.as_ref().map_or((None, None), |judged| bounds(judged.standing));
-        let (draft, judgement) = judged.map(|judged| (judged.draft, judged.judgement)).unzip();
-        let usage = draft.as_ref().map_or_else(Usage::none, Usage::of);
-        let answered = draft.filter(|_| outcome == TriedDraft::Offered);
-        let confidence = match (&answered, &judgement) {
-            (Some(_), Some(judgement)) => judgement.confidence.clone(),
-            _ => Confidence::default(),
-        };
-        let drafts = answered
-            .map(|draft| disclosure::disclosed(draft, conversation, decision.action, self.parts.clock.now()))
-            .map(|draft| self.parts.drafter.dressed(draft, conversation))
-            .into_iter()
-            .map(PublicDraft::from)
-            .collect();
-        let mode = asked.rollout.cap(asked.mode);
-        let answer = Answer {
-            id,
-            mode,
-            decision,
-            drafts,
-            confidence,
-            policy: input.checks.clone(),
-            handoff,
-            usage,
-            timings_ms: timings,
-            trace_id: self.parts.ids.id(""),
-        };
-        Suggestion {
-            answer,
-            workspace: workspace.clone(),
-            conversation: whole.clone(),
-            mode,
-            created_at: self.parts.clock.now(),
-            trace: Trace {
-                language: understood.language,
-                query: understood.query.clone(),
-                retrieved,
-                judgement,
-                calibration_key: calibration_key.to_string(),
-                threshold,
-                understanding: understood.understanding.clone(),
-                rollout: asked.rollout.clone(),
-                audit,
-                policies: asked.rules.version().to_owned(),
-                lapsed,
-                decided: Some(input.clone()),
-            },
-            feedback: None,
         }
     }
 

@@ -34,7 +34,8 @@ pub struct SliceReport {
     /// The slice.
     #[serde(flatten)]
     pub slice: Slice,
-    /// How far Ponto may go in it.
+    /// How far Ponto may go in it: as the whole workspace, where nobody has set this slice, and as `rollout.default_stage` says,
+    /// where nobody has set anything.
     pub stage: Stage,
     /// Share of the conversations at stage `sample`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,7 +72,7 @@ pub struct SliceReport {
 pub async fn report(
     store: &dyn Store,
     workspace: &WorkspaceId,
-    false_alarm: f64,
+    config: &RolloutConfig,
     now: DateTime<Utc>,
     window: TimeDelta,
 ) -> Result<Vec<SliceReport>, StoreError> {
@@ -81,11 +82,12 @@ pub async fn report(
     let missing = if known.contains(&whole) { None } else { Some(&whole) };
     let since = now - window;
     let rolled = store.rolled(workspace, since, COUNTED).await?;
+    let unset = of_the_whole(&steps, config);
     let mut reports = Vec::new();
     for slice in missing.into_iter().chain(known) {
         let step = steps.iter().find(|step| step.slice == *slice);
         let audits = store.audits(workspace, step.map_or(0, |step| step.sequence)).await?;
-        reports.push(counted(slice, step, since, &rolled, &audits, false_alarm));
+        reports.push(counted(slice, step, since, &rolled, &audits, (unset, config.false_alarm)));
     }
     Ok(reports)
 }
@@ -95,7 +97,7 @@ pub async fn report_of(
     store: &dyn Store,
     workspace: &WorkspaceId,
     slice: &Slice,
-    false_alarm: f64,
+    config: &RolloutConfig,
     since: DateTime<Utc>,
 ) -> Result<SliceReport, StoreError> {
     let steps = store.steps(workspace).await?;
@@ -106,7 +108,14 @@ pub async fn report_of(
         None => Vec::new(),
     };
     let rolled = store.rolled(workspace, since, COUNTED).await?;
-    Ok(counted(slice, step, since, &rolled, &audits, false_alarm))
+    let unset = of_the_whole(&steps, config);
+    Ok(counted(slice, step, since, &rolled, &audits, (unset, config.false_alarm)))
+}
+
+/// The stage of a slice that nobody has set.
+fn of_the_whole(steps: &[Step], config: &RolloutConfig) -> Stage {
+    let whole = steps.iter().find(|step| step.slice == Slice::default());
+    whole.map_or(config.default_stage, |step| step.stage)
 }
 
 fn counted(
@@ -115,7 +124,7 @@ fn counted(
     since: DateTime<Utc>,
     rolled: &[Rolled],
     audits: &[Audit],
-    false_alarm: f64,
+    (unset, false_alarm): (Stage, f64),
 ) -> SliceReport {
     let topics = |one: &Rolled| -> Vec<Option<String>> {
         std::iter::once(None).chain(one.topics.iter().cloned().map(Some)).collect()
@@ -135,7 +144,7 @@ fn counted(
     let test = tested(audits);
     SliceReport {
         slice: slice.clone(),
-        stage: step.map_or(Stage::Auto, |step| step.stage),
+        stage: step.map_or(unset, |step| step.stage),
         share: step.and_then(|step| step.share),
         step: step.map_or(0, |step| step.sequence),
         since,

@@ -1,7 +1,7 @@
 //! `ponto replay`: stored conversations through another configuration.
 //!
 //! The data folder is only read: documents and their passages are copied into a folder of the run's own, so that a server
-//! may go on meanwhile. Time stands, for every suggestion, where it stood when it was made.
+//! may go on meanwhile. Time stands, for every suggestion, where it stood when it was made, and so do the rollout and opt-outs.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -17,6 +17,7 @@ use crate::conversation::{Clock, WorkspaceId};
 use crate::eval::replay::{Replay, Side, word};
 use crate::eval::run::Progress;
 use crate::inference::BackendKind;
+use crate::store::Suggestions;
 use crate::text::collapse;
 
 /// Characters of a question or a draft that a line shows.
@@ -84,8 +85,8 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
     let mut replay = Replay::default();
     for suggestion in &stored {
         clock.set(suggestion.created_at);
-        let assistant = &bench.app.assistant;
-        let again = assistant.answer(&workspace, &suggestion.conversation, suggestion.mode, None);
+        let opt_outs = store.opt_outs(&workspace, &suggestion.conversation).await?;
+        let again = bench.app.assistant.again(&workspace, suggestion, opt_outs);
         let Some(again) = cancel.run_until_cancelled(again).await else {
             progress.finish();
             printer.note("stopped; replies of a chat model are kept, so the same command goes on faster");

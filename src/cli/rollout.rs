@@ -85,19 +85,19 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
     let workspace = WorkspaceId(args.workspace);
     let now = SystemClock.now();
     let window = TimeDelta::from_std(args.since.0).context("--since reaches too far back")?;
-    let false_alarm = config.rollout.false_alarm;
+    let rollout = &config.rollout;
     match args.command {
         Command::Show => {
-            let slices = report(&store, &workspace, false_alarm, now, window).await?;
+            let slices = report(&store, &workspace, rollout, now, window).await?;
             let history = store.past_steps(&workspace, SHOWN).await?;
-            show(&slices, &history, *printer)?;
+            show(&slices, &history, rollout.default_stage, *printer)?;
         }
         Command::Promote(change) | Command::Demote(change) if change.by.trim().is_empty() => {
             anyhow::bail!("--by is empty; name who decides");
         }
         Command::Promote(change) => {
             let slice = change.slice();
-            let known = report_of(&store, &workspace, &slice, false_alarm, now - window).await?;
+            let known = report_of(&store, &workspace, &slice, rollout, now - window).await?;
             let to = match change.to.or_else(|| known.stage.above()) {
                 Some(to) if to > known.stage || (to == Stage::Sample && known.stage == Stage::Sample) => to,
                 Some(to) => anyhow::bail!(
@@ -118,7 +118,7 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
         }
         Command::Demote(change) => {
             let slice = change.slice();
-            let known = report_of(&store, &workspace, &slice, false_alarm, now - window).await?;
+            let known = report_of(&store, &workspace, &slice, rollout, now - window).await?;
             let to = match change.to.or_else(|| known.stage.below()) {
                 Some(to) if to < known.stage || (to == Stage::Sample && known.stage == Stage::Sample) => to,
                 Some(to) => anyhow::bail!(
@@ -179,7 +179,7 @@ fn confirmed(printer: Printer) -> anyhow::Result<bool> {
     Ok(answer.trim().eq_ignore_ascii_case("yes"))
 }
 
-fn show(slices: &[SliceReport], history: &[Step], printer: Printer) -> anyhow::Result<()> {
+fn show(slices: &[SliceReport], history: &[Step], unset: Stage, printer: Printer) -> anyhow::Result<()> {
     printer.json(&json!({"slices": slices, "history": history}))?;
     for slice in slices {
         describe(slice, printer);
@@ -190,7 +190,11 @@ fn show(slices: &[SliceReport], history: &[Step], printer: Printer) -> anyhow::R
         printer.line(format!("  {}", changed(step)));
     }
     if history.is_empty() {
-        printer.line("  none: the mode of each call alone says how far it may go");
+        let found = match unset {
+            Stage::Auto => "the mode of each call alone says how far it may go".to_owned(),
+            unset => format!("the stage is {} (`rollout.default_stage`)", unset.as_str()),
+        };
+        printer.line(format!("  none: {found}"));
     }
     Ok(())
 }

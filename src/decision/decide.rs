@@ -69,6 +69,15 @@ pub fn decide(input: &DecisionInput) -> Decision {
                 name: "confidence".into(),
                 found: format!("{:.4}", draft.confidence),
             }],
+            (ReasonCode::Unavailable, _) => {
+                vec![Evidence::Signal { name: "unavailable".into(), found: detail.to_owned() }]
+            }
+            (ReasonCode::NoAnswerInSources, _) => {
+                vec![Evidence::Signal { name: "drafts".into(), found: "0".into() }]
+            }
+            (ReasonCode::Ungrounded, Some(draft)) => {
+                vec![Evidence::Signal { name: "citations".into(), found: draft.citations.to_string() }]
+            }
             _ => Vec::new(),
         };
         objections.push((verdict, Reason { code, detail: detail.to_owned(), evidence }));

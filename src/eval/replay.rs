@@ -125,6 +125,7 @@ pub(in crate::eval) mod tests {
                 confidence: Confidence::default(),
                 policy: Vec::new(),
                 handoff: None,
+                reply_window: None,
                 usage: Usage::none(),
                 timings_ms: Timings::default(),
                 trace_id: String::new(),

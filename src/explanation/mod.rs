@@ -107,7 +107,15 @@ pub fn explain(suggestion: &Suggestion, language: Language) -> Explanation {
 /// Whether the stored decision comes out of its stored trace again; `None` where the trace is older than that.
 pub fn replays(suggestion: &Suggestion) -> Option<bool> {
     let decided = suggestion.trace.decided.as_ref()?;
-    Some(decide(decided) == suggestion.answer.decision)
+    let mut again = decide(decided);
+    // Earlier versions stored some reasons without their evidence.
+    let stored = &suggestion.answer.decision;
+    for (reason, stored) in again.reasons.iter_mut().zip(&stored.reasons) {
+        if stored.evidence.is_empty() {
+            reason.evidence.clear();
+        }
+    }
+    Some(again == *stored)
 }
 
 fn weakest(suggestion: &Suggestion, language: Language) -> Vec<WeakSignal> {

@@ -25,6 +25,7 @@ fn suggestion(input: DecisionInput) -> Suggestion {
             confidence: confidence.clone(),
             policy: input.checks.clone(),
             handoff: None,
+            reply_window: None,
             usage: Usage::none(),
             timings_ms: Timings::default(),
             trace_id: "t".into(),
@@ -143,6 +144,13 @@ fn an_automatic_reply_is_explained() {
 fn a_stored_decision_replays_and_a_forged_one_does_not() {
     let mut stored = suggestion(input(0.5));
     assert_eq!(replays(&stored), Some(true));
+    // A reason of an earlier version, which had no evidence.
+    let reason = &mut stored.answer.decision.reasons[1];
+    assert!(!std::mem::take(&mut reason.evidence).is_empty());
+    assert_eq!(replays(&stored), Some(true));
+    stored.answer.decision.reasons[1].detail.push('!');
+    assert_eq!(replays(&stored), Some(false));
+    stored = suggestion(input(0.5));
     stored.answer.decision.action = Action::AutoReply;
     assert_eq!(replays(&stored), Some(false));
     stored.trace.decided = None;

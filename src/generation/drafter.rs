@@ -14,7 +14,7 @@ use super::config::GenerationConfig;
 use super::deltas::Deltas;
 use super::excerpt::excerpts;
 use super::letter::letter;
-use super::plain::{AllowedLinks, pattern, plain, without_references};
+use super::plain::{AllowedLinks, pattern, plain, unformatted, without_references};
 use super::prompts::{PromptMessage, PromptSource, Prompts, ReplyPrompt, harmless, harmless_attribute};
 use super::refusal::is_refusal;
 use super::{Draft, GenerationError, Production};
@@ -90,12 +90,15 @@ impl Drafter {
         if model.backend == QUOTING { &self.quoting } else { &self.version }
     }
 
-    /// The reply as the channel sends it: by e-mail as a letter.
+    /// The reply as the channel sends it: by e-mail as a letter, elsewhere without what the channel would take for formatting.
     pub fn dressed(&self, mut draft: Draft, conversation: &Conversation) -> Draft {
-        if conversation.channel == Channel::Email {
-            let name = conversation.customer.as_ref().and_then(|customer| customer.name.as_deref());
-            draft.text = letter(&draft.text, draft.language, name, &self.config.email_signature);
-        }
+        draft.text = match conversation.channel {
+            Channel::Email => {
+                let name = conversation.customer.as_ref().and_then(|customer| customer.name.as_deref());
+                letter(&draft.text, draft.language, name, &self.config.email_signature)
+            }
+            channel => unformatted(&draft.text, channel),
+        };
         draft
     }
 

@@ -96,6 +96,7 @@ fn conversation(texts: &[(Role, &str)]) -> Conversation {
             id: "u".into(),
             name: Some("Ana".into()),
             attributes: std::collections::BTreeMap::new(),
+            opted_in_at: None,
         }),
         labels: Labels::default(),
         handed_back_after: None,

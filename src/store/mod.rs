@@ -9,7 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::conversation::{Audience, Labels, Language, WorkspaceId};
+use crate::conversation::{Audience, Conversation, Labels, Language, WorkspaceId};
+use crate::decision::policy::opted_out::OptOut;
 use crate::retrieval::Passage;
 use crate::retrieval::index::Generations;
 
@@ -153,7 +154,7 @@ pub trait Visits: Send + Sync {
 /// Suggestions with their traces, feedback and events.
 #[async_trait]
 pub trait Suggestions: Send + Sync {
-    /// Stores suggestion, trace and outgoing event in one transaction. A second automatic reply to the same customer
+    /// Stores suggestion, trace, what was heard of an opt-out, and outgoing event in one transaction. A second automatic reply to the same customer
     /// message is refused with [`StoreError::AlreadyReplied`], and nothing is stored.
     async fn insert(&self, suggestion: &Suggestion) -> Result<(), StoreError>;
     /// One suggestion, with its trace.
@@ -194,6 +195,12 @@ pub trait Suggestions: Send + Sync {
         conversation_id: &str,
         message_id: &str,
     ) -> Result<Option<LastWord>, StoreError>;
+    /// Opt-outs that were heard in a conversation, and from its customer on its channel, where the hub names the customer.
+    async fn opt_outs(
+        &self,
+        workspace: &WorkspaceId,
+        conversation: &Conversation,
+    ) -> Result<Vec<OptOut>, StoreError>;
     /// When the customer last wrote in a conversation, as far as its newest suggestion tells.
     async fn last_heard(
         &self,

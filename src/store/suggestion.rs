@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::conversation::{Channel, Conversation, Language, WorkspaceId};
+use crate::decision::policy::reply_window_closed::ReplyWindow;
 use crate::decision::rollout::Allowed;
 use crate::decision::rules::routing::{Priority, QueueState};
 use crate::decision::{Action, Decision, DecisionInput, Mode, PolicyCheck, Reason};
@@ -58,6 +59,9 @@ pub struct Answer {
     pub policy: Vec<PolicyCheck>,
     /// Present on escalation alone.
     pub handoff: Option<Handoff>,
+    /// Until when a text may be sent, and the template for later. Absent on channels that always take free text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_window: Option<ReplyWindow>,
     /// Tokens and model.
     pub usage: Usage,
     /// Milliseconds by stage.
@@ -99,11 +103,13 @@ pub struct Handoff {
     /// Who should take over, where policies name a queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueState>,
-    /// How soon.
+    /// How soon: as rules and routes say, at least `high` for a complaint, `urgent` for an accident or a danger, and a step
+    /// higher where the message says that it is urgent.
     #[serde(default)]
     pub priority: Priority,
     /// A message that tells the customer, in the customer's language, that a person takes over, and promises nothing. Absent
-    /// where it would be the second in a row, or where a person is writing with the customer already.
+    /// where it would be the second in a row, where a person is writing with the customer already, where the customer wants no
+    /// more messages, and where the channel takes only templates by now (the reason `reply_window_closed` says so).
     pub holding_message: Option<String>,
 }
 

@@ -40,6 +40,9 @@ use tokio::sync::OnceCell;
 
 use crate::support::models;
 
+mod channels;
+mod rollout;
+
 struct Still;
 
 impl Clock for Still {
@@ -118,6 +121,7 @@ struct Options {
     quote_first: bool,
     retrieval: RetrievalConfig,
     policies: Option<Policies>,
+    rollout: RolloutConfig,
 }
 
 async fn assistant(options: Options) -> Assistant {
@@ -151,7 +155,7 @@ fn assistant_of(shop: &Shop, options: Options) -> Assistant {
         chat: chat.info().clone(),
         decision: DecisionConfig::default(),
         policies: Arc::new(options.policies.unwrap_or_else(Policies::none)),
-        rollout: RolloutConfig::default(),
+        rollout: options.rollout,
         agents: Language::En,
         deadline: Duration::from_mins(10),
         clock: Arc::new(Still),
@@ -315,6 +319,8 @@ async fn what_the_knowledge_does_not_hold_is_handed_over() {
         let suggestion = ask(&assistant, text, Mode::Auto).await;
         assert_eq!(suggestion.answer.decision.action, Action::Escalate, "{text}: {:?}", suggestion.answer);
         assert!(suggestion.answer.drafts.is_empty(), "{text}");
+        let reasons = suggestion.answer.handoff.unwrap().reasons;
+        assert!(reasons.iter().all(|reason| !reason.evidence.is_empty()), "{text}: {reasons:?}");
     }
 }
 
@@ -362,7 +368,8 @@ async fn rules_hold_add_and_hand_over() {
     assert!(!held.answer.decision.reasons[0].evidence.is_empty());
     assert!(!held.trace.policies.is_empty());
 
-    let texts = "{ pt = \"P.\", it = \"I.\", es = \"E.\", en = \"The shop.\" }";
+    // The channel would take the asterisks for formatting.
+    let texts = "{ pt = \"P.\", it = \"I.\", es = \"E.\", en = \"*The* shop.\" }";
     let added = ask(&ruled(&rule(&format!("then.append = {texts}"))).await, QUESTIONS[3].1, Mode::Auto).await;
     assert_eq!(added.answer.decision.action, Action::AutoReply, "{:?}", added.answer.decision);
     let text = &added.answer.drafts[0].text;
@@ -614,6 +621,7 @@ async fn a_part_that_is_down_becomes_an_escalation() {
         assert_eq!(codes(&suggestion), [ReasonCode::Unavailable]);
         let handoff = suggestion.answer.handoff.unwrap();
         assert!(!handoff.summary.is_empty() && handoff.holding_message.is_some());
+        assert!(!handoff.reasons[0].evidence.is_empty());
     }
 }
 

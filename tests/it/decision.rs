@@ -9,7 +9,8 @@ use ponto::conversation::{Channel, Conversation, Labels, Message};
 use ponto::decision::policy::{PolicyInput, check_message};
 use ponto::decision::rollout::Allowed;
 use ponto::decision::{
-    Action, DecisionConfig, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
+    Action, DecisionConfig, DecisionInput, DraftFacts, Evidence, Mode, PolicyCheck, ReasonCode, Verdict,
+    decide,
 };
 use ponto::explanation::replays;
 use ponto::store::Suggestions;
@@ -61,7 +62,15 @@ prop_compose! {
         let checks = CODES
             .into_iter()
             .zip(found)
-            .map(|(check, verdict)| PolicyCheck { check, verdict, detail: Some("found".into()), evidence: vec![] })
+            .map(|(check, verdict)| PolicyCheck {
+                check,
+                verdict,
+                detail: Some("found".into()),
+                evidence: (verdict != Verdict::Pass)
+                    .then(|| Evidence::Message { id: "m".into() })
+                    .into_iter()
+                    .collect(),
+            })
             .collect();
         DecisionInput { mode, rollout: Allowed::default(), checks, draft, already_replied, unavailable }
     }
@@ -137,6 +146,15 @@ proptest! {
     }
 
     #[test]
+    fn every_reason_of_an_escalation_has_evidence(input in inputs()) {
+        let decision = decide(&input);
+        if decision.action == Action::Escalate {
+            prop_assert!(!decision.reasons.is_empty());
+            prop_assert!(decision.reasons.iter().all(|reason| !reason.evidence.is_empty()), "{decision:?}");
+        }
+    }
+
+    #[test]
     fn an_automatic_reply_has_earned_it(input in inputs()) {
         if decide(&input).action == Action::AutoReply {
             let draft = input.draft.unwrap();
@@ -180,7 +198,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn message_checks(messages: Vec<Message>, locale: Option<&str>) -> Vec<ReasonCode> {
+fn message_checks(messages: Vec<Message>, locale: Option<&str>) -> Vec<PolicyCheck> {
     let conversation = Conversation {
         id: "c".into(),
         channel: Channel::WebChat,
@@ -201,14 +219,30 @@ fn message_checks(messages: Vec<Message>, locale: Option<&str>) -> Vec<ReasonCod
         retrieved: &[],
         draft: None,
         judgement: None,
+        opt_outs: &[],
         config: &config,
     };
     check_message(&input)
         .into_iter()
         // Nothing is retrieved here, which is not what this test is about.
         .filter(|found| found.verdict != Verdict::Pass && found.check != ReasonCode::NothingRelevant)
-        .map(|found| found.check)
         .collect()
+}
+
+/// What is decided without a draft is an escalation, and each of its reasons says what it stands on.
+fn decided_with_evidence(checks: &[PolicyCheck], id: &serde_json::Value) {
+    let decision = decide(&DecisionInput {
+        mode: Mode::Auto,
+        rollout: Allowed::default(),
+        checks: checks.to_vec(),
+        draft: None,
+        already_replied: false,
+        unavailable: None,
+    });
+    assert_eq!(decision.action, Action::Escalate, "{id}");
+    for reason in decision.reasons {
+        assert!(!reason.detail.is_empty() && !reason.evidence.is_empty(), "{id}: {reason:?}");
+    }
 }
 
 /// In each language, the message checks find at least 80% of what they are for, and stop at most 2% of the questions that
@@ -229,9 +263,11 @@ fn the_demo_questions_meet_the_right_checks() {
                     at: None,
                 })
                 .collect();
-            let codes: Vec<String> = message_checks(messages, Some(language))
+            let checks = message_checks(messages, Some(language));
+            decided_with_evidence(&checks, &row["id"]);
+            let codes: Vec<String> = checks
                 .into_iter()
-                .map(|code| serde_json::to_value(code).unwrap().as_str().unwrap().to_owned())
+                .map(|found| serde_json::to_value(found.check).unwrap().as_str().unwrap().to_owned())
                 .collect();
             let why = row["why"].as_str().filter(|why| *why != "not_in_knowledge");
             // What only keeps a reply from being sent by itself stops no question.
@@ -269,7 +305,8 @@ fn public_requests_for_a_person() {
             text: row["text"].as_str().unwrap().into(),
             at: None,
         };
-        let hit = message_checks(vec![message], Some("en")).contains(&ReasonCode::AsksForHuman);
+        let found = message_checks(vec![message], Some("en"));
+        let hit = found.iter().any(|found| found.check == ReasonCode::AsksForHuman);
         if row["handoff"] == true {
             asked += 1;
             heard += usize::from(hit);

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ponto::conversation::{
     Audience, Channel, Conversation, Customer, Labels, Language, Message, Role, WorkspaceId,
 };
+use ponto::decision::policy::reply_window_closed::{ReplyWindow, Template};
 use ponto::decision::rollout::{Allowed, Slice, Stage};
 use ponto::decision::rules::routing::Priority;
 use ponto::decision::{Action, Decision, Evidence, Mode, PolicyCheck, Reason, ReasonCode, Verdict};
@@ -440,6 +441,10 @@ pub(crate) fn suggestion(workspace_name: &str, id: &str, message_id: &str, actio
                 priority: Priority::High,
                 holding_message: Some("Um momento.".into()),
             }),
+            reply_window: Some(ReplyWindow {
+                send_before: at(86_402),
+                template: Some(Template { name: "reabrir".into(), language: Language::Pt }),
+            }),
             usage: Usage {
                 backend: "candle".into(),
                 model: "m".into(),
@@ -457,6 +462,7 @@ pub(crate) fn suggestion(workspace_name: &str, id: &str, message_id: &str, actio
                 id: "u-9".into(),
                 name: Some("Ana".into()),
                 attributes: std::collections::BTreeMap::new(),
+                opted_in_at: None,
             }),
             labels: Labels::default(),
             handed_back_after: None,
@@ -789,5 +795,61 @@ async fn the_last_automatic_word_of_a_conversation_is_known() {
         Suggestions::insert(store, &shadow).await.unwrap();
         assert_eq!(last("m5").await, word(false, "m3"), "{name}: the shadow says nothing");
         assert_eq!(store.last_word(&workspace("w2"), "c-1", "m5").await.unwrap(), None, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_opt_out_is_known_in_its_conversation_and_of_its_customer() {
+    for (name, store, _folder) in stores().await {
+        let (own, store) = (workspace("w1"), store.as_ref());
+        let stored = |id: &str, conversation: &str, message: &str, verdict| {
+            let mut stored = suggestion("w1", id, message, Action::Escalate);
+            stored.conversation.id = conversation.into();
+            stored.answer.policy[0].check = ReasonCode::OptedOut;
+            stored.answer.policy[0].verdict = verdict;
+            stored
+        };
+        let asked = |conversation: &str, customer: Option<&str>, channel| {
+            let mut asked = suggestion("w1", "sug", "m", Action::Draft).conversation;
+            (asked.id, asked.channel) = (conversation.into(), channel);
+            asked.customer = asked.customer.zip(customer).map(|(own, id)| Customer { id: id.into(), ..own });
+            asked
+        };
+        let known = async |conversation: &str, customer: Option<&str>, channel| {
+            let found = store.opt_outs(&own, &asked(conversation, customer, channel)).await.unwrap();
+            found.into_iter().map(|one| (one.conversation_id, one.message_id, one.at)).collect::<Vec<_>>()
+        };
+        let (whatsapp, customer) = (Channel::Whatsapp, Some("u-9"));
+        let held = stored("sug_1", "c-1", "m1", Verdict::Draft);
+        Suggestions::insert(store, &held).await.unwrap();
+        assert_eq!(known("c-1", customer, whatsapp).await, [], "{name}: a draft that was held is none");
+        let heard = |conversation: &str, message: &str, second| -> (String, String, DateTime<Utc>) {
+            (conversation.into(), message.into(), at(second))
+        };
+        Suggestions::insert(store, &stored("sug_2", "c-1", "m2", Verdict::Escalate)).await.unwrap();
+        let mut again = stored("sug_3", "c-1", "m2", Verdict::Escalate);
+        again.created_at = at(50);
+        Suggestions::insert(store, &again).await.unwrap();
+        for (conversation, customer, channel, known_there) in [
+            ("c-1", customer, whatsapp, true),
+            ("c-1", None, Channel::Email, true),
+            ("c-2", customer, whatsapp, true),
+            ("c-2", customer, Channel::Email, false),
+            ("c-2", Some("u-1"), whatsapp, false),
+            ("c-2", None, whatsapp, false),
+        ] {
+            let expected = if known_there { vec![heard("c-1", "m2", 2)] } else { vec![] };
+            let found = known(conversation, customer, channel).await;
+            assert_eq!(found, expected, "{name}: {conversation} {customer:?} {channel:?}");
+        }
+        // A later one takes its place, and one of another conversation stands beside it, this conversation's first.
+        let mut later = stored("sug_4", "c-1", "m3", Verdict::Escalate);
+        later.created_at = at(60);
+        Suggestions::insert(store, &later).await.unwrap();
+        Suggestions::insert(store, &stored("sug_5", "c-2", "m1", Verdict::Escalate)).await.unwrap();
+        let both = [heard("c-2", "m1", 2), heard("c-1", "m3", 60)];
+        assert_eq!(known("c-2", customer, whatsapp).await, both, "{name}");
+        let foreign = store.opt_outs(&workspace("w2"), &asked("c-1", customer, whatsapp)).await.unwrap();
+        assert_eq!(foreign, [], "{name}");
     }
 }

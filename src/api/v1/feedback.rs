@@ -11,7 +11,7 @@ use crate::api::extract::{Json, Path};
 use crate::api::state::Api;
 use crate::assistant::rollout::reconsider;
 use crate::decision::Action;
-use crate::decision::policy::reply_window_closed::{closes_at, remedy};
+use crate::decision::policy::reply_window_closed::ReplyWindow;
 use crate::store::Suggestions;
 use crate::store::suggestion::{Feedback, FeedbackOutcome, Suggestion};
 
@@ -124,16 +124,16 @@ async fn hold_against_window(
     let conversation = &suggestion.conversation;
     let store = api.app.store.as_ref();
     let Some(heard) = store.last_heard(&caller.workspace, &conversation.id).await? else { return Ok(()) };
-    let config = &api.app.config.decision;
+    let (language, config) = (suggestion.trace.language, &api.app.config.decision);
     let now = api.app.clock.now();
     let sent = request.sent_at.map_or(now, |sent| sent.min(now));
-    match closes_at(conversation.channel, heard, config) {
-        Some(end) if sent >= end => Err(ApiError::new(
+    match ReplyWindow::after(heard, conversation.channel, language, config) {
+        Some(window) if window.is_closed(sent) => Err(ApiError::new(
             Code::ReplyWindowClosed,
             format!(
                 "The channel took free text until {}. {}",
-                end.format("%Y-%m-%d %H:%M UTC"),
-                remedy(config)
+                window.send_before.format("%Y-%m-%d %H:%M UTC"),
+                window.remedy()
             ),
         )),
         _ => Ok(()),

@@ -74,9 +74,9 @@ pub(super) async fn show(
         let detail = format!("days takes 1 to {MOST_DAYS}, not {days}");
         return Err(ApiError::new(Code::InvalidParameter, detail));
     }
-    let (store, false_alarm) = (api.app.store.as_ref(), api.app.config.rollout.false_alarm);
+    let (store, config) = (api.app.store.as_ref(), &api.app.config.rollout);
     let (now, window) = (api.app.clock.now(), TimeDelta::days(i64::from(days)));
-    let slices = report(store, &caller.workspace, false_alarm, now, window).await?;
+    let slices = report(store, &caller.workspace, config, now, window).await?;
     let history = store.past_steps(&caller.workspace, HISTORY).await?;
     Ok(Reply(Rollout { slices, history }))
 }

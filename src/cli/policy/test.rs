@@ -119,10 +119,11 @@ async fn attempt(
             retrieved: &retrieved,
             draft: draft.as_ref(),
             judgement: draft.as_ref().map(|_| &judgement),
+            opt_outs: &[],
             config: &config.decision,
         },
     );
-    let (queue, priority) = rules.route(&matches, &[], now);
+    let (queue, priority) = rules.route(&matches, &[], &[], now);
     let verdict = matches.iter().map(|found| found.verdict).max().unwrap_or(Verdict::Pass);
     let action = match verdict {
         Verdict::Pass => Action::AutoReply,

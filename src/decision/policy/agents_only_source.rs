@@ -1,34 +1,36 @@
 //! The draft was written with knowledge that is for agents alone. What a model has read it may repeat, cited or not, so a
 //! single such passage among those it was given is enough.
 
-use std::collections::HashSet;
-
 use super::{Finding, PolicyInput};
 use crate::conversation::Audience;
+use crate::decision::Evidence;
+use crate::retrieval::Passage;
 
 /// Holds a draft that customers may not get before an agent has read it.
 pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
     let Some(draft) = input.draft else { return Finding::pass() };
-    let internal: HashSet<&str> = input
-        .retrieved
-        .iter()
-        .filter(|hit| hit.passage.audience == Audience::Agents)
-        .map(|hit| hit.passage.id.as_str())
-        .collect();
-    if internal.is_empty() {
-        Finding::pass()
-    } else if draft.citations.iter().any(|citation| internal.contains(citation.passage_id.as_str())) {
-        Finding::draft("The draft cites knowledge that is for agents alone.")
-    } else {
-        Finding::draft("The draft was written with knowledge at hand that is for agents alone.")
-    }
+    let passages = input.retrieved.iter().map(|hit| &hit.passage);
+    let internal: Vec<&Passage> = passages.filter(|passage| passage.audience == Audience::Agents).collect();
+    let is_cited =
+        |passage: &Passage| draft.citations.iter().any(|citation| citation.passage_id == passage.id);
+    let detail = match internal.as_slice() {
+        [] => return Finding::pass(),
+        internal if internal.iter().any(|passage| is_cited(passage)) => {
+            "The draft cites knowledge that is for agents alone."
+        }
+        _ => "The draft was written with knowledge at hand that is for agents alone.",
+    };
+    Finding::draft(detail).with(internal.iter().map(|passage| Evidence::Passage {
+        id: passage.id.clone(),
+        title: passage.heading(),
+        found: if is_cited(passage) { "cited" } else { "at hand" }.into(),
+    }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::{Case, draft, hit};
-    use super::check;
-    use crate::conversation::Audience;
+    use super::*;
     use crate::decision::Verdict;
 
     #[test]
@@ -42,6 +44,7 @@ mod tests {
         let finding = check(&case.input());
         assert_eq!(finding.verdict, Verdict::Draft);
         assert!(finding.detail.unwrap_or_default().contains("at hand"));
+        assert!(matches!(finding.evidence.as_slice(), [Evidence::Passage { id, .. }] if id == "p2"));
         case.retrieved[0].passage.audience = Audience::Agents;
         assert!(check(&case.input()).detail.unwrap_or_default().contains("cites"));
         case.draft = None;

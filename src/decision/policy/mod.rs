@@ -24,6 +24,7 @@ mod language_mismatch;
 mod no_answer_in_sources;
 mod nothing_relevant;
 mod nothing_to_answer;
+pub mod opted_out;
 mod personal_data;
 pub mod reply_window_closed;
 mod too_long;
@@ -31,6 +32,9 @@ mod topics;
 mod ungrounded;
 mod unsupported_language;
 mod unsupported_promise;
+
+use opted_out::OptOut;
+use reply_window_closed::ReplyTemplate;
 
 /// What the checks read.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +55,8 @@ pub struct PolicyInput<'a> {
     pub draft: Option<&'a Draft>,
     /// What was measured in the draft, once there is one.
     pub judgement: Option<&'a Judgement>,
+    /// What is known of earlier opt-outs: in this conversation, and of its customer elsewhere.
+    pub opt_outs: &'a [OptOut],
     /// Floors and limits.
     pub config: &'a DecisionConfig,
 }
@@ -88,9 +94,17 @@ fn last_message(input: &PolicyInput<'_>) -> Option<Evidence> {
     input.conversation.last_customer_message().map(|message| Evidence::Message { id: message.id.clone() })
 }
 
-/// The best passages that were looked at, as evidence.
-fn looked_at(input: &PolicyInput<'_>) -> impl Iterator<Item = Evidence> {
-    input.retrieved.iter().take(3).map(|hit| Evidence::Passage {
+/// Something measured, as evidence.
+fn measured(name: &str, found: impl Into<String>) -> Evidence {
+    Evidence::Signal { name: name.to_owned(), found: found.into() }
+}
+
+/// The best passages that were looked at, as evidence; that there was none is evidence too.
+fn looked_at(input: &PolicyInput<'_>) -> Vec<Evidence> {
+    if input.retrieved.is_empty() {
+        return vec![measured("passages", "0")];
+    }
+    let passages = input.retrieved.iter().take(3).map(|hit| Evidence::Passage {
         id: hit.passage.id.clone(),
         title: hit.passage.heading(),
         found: format!(
@@ -98,7 +112,8 @@ fn looked_at(input: &PolicyInput<'_>) -> impl Iterator<Item = Evidence> {
             hit.scores.dense.map_or_else(|| "unknown".into(), |dense| format!("{dense:.2}")),
             100.0 * hit.scores.coverage
         ),
-    })
+    });
+    passages.collect()
 }
 
 type Check = fn(&PolicyInput<'_>) -> Finding;
@@ -107,7 +122,7 @@ type Check = fn(&PolicyInput<'_>) -> Finding;
 const MESSAGE: [(ReasonCode, Check); 13] = [
     (ReasonCode::NothingToAnswer, nothing_to_answer::check),
     (ReasonCode::UnsupportedLanguage, unsupported_language::check),
-    (ReasonCode::OptedOut, topics::opted_out),
+    (ReasonCode::OptedOut, opted_out::check),
     (ReasonCode::AsksForHuman, topics::asks_for_human),
     (ReasonCode::Complaint, topics::complaint),
     (ReasonCode::DataRequest, topics::data_request),
@@ -176,8 +191,9 @@ pub struct DecisionConfig {
     pub sentence_support: f64,
     /// Hours after the customer's last message in which `WhatsApp` and Instagram take free text.
     pub reply_window_hours: u32,
-    /// Name of the approved template that opens a conversation again once the window is closed; agents are told of it.
-    pub reply_template: String,
+    /// The approved template that opens a conversation again once the window is closed: a name, or a table with one for each
+    /// of pt, it, es and en. Agents and the hub are told of it.
+    pub reply_template: ReplyTemplate,
     /// Longest reply in characters on `WhatsApp`.
     pub max_chars_whatsapp: usize,
     /// Longest reply in characters on Instagram.
@@ -195,7 +211,7 @@ impl Default for DecisionConfig {
             escalate_below: 0.25,
             sentence_support: 0.5,
             reply_window_hours: 24,
-            reply_template: String::new(),
+            reply_template: ReplyTemplate::default(),
             max_chars_whatsapp: 4096,
             max_chars_instagram: 1000,
             max_chars_web_chat: 2000,
@@ -216,6 +232,7 @@ impl DecisionConfig {
 
     /// Checks the section.
     pub fn validate(&self, problems: &mut Vec<Problem>) {
+        self.reply_template.validate(problems);
         for (name, value) in [
             ("relevance_dense", self.relevance_dense),
             ("relevance_coverage", self.relevance_coverage),

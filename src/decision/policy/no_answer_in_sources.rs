@@ -14,6 +14,7 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use super::super::measured;
     use super::super::tests::{Case, draft};
     use super::check;
     use crate::decision::Verdict;
@@ -26,7 +27,9 @@ mod tests {
         let mut refused = draft("I could not find this.");
         refused.production.refused = true;
         case.draft = Some(refused);
-        assert_eq!(check(&case.input()).verdict, Verdict::Escalate);
+        let finding = check(&case.input());
+        assert_eq!(finding.verdict, Verdict::Escalate);
+        assert_eq!(finding.evidence, [measured("passages", "0")]);
         case.draft = Some(draft("  "));
         assert_eq!(check(&case.input()).verdict, Verdict::Escalate);
     }

@@ -15,6 +15,7 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
         return if input.retrieved.is_empty() {
             Finding::escalate("The knowledge base holds nothing about the question.")
                 .with(last_message(input))
+                .with(looked_at(input))
         } else {
             Finding::pass()
         };
@@ -36,9 +37,10 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use super::super::measured;
     use super::super::tests::{Case, hit};
     use super::check;
-    use crate::decision::Verdict;
+    use crate::decision::{Evidence, Verdict};
 
     #[test]
     fn both_floors_count() {
@@ -52,6 +54,8 @@ mod tests {
             case.retrieved = vec![hit("p", "text", dense, coverage)];
             assert_eq!(check(&case.input()).verdict, verdict, "{dense} {coverage}");
         }
-        assert_eq!(check(&Case::asking("anything").input()).verdict, Verdict::Escalate);
+        let finding = check(&Case::asking("anything").input());
+        assert_eq!(finding.verdict, Verdict::Escalate);
+        assert_eq!(finding.evidence, [Evidence::Message { id: "m".into() }, measured("passages", "0")]);
     }
 }

@@ -1,9 +1,13 @@
-//! Personal data in the reply that neither this conversation nor a cited passage holds: it would be someone else's.
+//! Personal data in the reply that neither the customer wrote here nor a cited passage for customers holds: it may be someone
+//! else's.
+//!
+//! What the company has published is no secret, and what the customer wrote is the customer's. What an agent or a bot wrote is
+//! neither: it may be about another person, or come from a system that only agents read.
 
 use std::collections::HashSet;
 
 use super::{Finding, PolicyInput};
-use crate::conversation::Role;
+use crate::conversation::{Audience, Role};
 use crate::personal_data::find;
 
 /// Holds a draft with an identifier of unknown origin.
@@ -14,14 +18,16 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
         return Finding::pass();
     }
     let cited: HashSet<&str> = draft.citations.iter().map(|citation| citation.passage_id.as_str()).collect();
-    let passages = input.retrieved.iter().filter(|hit| cited.contains(hit.passage.id.as_str()));
+    let passages = input
+        .retrieved
+        .iter()
+        .filter(|hit| hit.passage.audience == Audience::Public && cited.contains(hit.passage.id.as_str()));
     // The words around a number tell what it is in the draft; where it comes from, it may stand without them.
     let known: Vec<String> = input
         .conversation
         .messages
         .iter()
-        // A note of the hub is not shown to the customer.
-        .filter(|message| message.role != Role::System)
+        .filter(|message| message.role == Role::Customer)
         .map(|message| message.text.as_str())
         .chain(passages.map(|hit| hit.passage.text.as_str()))
         .map(compact)
@@ -48,7 +54,8 @@ fn compact(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{Case, draft, hit};
-    use super::check;
+    use super::*;
+    use crate::conversation::Message;
     use crate::decision::Verdict;
 
     #[test]
@@ -77,6 +84,32 @@ mod tests {
             let finding = check(&case.input());
             assert_eq!(finding.verdict, verdict, "{text}");
             assert!(!finding.detail.unwrap_or_default().contains('@'));
+        }
+    }
+
+    /// By who wrote the address, and where.
+    #[test]
+    fn only_the_customer_and_what_is_published_give_an_address() {
+        let address = "lu@mail.example.com";
+        for (role, verdict) in [
+            (Role::Customer, Verdict::Pass),
+            (Role::Agent, Verdict::Draft),
+            (Role::Bot, Verdict::Draft),
+            (Role::System, Verdict::Draft),
+        ] {
+            let mut case = Case::asking("where do you write to?");
+            let message =
+                Message { id: "m0".into(), role, text: format!("The other one: {address}"), at: None };
+            case.conversation.messages.insert(0, message);
+            case.draft = Some(draft("We write to lu@mail.example.com."));
+            assert_eq!(check(&case.input()).verdict, verdict, "{role:?}");
+        }
+        for (audience, verdict) in [(Audience::Public, Verdict::Pass), (Audience::Agents, Verdict::Draft)] {
+            let mut case = Case::asking("where do you write to?");
+            case.retrieved = vec![hit("p1", &format!("Write to {address}."), 0.9, 0.5)];
+            case.retrieved[0].passage.audience = audience;
+            case.draft = Some(draft("Write to lu@mail.example.com."));
+            assert_eq!(check(&case.input()).verdict, verdict, "{audience:?}");
         }
     }
 

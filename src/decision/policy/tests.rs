@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::opted_out::OptOut;
 use super::{DecisionConfig, PolicyInput};
 use crate::conversation::{Channel, Conversation, Language, Message, Role};
 use crate::generation::Draft;
@@ -18,6 +19,7 @@ pub(in crate::decision) struct Case {
     pub(in crate::decision) retrieved: Vec<Retrieved>,
     pub(in crate::decision) draft: Option<Draft>,
     pub(in crate::decision) judgement: Option<Judgement>,
+    pub(in crate::decision) opt_outs: Vec<OptOut>,
     pub(in crate::decision) config: DecisionConfig,
     question: String,
 }
@@ -39,6 +41,7 @@ impl Case {
             retrieved: Vec::new(),
             draft: None,
             judgement: None,
+            opt_outs: Vec::new(),
             config: DecisionConfig::default(),
         }
     }
@@ -53,6 +56,7 @@ impl Case {
             retrieved: &self.retrieved,
             draft: self.draft.as_ref(),
             judgement: self.judgement.as_ref(),
+            opt_outs: &self.opt_outs,
             config: &self.config,
         }
     }

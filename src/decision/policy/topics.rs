@@ -1,6 +1,6 @@
 //! What follows from the topics of a message: one check for each reason.
 
-use super::{Finding, PolicyInput};
+use super::{Finding, PolicyInput, last_message, measured};
 use crate::decision::{Evidence, Verdict};
 use crate::understanding::{MatchedBy, TopicMatch, names};
 
@@ -61,7 +61,9 @@ pub(super) fn several_questions(input: &PolicyInput<'_>) -> Finding {
         0 | 1 => Finding::pass(),
         questions => Finding::draft(format!(
             "The message asks {questions} questions; make sure that the reply answers each."
-        )),
+        ))
+        .with([measured("questions", questions.to_string())])
+        .with(last_message(input)),
     }
 }
 

@@ -2,8 +2,8 @@
 //! random share of automatic replies to `auto`.
 //!
 //! A person promotes a slice. It is demoted by itself when the error among audited replies leaves its bound, which
-//! [`sequential`] tests after every verdict. Where nobody has set anything, the stage is `auto`, and the mode of each call
-//! alone says how far it may go.
+//! [`sequential`] tests after every verdict. Where nobody has set anything, the stage is that of `rollout.default_stage`:
+//! `auto`, where the mode of each call alone says how far it may go, unless an operator wants to climb from further down.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -20,10 +20,12 @@ pub mod sequential;
 /// Who demotes where nobody has to.
 pub const AUTOMATIC: &str = "ponto";
 
-/// `[rollout]`: audits of automatic replies, and when they demote.
+/// `[rollout]`: where the ladder begins, audits of automatic replies, and when they demote.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RolloutConfig {
+    /// The stage of conversations for which nobody has set one: `shadow`, `draft` or `auto`.
+    pub default_stage: Stage,
     /// Share of the automatic replies that is drawn for an audit, 0 to 1.
     pub audit_share: f64,
     /// Largest share of wrong replies that is tolerated; that of the certificate in force (`--alpha`) when left out.
@@ -34,13 +36,17 @@ pub struct RolloutConfig {
 
 impl Default for RolloutConfig {
     fn default() -> Self {
-        Self { audit_share: 0.1, max_error: None, false_alarm: 0.05 }
+        Self { default_stage: Stage::Auto, audit_share: 0.1, max_error: None, false_alarm: 0.05 }
     }
 }
 
 impl RolloutConfig {
     /// Checks the section.
     pub fn validate(&self, problems: &mut Vec<Problem>) {
+        if self.default_stage == Stage::Sample {
+            let remedy = "write shadow, draft or auto; `ponto rollout promote --to sample` takes the share that sample needs";
+            problems.push(Problem::new("rollout.default_stage", remedy));
+        }
         if !(0.0..=1.0).contains(&self.audit_share) {
             problems.push(Problem::new("rollout.audit_share", "write a number from 0 to 1"));
         }
@@ -57,6 +63,7 @@ impl RolloutConfig {
     Debug,
     Clone,
     Copy,
+    Default,
     PartialEq,
     Eq,
     PartialOrd,
@@ -64,6 +71,7 @@ impl RolloutConfig {
     Hash,
     Serialize,
     Deserialize,
+    JsonSchema,
     ToSchema,
     clap::ValueEnum,
 )]
@@ -76,6 +84,7 @@ pub enum Stage {
     /// Automatic replies in a random share of the conversations, drafts in the others.
     Sample,
     /// Automatic replies.
+    #[default]
     Auto,
 }
 
@@ -215,9 +224,10 @@ impl Allowed {
 }
 
 /// What the rollout allows in a conversation: the stage of the most specific slice that holds the message, the strictest
-/// where several are equally specific, or where the message is about several topics.
+/// where several are equally specific, or where the message is about several topics; `unset` where nobody has set one.
 pub fn allowed(
     steps: &[Step],
+    unset: Stage,
     workspace: &WorkspaceId,
     conversation: (&str, Channel),
     topics: &[&str],
@@ -231,18 +241,20 @@ pub fn allowed(
     let found = if topics.is_empty() {
         best(None)
     } else {
-        // Where a topic has no step, the default is the most lenient there is.
-        let each: Vec<_> = topics.iter().map(|topic| best(Some(topic))).collect();
-        each.into_iter().flatten().min_by_key(|step| step.stage)
+        let each = topics.iter().map(|topic| best(Some(topic)));
+        each.min_by_key(|step| step.map_or(unset, |step| step.stage)).flatten()
     };
-    found.map_or_else(Allowed::default, |step| Allowed {
-        stage: step.stage,
-        share: step.share,
-        drawn: step.stage == Stage::Sample
-            && drawn(&[&workspace.0, "\0", conversation], step.share.unwrap_or_default()),
-        slice: step.slice.clone(),
-        step: step.sequence,
-    })
+    found.map_or_else(
+        || Allowed { stage: unset, ..Allowed::default() },
+        |step| Allowed {
+            stage: step.stage,
+            share: step.share,
+            drawn: step.stage == Stage::Sample
+                && drawn(&[&workspace.0, "\0", conversation], step.share.unwrap_or_default()),
+            slice: step.slice.clone(),
+            step: step.sequence,
+        },
+    )
 }
 
 /// Whether a suggestion is one of the share that is audited: nobody chooses it, and a larger share holds every smaller one.
@@ -271,7 +283,12 @@ mod tests {
     }
 
     fn at(steps: &[Step], topics: &[&str], language: Option<Language>) -> (Stage, i64) {
-        let found = allowed(steps, &WorkspaceId("w".into()), ("c", Channel::Whatsapp), topics, language);
+        from(Stage::Auto, steps, topics, language)
+    }
+
+    fn from(unset: Stage, steps: &[Step], topics: &[&str], language: Option<Language>) -> (Stage, i64) {
+        let place = ("c", Channel::Whatsapp);
+        let found = allowed(steps, unset, &WorkspaceId("w".into()), place, topics, language);
         (found.stage, found.step)
     }
 
@@ -295,18 +312,41 @@ mod tests {
     }
 
     #[test]
+    fn where_nobody_has_set_anything_the_ladder_begins_at_the_default() {
+        let portuguese = [step(1, slice(None, None, Some(Language::Pt)), Stage::Draft)];
+        let topic = [step(2, slice(None, Some("delivery"), None), Stage::Auto)];
+        for (unset, steps, topics, language, found) in [
+            (Stage::Shadow, &[][..], &[][..], None, (Stage::Shadow, 0)),
+            (Stage::Draft, &[], &["delivery"], None, (Stage::Draft, 0)),
+            (Stage::Shadow, &portuguese, &[], Some(Language::Pt), (Stage::Draft, 1)),
+            (Stage::Shadow, &portuguese, &[], Some(Language::It), (Stage::Shadow, 0)),
+            (Stage::Shadow, &topic, &["delivery"], None, (Stage::Auto, 2)),
+            // Another topic of the message has not come so far.
+            (Stage::Shadow, &topic, &["delivery", "refund"], None, (Stage::Shadow, 0)),
+            (Stage::Auto, &portuguese, &["delivery"], Some(Language::Pt), (Stage::Draft, 1)),
+        ] {
+            assert_eq!(from(unset, steps, topics, language), found, "{unset:?} {topics:?} {language:?}");
+        }
+        let mut problems = Vec::new();
+        RolloutConfig { default_stage: Stage::Sample, ..RolloutConfig::default() }.validate(&mut problems);
+        assert_eq!(problems[0].setting, "rollout.default_stage");
+    }
+
+    #[test]
     fn a_share_of_the_conversations_is_drawn_and_stays_drawn() {
         let steps = [step(1, Slice::default(), Stage::Sample)];
         let workspace = WorkspaceId("w".into());
-        let drawn = |id: &str| allowed(&steps, &workspace, (id, Channel::Api), &[], None).drawn;
+        let drawn_in = |workspace: &WorkspaceId, id: &str| {
+            allowed(&steps, Stage::Auto, workspace, (id, Channel::Api), &[], None).drawn
+        };
+        let drawn = |id: &str| drawn_in(&workspace, id);
         let ids: Vec<String> = (0..4_000).map(|n| format!("c-{n}")).collect();
         let count = ids.iter().filter(|id| drawn(id)).count();
         // Binomial(4000, 0.2): 800 ± 5 standard deviations.
         assert!((674..=926).contains(&count), "{count}");
         assert!(ids.iter().all(|id| drawn(id) == drawn(id)));
         let other = WorkspaceId("v".into());
-        let same =
-            ids.iter().filter(|id| drawn(id) == allowed(&steps, &other, (id, Channel::Api), &[], None).drawn);
+        let same = ids.iter().filter(|id| drawn(id) == drawn_in(&other, id));
         assert!(same.count() < 4_000, "another workspace draws others");
     }
 

@@ -11,6 +11,7 @@ use super::document::Escalate;
 use super::{RuleMatch, Rules};
 use crate::decision::hours::Hours;
 use crate::decision::{Reason, ReasonCode};
+use crate::understanding::{TopicMatch, names};
 
 /// People who take conversations over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +52,17 @@ pub enum Priority {
     Urgent,
 }
 
+impl Priority {
+    /// One step higher; the highest stays.
+    fn raised(self) -> Self {
+        match self {
+            Self::Low => Self::Normal,
+            Self::Normal => Self::High,
+            Self::High | Self::Urgent => Self::Urgent,
+        }
+    }
+}
+
 /// A queue as it is when a conversation is handed over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QueueState {
@@ -83,11 +95,13 @@ impl Queue {
 impl Rules {
     /// Queue and priority of an escalation: of the matched rule with the highest priority that names a queue, else of the
     /// first reason that has a route, else the queue for all else. The priority is the highest of all of them; a
-    /// complaint is at least `high`.
+    /// complaint is at least `high`, a message that says it is urgent one step higher than it would be, and an accident
+    /// or a danger `urgent`.
     pub fn route(
         &self,
         matches: &[RuleMatch],
         reasons: &[Reason],
+        topics: &[TopicMatch],
         at: DateTime<Utc>,
     ) -> (Option<QueueState>, Priority) {
         let asked: Vec<&Escalate> =
@@ -110,6 +124,12 @@ impl Rules {
         let priority = given.chain(built_in).max().unwrap_or_default();
         let priority =
             if asked.is_empty() && routes.is_empty() { priority.max(Priority::Normal) } else { priority };
+        let about = |topic: &str| topics.iter().any(|found| found.name == topic);
+        let priority = match priority {
+            _ if about(names::SAFETY) => Priority::Urgent,
+            priority if about(names::URGENCY) => priority.raised(),
+            priority => priority,
+        };
         let state = queue.and_then(|name| self.queues.iter().find(|queue| queue.name == name));
         (state.map(|queue| queue.state(at)), priority)
     }

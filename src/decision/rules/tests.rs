@@ -52,6 +52,7 @@ fn case() -> Case {
         id: "u".into(),
         name: None,
         attributes: [("plan".to_owned(), "gold".to_owned())].into(),
+        opted_in_at: None,
     });
     case.understanding.topics = vec![TopicMatch {
         name: "refund".into(),
@@ -230,7 +231,7 @@ fn a_conversation_goes_to_the_most_urgent_queue() {
     let reason = |code| Reason { code, detail: String::new(), evidence: Vec::new() };
     let route = |matches: &[_], codes: &[ReasonCode]| {
         let reasons: Vec<_> = codes.iter().map(|code| reason(*code)).collect();
-        let (queue, priority) = rules.route(matches, &reasons, case.now);
+        let (queue, priority) = rules.route(matches, &reasons, &[], case.now);
         (queue.map(|queue| queue.name), priority)
     };
     let to = |name: &str| Some(name.to_owned());
@@ -238,7 +239,7 @@ fn a_conversation_goes_to_the_most_urgent_queue() {
     assert_eq!(route(&matches, &[ReasonCode::Policy, ReasonCode::Complaint]), (to("money"), Priority::High));
     assert_eq!(route(&[], &[ReasonCode::Complaint]), (to("care"), Priority::High));
     assert_eq!(route(&[], &[ReasonCode::AsksForHuman]), (to("all"), Priority::Normal));
-    let (queue, _) = rules.route(&matches, &[], case.now);
+    let (queue, _) = rules.route(&matches, &[], &[], case.now);
     let queue = serde_json::to_value(queue.unwrap()).unwrap();
     assert_eq!(
         queue,
@@ -246,8 +247,24 @@ fn a_conversation_goes_to_the_most_urgent_queue() {
             "time_zone": "Europe/Rome"})
     );
     assert_eq!(holding_message(&matches, Language::Pt), Some("Um momento."));
-    let nobody = Rules::default().route(&[], &[reason(ReasonCode::Complaint)], case.now);
+    let nobody = Rules::default().route(&[], &[reason(ReasonCode::Complaint)], &[], case.now);
     assert_eq!(nobody, (None, Priority::High));
+
+    // What the message says of itself raises the priority, whoever takes over.
+    for (matches, code, topics, priority) in [
+        (&matches[..], ReasonCode::Policy, &["urgency"][..], Priority::Normal),
+        (&[], ReasonCode::AsksForHuman, &["urgency"], Priority::High),
+        (&[], ReasonCode::AsksForHuman, &["refund"], Priority::Normal),
+        (&[], ReasonCode::Complaint, &["complaint", "urgency"], Priority::Urgent),
+        (&[], ReasonCode::Complaint, &["legal_threat"], Priority::High),
+        (&matches, ReasonCode::Complaint, &["safety"], Priority::Urgent),
+        (&[], ReasonCode::Complaint, &["safety", "urgency"], Priority::Urgent),
+    ] {
+        let topic = |name: &&str| TopicMatch { name: (*name).into(), ..case.understanding.topics[0].clone() };
+        let topics: Vec<TopicMatch> = topics.iter().map(topic).collect();
+        let found = rules.route(matches, &[reason(code)], &topics, case.now).1;
+        assert_eq!(found, priority, "{code:?} {topics:?}");
+    }
 }
 
 #[test]

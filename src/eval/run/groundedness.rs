@@ -58,6 +58,7 @@ async fn case(row: &Row, judge: &Judge, config: &DecisionConfig, texts: bool) ->
         retrieved: &retrieved,
         draft: Some(&draft),
         judgement: Some(&judgement),
+        opt_outs: &[],
         config,
     });
     let said =

@@ -177,6 +177,7 @@ fn check(
         retrieved,
         draft: None,
         judgement: None,
+        opt_outs: &[],
         config,
     })
 }

@@ -132,6 +132,7 @@ async fn shown(
         retrieved,
         draft: Some(&draft),
         judgement: Some(&judgement),
+        opt_outs: &[],
         config: &parts.decision,
     };
     let mut checks = check_message(&input);

@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use regex::{Captures, Regex};
 
 use crate::retrieval::Passage;
 
+mod marks;
 mod visible;
 
+pub use marks::unformatted;
 use visible::visible;
 
 /// `[text][label]`, whose address is elsewhere.
@@ -172,7 +174,7 @@ fn flatten(markdown: &str, allowed: &AllowedLinks) -> String {
     let mut lists: Vec<Option<u64>> = Vec::new();
     let mut link: Option<(String, usize)> = None;
     let mut image = 0_usize;
-    for event in Parser::new(markdown) {
+    for event in Parser::new_ext(markdown, Options::ENABLE_STRIKETHROUGH) {
         match event {
             Event::Start(Tag::Image { .. }) => image += 1,
             Event::End(TagEnd::Image) => image = image.saturating_sub(1),
@@ -304,6 +306,13 @@ mod tests {
         Price < 5 kg, 2 * 3 * 4, R$ 19.90
         "
         );
+    }
+
+    #[test]
+    fn what_is_struck_through_is_plain_text_too() {
+        assert_eq!(clean("~~R$ 10~~ *R$ 8*, ~today~"), "R$ 10 R$ 8, today");
+        let approximate = "~5 to ~10 days, about ~7";
+        assert_eq!(clean(approximate), approximate);
     }
 
     #[test]

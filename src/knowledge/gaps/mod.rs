@@ -224,6 +224,7 @@ mod tests {
                     id: "u".into(),
                     name: Some("Ana de Souza".into()),
                     attributes: std::collections::BTreeMap::new(),
+                    opted_in_at: None,
                 }),
                 labels: Labels::default(),
                 handed_back_after: None,

@@ -22,6 +22,7 @@ mod changes;
 mod documents;
 mod idempotency;
 mod keys;
+mod opt_outs;
 mod rollout;
 mod suggestions;
 mod versions;

@@ -5,11 +5,13 @@ use chrono::{DateTime, Utc};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{FromRow, Row};
 
+use super::opt_outs::{insert_opt_out, opt_outs};
 use super::rollout::{insert_audit, judge_audit};
 use super::{
     SqliteStore, from_cursor, from_json, from_word, one_more, sql_number, to_cursor, to_json, to_word,
 };
-use crate::conversation::WorkspaceId;
+use crate::conversation::{Conversation, WorkspaceId};
+use crate::decision::policy::opted_out::OptOut;
 use crate::decision::{Action, Mode, ReasonCode};
 use crate::store::suggestion::{Asked, Feedback, FeedbackOutcome, Suggestion, SuggestionSummary};
 use crate::store::{Event, LastWord, Listed, Page, StoreError, Suggestions};
@@ -160,6 +162,7 @@ impl Suggestions for SqliteStore {
             return Err(StoreError::AlreadyReplied);
         }
         insert_audit(&mut transaction, suggestion).await?;
+        insert_opt_out(&mut transaction, suggestion).await?;
         insert_event(
             &mut transaction,
             &suggestion.workspace,
@@ -310,6 +313,14 @@ impl Suggestions for SqliteStore {
         .fetch_optional(&self.pool)
         .await?;
         Ok(row.map(|(message_id, holding)| LastWord { holding, message_id }))
+    }
+
+    async fn opt_outs(
+        &self,
+        workspace: &WorkspaceId,
+        conversation: &Conversation,
+    ) -> Result<Vec<OptOut>, StoreError> {
+        opt_outs(&self.pool, workspace, conversation).await
     }
 
     async fn last_heard(

@@ -42,6 +42,7 @@ async fn a_question_with_a_source_gets_a_cited_draft() {
         ".confidence.contributions" => "[log-odds]",
         ".policy" => "[checks]",
         ".usage.prompt_tokens" => "[n]", ".usage.completion_tokens" => "[n]",
+        ".reply_window.send_before" => "[time]",
         ".timings_ms.*" => "[ms]",
     }, @r#"
     {
@@ -85,6 +86,9 @@ async fn a_question_with_a_source_gets_a_cited_draft() {
       },
       "policy": "[checks]",
       "handoff": null,
+      "reply_window": {
+        "send_before": "[time]"
+      },
       "usage": {
         "backend": "extractive",
         "model": "quoted sentences",

@@ -119,6 +119,24 @@ async fn a_draft_that_is_accepted_too_late_is_refused() {
 }
 
 #[tokio::test]
+async fn an_answer_says_until_when_it_may_be_sent() {
+    let app = TestApp::shared().await;
+    let client = app.workspace().await;
+    client.with_delivery().await;
+    for (channel, until) in [
+        ("whatsapp", json!({"send_before": "2026-03-02T10:00:00Z"})),
+        ("instagram", json!({"send_before": "2026-03-02T10:00:00Z"})),
+        ("web_chat", json!(null)),
+    ] {
+        let message = json!({"id": "m-1", "role": "customer", "text": "Qual é o prazo de entrega normal?",
+            "at": "2026-03-01T10:00:00Z"});
+        let conversation = json!({"id": channel, "channel": channel, "messages": [message]});
+        let answer = client.post("/v1/suggest", &json!({"conversation": conversation})).await.json();
+        assert_eq!(answer["reply_window"], until, "{answer:#}");
+    }
+}
+
+#[tokio::test]
 async fn a_suggestion_is_explained_in_the_agents_language() {
     let client = TestApp::shared().await.workspace().await;
     client.with_delivery().await;

@@ -1,0 +1,81 @@
+//! What is stored of a conversation before it is answered.
+
+use super::understand::Understood;
+use crate::conversation::{Conversation, WorkspaceId};
+use crate::decision::policy::opted_out::OptOut;
+use crate::decision::rollout::{Allowed, Stage, Step, allowed};
+use crate::store::suggestion::Suggestion;
+use crate::store::{LastWord, Store, StoreError};
+
+/// What is stored of the conversation, and of how far the rollout has come; nothing where nothing is stored.
+#[derive(Default)]
+pub(super) struct Before {
+    pub(super) already_replied: bool,
+    /// What was last said automatically, in answer to another message.
+    pub(super) last_word: Option<LastWord>,
+    /// Opt-outs in the conversation, and of its customer.
+    pub(super) opt_outs: Vec<OptOut>,
+    rollout: Rollout,
+}
+
+/// How far the rollout has come.
+enum Rollout {
+    /// The changes in force, and the stage where none of them counts.
+    Now(Vec<Step>, Stage),
+    /// What it allowed when the conversation was answered.
+    Then(Allowed),
+}
+
+impl Default for Rollout {
+    fn default() -> Self {
+        Self::Now(Vec::new(), Stage::Auto)
+    }
+}
+
+impl Before {
+    /// As it is now; `unset` is the stage where nobody has set one.
+    pub(super) async fn read(
+        store: &dyn Store,
+        workspace: &WorkspaceId,
+        conversation: &Conversation,
+        unset: Stage,
+    ) -> Result<Self, StoreError> {
+        let mut before = Self {
+            opt_outs: store.opt_outs(workspace, conversation).await?,
+            rollout: Rollout::Now(store.steps(workspace).await?, unset),
+            ..Self::default()
+        };
+        if let Some(message) = conversation.last_customer_message() {
+            before.already_replied = store.auto_replied(workspace, &conversation.id, &message.id).await?;
+            before.last_word = store.last_word(workspace, &conversation.id, &message.id).await?;
+        }
+        Ok(before)
+    }
+
+    /// As it was when a suggestion was made, as far as its trace tells; of the opt-outs, those that came before it.
+    pub(super) fn then(stored: &Suggestion, opt_outs: Vec<OptOut>) -> Self {
+        Self {
+            already_replied: stored.trace.decided.as_ref().is_some_and(|decided| decided.already_replied),
+            opt_outs: opt_outs.into_iter().filter(|opt_out| opt_out.at <= stored.created_at).collect(),
+            rollout: Rollout::Then(stored.trace.rollout.clone()),
+            ..Self::default()
+        }
+    }
+
+    /// How far Ponto may go in a conversation.
+    pub(super) fn allowed(
+        &self,
+        workspace: &WorkspaceId,
+        conversation: &Conversation,
+        understood: &Understood,
+    ) -> Allowed {
+        let (steps, unset) = match &self.rollout {
+            Rollout::Now(steps, unset) => (steps, *unset),
+            Rollout::Then(allowed) => return allowed.clone(),
+        };
+        let topics: Vec<&str> =
+            understood.understanding.topics.iter().map(|topic| topic.name.as_str()).collect();
+        let place = (conversation.id.as_str(), conversation.channel);
+        allowed(steps, unset, workspace, place, &topics, understood.language)
+    }
+}
