@@ -15,7 +15,7 @@ use crate::decision::policy::{self, DecisionConfig, PolicyInput};
 use crate::decision::rollout::{Allowed, RolloutConfig, Step, allowed};
 use crate::decision::rules::{Policies, RuleMatch, Rules};
 use crate::decision::{
-    Action, Decision, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
+    Action, Decision, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Unavailable, Verdict, decide,
 };
 use crate::generation::{Draft, DraftRequest, Drafter, RESTART};
 use crate::inference::{Budget, InferenceError, ModelInfo};
@@ -112,7 +112,7 @@ struct Findings {
     checks: Vec<PolicyCheck>,
     matches: Vec<RuleMatch>,
     judged: Option<Judged>,
-    unavailable: Option<String>,
+    unavailable: Option<Unavailable>,
     /// The search itself failed.
     unsearched: bool,
     timings: Timings,
@@ -149,7 +149,7 @@ impl Findings {
             checks: self.checks.iter().cloned().chain(rules).collect(),
             draft: self.judged.as_ref().map(|judged| facts(judged, &self.checks, asked.floor)),
             already_replied: asked.before.already_replied,
-            unavailable: self.unavailable.clone(),
+            unavailable: self.unavailable,
         }
     }
 
@@ -319,11 +319,11 @@ impl Assistant {
             Ok(Ok(retrieved)) => found.retrieved = retrieved,
             Ok(Err(error)) => {
                 tracing::warn!(%error, "retrieval failed");
-                found.unavailable = Some("The knowledge base could not be searched.".into());
+                found.unavailable = Some(Unavailable::Index);
                 found.unsearched = true;
             }
             Err(_) => {
-                found.unavailable = Some("The search took longer than the answer may.".into());
+                found.unavailable = Some(Unavailable::IndexInTime);
                 found.unsearched = true;
             }
         }
@@ -410,7 +410,7 @@ impl Assistant {
             Ok(draft) => draft,
             Err(error) => {
                 tracing::warn!(%error, "no model drafted");
-                found.unavailable = Some("No model answered in time.".into());
+                found.unavailable = Some(Unavailable::Model);
                 return;
             }
         };
@@ -427,7 +427,7 @@ impl Assistant {
             }
             Err(error) => {
                 tracing::warn!(%error, "the draft could not be judged");
-                found.unavailable = Some("The draft could not be checked in time.".into());
+                found.unavailable = Some(Unavailable::Judgement);
             }
         }
         found.timings.judgement += milliseconds(started);

@@ -96,7 +96,7 @@ impl Kind {
     }
 
     /// The word of a placeholder.
-    fn label(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         self.names().1
     }
 

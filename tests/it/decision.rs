@@ -9,7 +9,7 @@ use ponto::conversation::{Channel, Conversation, Labels, Message};
 use ponto::decision::policy::{PolicyInput, check_message};
 use ponto::decision::rollout::Allowed;
 use ponto::decision::{
-    Action, DecisionConfig, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
+    Action, DecisionConfig, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Unavailable, Verdict, decide,
 };
 use ponto::explanation::replays;
 use ponto::store::Suggestions;
@@ -56,7 +56,7 @@ prop_compose! {
         found in prop::collection::vec(verdicts(), CODES.len()),
         draft in prop::option::weighted(0.8, facts()),
         already_replied in prop::bool::weighted(0.1),
-        unavailable in prop::option::weighted(0.1, Just("The index does not answer.".to_owned())),
+        unavailable in prop::option::weighted(0.1, Just(Unavailable::Index)),
     ) -> DecisionInput {
         let checks = CODES
             .into_iter()

@@ -399,7 +399,7 @@ pub(crate) fn suggestion(workspace_name: &str, id: &str, message_id: &str, actio
     let reason = Reason {
         code: ReasonCode::BelowThreshold,
         detail: "0.71 < 0.9".into(),
-        evidence: vec![Evidence::Signal { name: "confidence".into(), found: "0.7100".into() }],
+        evidence: vec![Evidence::Signal { name: "confidence".into(), found: "0.7100".into(), limit: None }],
     };
     let confidence = Confidence {
         value: 0.71,

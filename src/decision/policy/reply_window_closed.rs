@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{DecisionConfig, Finding, PolicyInput};
 use crate::conversation::{Channel, Conversation};
+use crate::decision::Evidence;
 
 /// Until when the channel takes free text after the customer's message of that time; `None` where it always does.
 pub fn closes_at(channel: Channel, heard: DateTime<Utc>, config: &DecisionConfig) -> Option<DateTime<Utc>> {
@@ -33,10 +34,13 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
         return Finding::pass();
     }
     let hours = input.config.reply_window_hours;
+    let template = Some(&input.config.reply_template).filter(|name| !name.is_empty());
     Finding::draft(format!(
         "The customer's last message is older than {hours} hours. {}",
         remedy(input.config)
     ))
+    .with([Evidence::signal("reply_window_hours", hours.to_string(), None)])
+    .with(template.map(|name| Evidence::signal("reply_template", name.as_str(), None)))
 }
 
 #[cfg(test)]
