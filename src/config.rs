@@ -35,7 +35,7 @@ pub struct Config {
     pub log: LogConfig,
     /// Which models answer, in which order.
     pub inference: InferenceConfig,
-    /// Which models read personal data.
+    /// Where personal data goes, and where placeholders stand for it.
     pub privacy: PrivacyConfig,
     /// How long conversations are kept.
     pub store: StoreConfig,

@@ -21,6 +21,7 @@ use crate::generation::{Draft, DraftRequest, Drafter, RESTART};
 use crate::inference::{Budget, InferenceError, ModelInfo};
 use crate::judgement::calibration::{CalibrationKey, Standing};
 use crate::judgement::{Confidence, Judge, JudgeInput, Judgement};
+use crate::personal_data::PrivacyConfig;
 use crate::retrieval::{Retrieved, Retriever, Rewrite, Within};
 use crate::store::suggestion::{Answer, Handoff, PublicDraft, Suggestion, Timings, Trace, TriedDraft, Usage};
 use crate::store::{LastWord, Store, StoreError, Suggestions};
@@ -31,9 +32,11 @@ mod edits;
 mod handoff;
 mod incoming;
 pub mod rollout;
+mod stored;
 mod understand;
 
 use handoff::outcome_of;
+pub use stored::stored_feedback;
 use understand::Understood;
 
 /// What an assistant is made of.
@@ -58,6 +61,8 @@ pub struct AssistantParts {
     pub policies: Arc<Policies>,
     /// Audits of automatic replies.
     pub rollout: RolloutConfig,
+    /// What is stored as it is, and what with placeholders.
+    pub privacy: PrivacyConfig,
     /// Language of the agents' summaries.
     pub agents: Language,
     /// Longest time for one answer.
@@ -187,7 +192,8 @@ impl Assistant {
             before.last_word = store.last_word(workspace, &conversation.id, &message.id).await?;
         }
         let (mut suggestion, mut input) = self.run(workspace, conversation, mode, &before, deltas).await;
-        match Suggestions::insert(store, &suggestion).await {
+        let stored = |suggestion: &Suggestion| stored::stored(suggestion, &self.parts.privacy);
+        match Suggestions::insert(store, &stored(&suggestion)).await {
             // Another call answered the same message meanwhile: this one may only draft.
             Err(StoreError::AlreadyReplied) => {
                 input.already_replied = true;
@@ -197,10 +203,10 @@ impl Assistant {
                 for draft in &mut suggestion.answer.drafts {
                     disclosure::take_back(draft);
                 }
-                Suggestions::insert(store, &suggestion).await?;
+                Suggestions::insert(store, &stored(&suggestion)).await?;
                 Ok(suggestion)
             }
-            stored => stored.map(|()| suggestion),
+            done => done.map(|()| suggestion),
         }
     }
 

@@ -29,7 +29,7 @@ mod spain;
 #[cfg(test)]
 mod tests;
 
-pub use config::PrivacyConfig;
+pub use config::{PrivacyConfig, StoredText};
 pub use placeholders::{Placeholders, Restoring};
 
 use rule::{Certainty, Compiled};
