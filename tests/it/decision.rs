@@ -212,7 +212,7 @@ fn message_checks(messages: Vec<Message>, locale: Option<&str>) -> Vec<ReasonCod
 }
 
 /// In each language, the message checks find at least 80% of what they are for, and stop at most 2% of the questions that
-/// can be answered. (They are phrases so far: of wishes worded as nobody had thought of, they hear little more than half.)
+/// can be answered.
 #[test]
 fn the_demo_questions_meet_the_right_checks() {
     let mut found: BTreeMap<(String, bool), (usize, usize)> = BTreeMap::new();
