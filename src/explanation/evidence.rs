@@ -185,6 +185,12 @@ impl Told<'_> {
     }
 
     fn topics(&self) -> Vec<String> {
+        if let Some(since) = self.signal("opted_out_at") {
+            let elsewhere = self.signal("opted_out_in").is_some();
+            let key = if elsewhere { "opted_out_elsewhere" } else { "opted_out" };
+            // The day alone, of a time in RFC 3339.
+            return vec![self.say(key, &[("{date}", since.split('T').next().unwrap_or(since))])];
+        }
         let told = |evidence: &Evidence| {
             let Evidence::Topic { name, found } = evidence else { return None };
             let matched = self.suggestion.trace.understanding.topic(name);
@@ -322,6 +328,14 @@ impl Told<'_> {
         let messages = self.suggestion.conversation.messages.iter().rev();
         let last = messages.map(|message| message.role).find(|role| *role != Role::System);
         vec![self.say(if last == Some(Role::Customer) { "no_words" } else { "not_customers" }, &[])]
+    }
+
+    /// What was measured under a name.
+    fn signal(&self, wanted: &str) -> Option<&str> {
+        self.reason.evidence.iter().find_map(|evidence| match evidence {
+            Evidence::Signal { name, found, .. } if name == wanted => Some(found.as_str()),
+            _ => None,
+        })
     }
 
     /// A number that was stored as text.

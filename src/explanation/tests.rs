@@ -280,6 +280,7 @@ fn the_evidence_of_every_reason_is_told_in_every_language() {
         (found(Code::AsksForHuman, Verdict::Escalate, topic("asks_for_human", "quero alguém")), "A mensagem diz “quero alguém”."),
         (found(Code::Complaint, Verdict::Escalate, topic("safety", "pegou fogo")), "Acidente ou perigo: a mensagem diz “pegou fogo”."),
         (found(Code::AngryCustomer, Verdict::Draft, topic("anger", "que raiva")), "A mensagem se parece com o exemplo “que raiva” (certeza 0,83)."),
+        (found(Code::OptedOut, Verdict::Draft, vec![signal("opted_out_at", "2026-03-01T10:00:00Z", None), signal("opted_out_in", "c9", None)]), "O cliente pediu o fim das mensagens em outra conversa, em 2026-03-01, e isso continua valendo."),
         (found(Code::HumanTookOver, Verdict::Draft, message()), "Um atendente escreveu “?”, e a conversa não foi devolvida desde então."),
         (found(Code::UnsupportedLanguage, Verdict::Escalate, message()), "A mensagem é “?”."),
         (found(Code::NothingRelevant, Verdict::Escalate, passage("similarity")), "O que havia de mais próximo: “Entrega” (semelhança 0,71, 40% das palavras da pergunta)."),
