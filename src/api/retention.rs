@@ -10,7 +10,7 @@ use crate::store::erasure::StoreConfig;
 use crate::store::{Erasure, Store};
 
 /// How often it is looked for.
-const EVERY: Duration = Duration::from_secs(3_600);
+const EVERY: Duration = Duration::from_hours(1);
 
 /// Looks at once, and then every hour until the server stops. Nothing where everything is kept.
 pub(super) async fn follow(

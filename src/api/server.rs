@@ -18,8 +18,8 @@ use tower::ServiceExt;
 
 use super::error::{ApiError, Code};
 use super::health::{Checks, Readiness, healthz};
-use super::{policies, retention};
 use super::state::Api;
+use super::{policies, retention};
 use crate::app::App;
 use crate::knowledge::Library;
 

@@ -108,14 +108,11 @@ impl Told<'_> {
     fn slice(&self, slice: &Slice) -> String {
         let channel = slice.channel.map(|channel| self.word("channel", channel.as_str(), &[]));
         let language = slice.language.map(|language| self.word("language", language.code(), &[]));
-        let parts: Vec<String> = [
-            ("slice_channel", channel),
-            ("slice_topic", slice.topic.clone()),
-            ("slice_language", language),
-        ]
-        .into_iter()
-        .filter_map(|(key, value)| Some(self.say(key, &[("{value}", &value?)])))
-        .collect();
+        let parts: Vec<String> =
+            [("slice_channel", channel), ("slice_topic", slice.topic.clone()), ("slice_language", language)]
+                .into_iter()
+                .filter_map(|(key, value)| Some(self.say(key, &[("{value}", &value?)])))
+                .collect();
         if parts.is_empty() { self.say("slice_all", &[]) } else { parts.join(", ") }
     }
 
@@ -308,7 +305,8 @@ impl Told<'_> {
                 "reply_window_hours" => clauses.push(self.say("window", &[("{hours}", found)])),
                 "reply_template" => clauses.push(self.say("template", &[("{template}", found)])),
                 "language" => {
-                    let [found, expected] = [found.as_str(), limit].map(|code| self.word("language", code, &[]));
+                    let [found, expected] =
+                        [found.as_str(), limit].map(|code| self.word("language", code, &[]));
                     let fill = [("{found}", found.as_str()), ("{expected}", &expected)];
                     clauses.push(self.say("languages", &fill));
                 }

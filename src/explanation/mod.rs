@@ -134,7 +134,8 @@ fn signals(suggestion: &Suggestion, language: Language) -> Vec<SignalShare> {
             let contribution = contributions.get(name).copied();
             let weight = contribution.map(|part| signed(part, language));
             let text = word(language, "signal", name);
-            let share = SignalShare { name: name.clone(), value: *value, contribution, weight, text, raise: None };
+            let share =
+                SignalShare { name: name.clone(), value: *value, contribution, weight, text, raise: None };
             (against(name, *value), share)
         })
         .collect();
@@ -187,15 +188,12 @@ fn text(explanation: &Explanation, suggestion: &Suggestion) -> String {
     if explanation.reasons.is_empty() {
         lines.push(format!("- {}", say("sent")));
     }
-    lines.extend(
-        explanation
-            .reasons
-            .iter()
-            .map(|Because { code, text, evidence }| match evidence.as_str() {
-                "" => format!("- {text} ({})", name_of(code)),
-                evidence => format!("- {text} {evidence} ({})", name_of(code)),
-            }),
-    );
+    lines.extend(explanation.reasons.iter().map(
+        |Because { code, text, evidence }| match evidence.as_str() {
+            "" => format!("- {text} ({})", name_of(code)),
+            evidence => format!("- {text} {evidence} ({})", name_of(code)),
+        },
+    ));
     // Where the confidence is a reason, it has been told.
     if explanation.reasons.iter().all(|because| because.code != ReasonCode::BelowThreshold) {
         lines.push(format!("- {}", confidence(suggestion, language)));

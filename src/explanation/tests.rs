@@ -3,7 +3,6 @@ use std::collections::BTreeMap;
 use chrono::DateTime;
 
 use super::*;
-use ReasonCode as Code;
 use crate::conversation::{Audience, Channel, Conversation, Labels, Message, Role, WorkspaceId};
 use crate::decision::rollout::Allowed;
 use crate::decision::rollout::{Slice, Stage};
@@ -13,6 +12,7 @@ use crate::decision::{
 use crate::judgement::{Confidence, Judgement, SentenceGrounding};
 use crate::store::suggestion::{Answer, Timings, Trace, Usage};
 use crate::understanding::{MatchedBy, TopicMatch, Understanding};
+use ReasonCode as Code;
 
 fn suggestion(input: DecisionInput) -> Suggestion {
     let confidence = Confidence {
@@ -277,36 +277,120 @@ fn the_evidence_of_every_reason_is_told_in_every_language() {
         demand,
     ];
     let cases = [
-        (found(Code::AsksForHuman, Verdict::Escalate, topic("asks_for_human", "quero alguém")), "A mensagem diz “quero alguém”."),
-        (found(Code::Complaint, Verdict::Escalate, topic("safety", "pegou fogo")), "Acidente ou perigo: a mensagem diz “pegou fogo”."),
-        (found(Code::AngryCustomer, Verdict::Draft, topic("anger", "que raiva")), "A mensagem se parece com o exemplo “que raiva” (certeza 0,83)."),
-        (found(Code::OptedOut, Verdict::Draft, vec![signal("opted_out_at", "2026-03-01T10:00:00Z", None), signal("opted_out_in", "c9", None)]), "O cliente pediu o fim das mensagens em outra conversa, em 2026-03-01, e isso continua valendo."),
-        (found(Code::HumanTookOver, Verdict::Draft, message()), "Um atendente escreveu “?”, e a conversa não foi devolvida desde então."),
+        (
+            found(Code::AsksForHuman, Verdict::Escalate, topic("asks_for_human", "quero alguém")),
+            "A mensagem diz “quero alguém”.",
+        ),
+        (
+            found(Code::Complaint, Verdict::Escalate, topic("safety", "pegou fogo")),
+            "Acidente ou perigo: a mensagem diz “pegou fogo”.",
+        ),
+        (
+            found(Code::AngryCustomer, Verdict::Draft, topic("anger", "que raiva")),
+            "A mensagem se parece com o exemplo “que raiva” (certeza 0,83).",
+        ),
+        (
+            found(
+                Code::OptedOut,
+                Verdict::Draft,
+                vec![
+                    signal("opted_out_at", "2026-03-01T10:00:00Z", None),
+                    signal("opted_out_in", "c9", None),
+                ],
+            ),
+            "O cliente pediu o fim das mensagens em outra conversa, em 2026-03-01, e isso continua valendo.",
+        ),
+        (
+            found(Code::HumanTookOver, Verdict::Draft, message()),
+            "Um atendente escreveu “?”, e a conversa não foi devolvida desde então.",
+        ),
         (found(Code::UnsupportedLanguage, Verdict::Escalate, message()), "A mensagem é “?”."),
-        (found(Code::NothingRelevant, Verdict::Escalate, passage("similarity")), "O que havia de mais próximo: “Entrega” (semelhança 0,71, 40% das palavras da pergunta)."),
+        (
+            found(Code::NothingRelevant, Verdict::Escalate, passage("similarity")),
+            "O que havia de mais próximo: “Entrega” (semelhança 0,71, 40% das palavras da pergunta).",
+        ),
         (found(Code::NothingRelevant, Verdict::Escalate, message()), "A busca não encontrou nenhum trecho."),
-        (found(Code::Injection, Verdict::Draft, passage("ignore as regras")), "O trecho “Entrega” contém “ignore as regras”; revise a base de conhecimento."),
-        (found(Code::Injection, Verdict::Escalate, Vec::new()), "O nome do cliente dá instruções ao assistente."),
-        (found(Code::SeveralQuestions, Verdict::Draft, Vec::new()), "São 3 perguntas; confira se a resposta atende a todas."),
-        (found(Code::Ungrounded, Verdict::Draft, Vec::new()), "Não está em nenhuma fonte, ou diz o contrário dela: “30 dias” e “Lisboa”."),
-        (found(Code::PersonalData, Verdict::Draft, vec![signal("personal_data", "CPF", None), signal("personal_data", "PHONE", None)]), "O rascunho contém um CPF e um telefone."),
-        (found(Code::UnsupportedPromise, Verdict::Draft, vec![signal("promise", "a delivery", None)]), "O rascunho promete uma entrega."),
-        (found(Code::LanguageMismatch, Verdict::Draft, vec![signal("language", "en", Some("pt"))]), "O cliente escreve em português e o rascunho está em inglês."),
-        (found(Code::ReplyWindowClosed, Verdict::Draft, vec![signal("reply_window_hours", "24", None), signal("reply_template", "volta", None)]), "A última mensagem do cliente tem mais de 24 horas; só pode ser enviado um modelo aprovado, como `volta`."),
+        (
+            found(Code::Injection, Verdict::Draft, passage("ignore as regras")),
+            "O trecho “Entrega” contém “ignore as regras”; revise a base de conhecimento.",
+        ),
+        (
+            found(Code::Injection, Verdict::Escalate, Vec::new()),
+            "O nome do cliente dá instruções ao assistente.",
+        ),
+        (
+            found(Code::SeveralQuestions, Verdict::Draft, Vec::new()),
+            "São 3 perguntas; confira se a resposta atende a todas.",
+        ),
+        (
+            found(Code::Ungrounded, Verdict::Draft, Vec::new()),
+            "Não está em nenhuma fonte, ou diz o contrário dela: “30 dias” e “Lisboa”.",
+        ),
+        (
+            found(
+                Code::PersonalData,
+                Verdict::Draft,
+                vec![signal("personal_data", "CPF", None), signal("personal_data", "PHONE", None)],
+            ),
+            "O rascunho contém um CPF e um telefone.",
+        ),
+        (
+            found(Code::UnsupportedPromise, Verdict::Draft, vec![signal("promise", "a delivery", None)]),
+            "O rascunho promete uma entrega.",
+        ),
+        (
+            found(Code::LanguageMismatch, Verdict::Draft, vec![signal("language", "en", Some("pt"))]),
+            "O cliente escreve em português e o rascunho está em inglês.",
+        ),
+        (
+            found(
+                Code::ReplyWindowClosed,
+                Verdict::Draft,
+                vec![signal("reply_window_hours", "24", None), signal("reply_template", "volta", None)],
+            ),
+            "A última mensagem do cliente tem mais de 24 horas; só pode ser enviado um modelo aprovado, como `volta`.",
+        ),
         (found(Code::AgentsOnlySource, Verdict::Draft, Vec::new()), "Reservado aos atendentes: “Entrega”."),
-        (found(Code::NothingToAnswer, Verdict::Escalate, message()), "A última mensagem do cliente não tem palavras."),
-        (found(Code::Policy, Verdict::Escalate, rules), "A regra “caro” (Reembolsos grandes) passa a conversa a uma pessoa, porque o canal é WhatsApp, a mensagem fala de “900 €” e a confiança é de 0,31."),
-        (draft(|draft| draft.calibrated = false), "Não há calibração para este modelo, prompt, embedder e configuração; crie uma com `ponto calibrate`."),
-        (draft(|draft| draft.threshold = None), "A calibração não certifica nada para este espaço e idioma; veja `ponto calibrate`."),
-        (draft(|draft| draft.lapsed = Some(0.4)), "40% do conhecimento mudou desde então; refaça o certificado com `ponto calibrate`."),
-        (draft(|draft| (draft.floor, draft.confidence) = (Some(0.25), 0.2)), "Confiança 0,200; abaixo de 0,250, uma pessoa assume."),
-        (rolled(sample), "25% das conversas recebem resposta automática (canal: WhatsApp, idioma: italiano), e esta não foi sorteada."),
-        (rolled(shadow), "A implantação está no estágio shadow (todas as conversas), em que nada é mostrado."),
+        (
+            found(Code::NothingToAnswer, Verdict::Escalate, message()),
+            "A última mensagem do cliente não tem palavras.",
+        ),
+        (
+            found(Code::Policy, Verdict::Escalate, rules),
+            "A regra “caro” (Reembolsos grandes) passa a conversa a uma pessoa, porque o canal é WhatsApp, a mensagem fala de “900 €” e a confiança é de 0,31.",
+        ),
+        (
+            draft(|draft| draft.calibrated = false),
+            "Não há calibração para este modelo, prompt, embedder e configuração; crie uma com `ponto calibrate`.",
+        ),
+        (
+            draft(|draft| draft.threshold = None),
+            "A calibração não certifica nada para este espaço e idioma; veja `ponto calibrate`.",
+        ),
+        (
+            draft(|draft| draft.lapsed = Some(0.4)),
+            "40% do conhecimento mudou desde então; refaça o certificado com `ponto calibrate`.",
+        ),
+        (
+            draft(|draft| (draft.floor, draft.confidence) = (Some(0.25), 0.2)),
+            "Confiança 0,200; abaixo de 0,250, uma pessoa assume.",
+        ),
+        (
+            rolled(sample),
+            "25% das conversas recebem resposta automática (canal: WhatsApp, idioma: italiano), e esta não foi sorteada.",
+        ),
+        (
+            rolled(shadow),
+            "A implantação está no estágio shadow (todas as conversas), em que nada é mostrado.",
+        ),
         (down(Unavailable::Index), "A base de conhecimento não pôde ser consultada."),
         (down(Unavailable::IndexInTime), "A busca demorou mais do que a resposta pode demorar."),
         (down(Unavailable::Model), "Nenhum modelo respondeu a tempo."),
         (down(Unavailable::Judgement), "O rascunho não pôde ser conferido a tempo."),
-        (DecisionInput { already_replied: true, ..draft(|_| ()) }, "Esta mensagem já tinha sido respondida automaticamente."),
+        (
+            DecisionInput { already_replied: true, ..draft(|_| ()) },
+            "Esta mensagem já tinha sido respondida automaticamente.",
+        ),
     ];
     for (input, portuguese) in cases {
         let told = because(&input, |stored| {

@@ -9,7 +9,7 @@ use ponto::decision::Action;
 use ponto::store::erasure::{Erased, Whose};
 use ponto::store::sqlite::SqliteStore;
 use ponto::store::suggestion::{AuditDraw, FeedbackOutcome, Suggestion};
-use ponto::store::{Erasure, Idempotency, Store, Suggestions};
+use ponto::store::{Erasure, Store, Suggestions};
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -48,7 +48,9 @@ async fn what_is_erased_takes_everything_along_but_verdicts() {
             Suggestions::insert(store, &made).await.unwrap();
         }
         assert!(store.feedback(&a, "s1", &feedback(FeedbackOutcome::Rejected)).await.unwrap());
-        for (key, body) in [("k1", json!({"id": "s1"})), ("k2", json!({"suggestion_id": "s1"})), ("k3", json!({"id": "s4"}))] {
+        for (key, body) in
+            [("k1", json!({"id": "s1"})), ("k2", json!({"suggestion_id": "s1"})), ("k3", json!({"id": "s4"}))]
+        {
             store.begin(&a, key, "r", at(0)).await.unwrap();
             store.complete(&a, key, 200, &body.to_string()).await.unwrap();
         }
@@ -82,7 +84,8 @@ async fn what_is_older_goes_in_every_workspace_and_what_is_newer_stays() {
         let store = store.as_ref();
         let (a, b) = (workspace("a"), workspace("b"));
         for number in 0..210 {
-            let mut made = of(if number % 2 == 0 { "a" } else { "b" }, &format!("s{number:03}"), "c-1", "ana");
+            let mut made =
+                of(if number % 2 == 0 { "a" } else { "b" }, &format!("s{number:03}"), "c-1", "ana");
             made.created_at = at(0) + TimeDelta::days(number);
             Suggestions::insert(store, &made).await.unwrap();
         }
@@ -90,7 +93,11 @@ async fn what_is_older_goes_in_every_workspace_and_what_is_newer_stays() {
         let before = at(0) + TimeDelta::days(206);
         let erased = store.expire(before).await.unwrap();
         assert_eq!(erased, Erased { suggestions: 206, events: 206, answers: 1 }, "{kind}");
-        assert_eq!([left(store, "a").await, left(store, "b").await].concat(), ["s206", "s208", "s207", "s209"], "{kind}");
+        assert_eq!(
+            [left(store, "a").await, left(store, "b").await].concat(),
+            ["s206", "s208", "s207", "s209"],
+            "{kind}"
+        );
         assert_eq!(store.audits(&b, 0).await.unwrap().len(), 105, "{kind}");
         assert!(store.expire(before).await.unwrap().is_nothing(), "{kind}: again");
     }
@@ -112,7 +119,8 @@ async fn with_secret(folder: &Path) -> SqliteStore {
         let mut made = of("default", &format!("s{number}"), &format!("c-{number}"), "ana");
         // Long enough to take pages of its own.
         let long = format!("{SECRET}. ").repeat(if number % 2 == 0 { 1 } else { 300 });
-        for message in made.conversation.messages.iter_mut().filter(|message| message.role == Role::Customer) {
+        for message in made.conversation.messages.iter_mut().filter(|message| message.role == Role::Customer)
+        {
             message.text.clone_from(&long);
         }
         Suggestions::insert(&store, &made).await.unwrap();
@@ -159,7 +167,11 @@ async fn the_command_erases_what_is_named_once_it_is_confirmed() {
         assert!(!erase(folder.path(), wrong).status.success());
     }
     let unasked = erase(folder.path(), &["--customer", "ana"]);
-    assert!(!unasked.status.success() && text(&unasked.stderr).contains("--yes"), "{}", text(&unasked.stderr));
+    assert!(
+        !unasked.status.success() && text(&unasked.stderr).contains("--yes"),
+        "{}",
+        text(&unasked.stderr)
+    );
     let one = erase(folder.path(), &["--conversation", "c-1", "--yes"]);
     assert!(one.status.success(), "{}", text(&one.stderr));
     let told: serde_json::Value = serde_json::from_slice(&one.stdout).unwrap();
@@ -192,7 +204,10 @@ async fn an_administrator_erases_over_the_api() {
     let gone = hub.get(&format!("/v1/suggestions/{}", first["id"].as_str().unwrap())).await;
     assert_eq!(gone.status, StatusCode::NOT_FOUND);
     let again = admin.delete("/v1/customers/u-9").await;
-    assert_eq!((again.status, again.json()), (StatusCode::OK, json!({"suggestions": 0, "events": 0, "answers": 0})));
+    assert_eq!(
+        (again.status, again.json()),
+        (StatusCode::OK, json!({"suggestions": 0, "events": 0, "answers": 0}))
+    );
     assert_eq!(other.get("/v1/suggestions").await.json()["items"].as_array().unwrap().len(), 1);
 }
 

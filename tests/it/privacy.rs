@@ -140,11 +140,16 @@ async fn a_store_of_placeholders_holds_nothing_of_the_customer() {
     let answered = tell(&client).await;
     assert!(told(&answered.to_string()).contains(&EMAIL), "the hub's answer is whole: {answered}");
     let id = answered["id"].as_str().unwrap();
-    let said = json!({"outcome": "edited", "text": format!("Anotei {CPF}."), "reason": format!("era {EMAIL}")});
+    let said =
+        json!({"outcome": "edited", "text": format!("Anotei {CPF}."), "reason": format!("era {EMAIL}")});
     client.post(&format!("/v1/suggestions/{id}/feedback"), &said).await.json();
     let stored = client.get(&format!("/v1/suggestions/{id}")).await;
     assert!(told(&stored.text).is_empty(), "{}", stored.text);
-    assert!(stored.text.contains("CPF [CPF_1]") && stored.text.contains("Anotei [CPF_1]."), "{}", stored.text);
+    assert!(
+        stored.text.contains("CPF [CPF_1]") && stored.text.contains("Anotei [CPF_1]."),
+        "{}",
+        stored.text
+    );
     let listed = client.get("/v1/suggestions").await;
     assert!(told(&listed.text).is_empty(), "{}", listed.text);
     let stored = Suggestions::get(app.app.store.as_ref(), &client.workspace, id).await.unwrap().unwrap();

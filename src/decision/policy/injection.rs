@@ -24,7 +24,9 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
         .retrieved
         .iter()
         .map(|hit| &hit.passage)
-        .filter_map(|passage| Some((passage, in_passage(&passage.text).or_else(|| in_passage(&passage.heading()))?)))
+        .filter_map(|passage| {
+            Some((passage, in_passage(&passage.text).or_else(|| in_passage(&passage.heading()))?))
+        })
         .collect();
     match orders.first() {
         None => Finding::pass(),

@@ -130,10 +130,7 @@ impl When {
         );
         hold(self.topic.as_ref().map(|topics| {
             let found = input.understanding.topics.iter().find(|found| topics.0.contains(&found.name));
-            Truth::found(
-                "topic",
-                found.map(|found| format!("{}: “{}”", found.name, found.example)),
-            )
+            Truth::found("topic", found.map(|found| format!("{}: “{}”", found.name, found.example)))
         }));
         hold(self.pattern.as_ref().map(|condition| pattern(condition, input)));
         hold(self.amount_over.as_ref().map(|condition| amount(condition, input)));

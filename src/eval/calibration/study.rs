@@ -260,9 +260,7 @@ fn weights(text: &mut String, calibration: &Calibration) {
         .weights
         .iter()
         .filter(|(_, weight)| **weight != 0.0)
-        .map(|(name, weight)| {
-            (name.as_str(), *weight, calibration.missing.get(name).copied().unwrap_or(0.5))
-        })
+        .map(|(name, weight)| (name.as_str(), *weight, calibration.missing.get(name).copied().unwrap_or(0.5)))
         .collect();
     if weighed.is_empty() {
         return;

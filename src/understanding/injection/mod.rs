@@ -102,8 +102,7 @@ pub const HIDDEN: &str = "characters that a reader cannot see";
 
 /// What in a passage gives orders to the assistant, or hides from a reader.
 pub fn in_passage(text: &str) -> Option<String> {
-    measures::order(text, &normalise(text))
-        .or_else(|| hides_text(text).then(|| HIDDEN.to_owned()))
+    measures::order(text, &normalise(text)).or_else(|| hides_text(text).then(|| HIDDEN.to_owned()))
 }
 
 /// Zero-width and direction characters in a row: text that a person cannot see.
