@@ -272,7 +272,7 @@ fn weights(text: &mut String, calibration: &Calibration) {
          would add over the mean, which is what would raise the confidence:"
     );
     for (name, weight, mean) in weighed {
-        let best = if weight > 0.0 { weight * (1.0 - mean) } else { -weight * mean };
+        let best = weight * (1.0 - mean);
         let _ = writeln!(text, "  {name:<24} {weight:>+6.2}   mean {mean:.2}   best {best:>+6.2}");
     }
 }
