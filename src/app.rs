@@ -171,6 +171,7 @@ impl App {
             decision: config.decision.clone(),
             policies: Arc::clone(&policies),
             rollout: config.rollout.clone(),
+            privacy: config.privacy.clone(),
             agents: config.generation.agents_language,
             deadline: std::time::Duration::from_secs_f64(config.inference.deadline_s),
             clock: Arc::clone(&clock),

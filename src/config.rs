@@ -22,6 +22,7 @@ use crate::personal_data::PrivacyConfig;
 use crate::retrieval::RetrievalConfig;
 use crate::retrieval::index::IndexConfig;
 pub use crate::settings::Problem;
+use crate::store::erasure::StoreConfig;
 use crate::understanding::UnderstandingConfig;
 
 /// Everything that can be set.
@@ -34,8 +35,10 @@ pub struct Config {
     pub log: LogConfig,
     /// Which models answer, in which order.
     pub inference: InferenceConfig,
-    /// Which models read personal data.
+    /// Where personal data goes, and where placeholders stand for it.
     pub privacy: PrivacyConfig,
+    /// How long conversations are kept.
+    pub store: StoreConfig,
     /// Local inference.
     pub candle: CandleConfig,
     /// An OpenAI-compatible server.

@@ -85,6 +85,10 @@ fn describe() {
     );
     describe_counter!("ponto_feedback_total", "Agents' verdicts by outcome");
     describe_counter!(
+        "ponto_erased_suggestions_total",
+        "Suggestions that were deleted with their conversations, by cause (request, age)"
+    );
+    describe_counter!(
         "ponto_rollout_demotions_total",
         "Slices whose automatic replies were stopped by their audits"
     );

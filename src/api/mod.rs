@@ -24,6 +24,7 @@ mod idempotency;
 mod observe;
 mod openapi;
 mod policies;
+mod retention;
 mod server;
 mod state;
 mod v1;

@@ -18,8 +18,8 @@ use tower::ServiceExt;
 
 use super::error::{ApiError, Code};
 use super::health::{Checks, Readiness, healthz};
-use super::policies;
 use super::state::Api;
+use super::{policies, retention};
 use crate::app::App;
 use crate::knowledge::Library;
 
@@ -111,6 +111,12 @@ impl Doors {
                 }
             });
         }
+        tasks.spawn(retention::follow(
+            Arc::clone(&api.app.store),
+            Arc::clone(&api.app.clock),
+            api.app.config.store.clone(),
+            self.stopping.clone(),
+        ));
         tasks.spawn(policies::follow(
             Arc::clone(&api.app.policies),
             api.app.config.policies.reload_s,

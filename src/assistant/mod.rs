@@ -16,12 +16,13 @@ use crate::decision::policy::{self, DecisionConfig, PolicyInput};
 use crate::decision::rollout::{Allowed, RolloutConfig};
 use crate::decision::rules::{Policies, RuleMatch, Rules};
 use crate::decision::{
-    Action, Decision, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Verdict, decide,
+    Action, Decision, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Unavailable, Verdict, decide,
 };
 use crate::generation::{Draft, DraftRequest, Drafter, RESTART};
 use crate::inference::{Budget, InferenceError, ModelInfo};
 use crate::judgement::calibration::{CalibrationKey, Standing};
 use crate::judgement::{Judge, JudgeInput, Judgement};
+use crate::personal_data::PrivacyConfig;
 use crate::retrieval::{Retrieved, Retriever, Rewrite, Within};
 use crate::store::suggestion::{Suggestion, Timings};
 use crate::store::{Store, StoreError, Suggestions};
@@ -33,10 +34,12 @@ mod edits;
 mod handoff;
 mod incoming;
 pub mod rollout;
+mod stored;
 mod suggestion;
 mod understand;
 
 use before::Before;
+pub use stored::stored_feedback;
 use understand::Understood;
 
 /// What an assistant is made of.
@@ -61,6 +64,8 @@ pub struct AssistantParts {
     pub policies: Arc<Policies>,
     /// Audits of automatic replies.
     pub rollout: RolloutConfig,
+    /// What is stored as it is, and what with placeholders.
+    pub privacy: PrivacyConfig,
     /// Language of the agents' summaries.
     pub agents: Language,
     /// Longest time for one answer.
@@ -106,7 +111,7 @@ struct Findings {
     checks: Vec<PolicyCheck>,
     matches: Vec<RuleMatch>,
     judged: Option<Judged>,
-    unavailable: Option<String>,
+    unavailable: Option<Unavailable>,
     /// The search itself failed.
     unsearched: bool,
     timings: Timings,
@@ -143,7 +148,7 @@ impl Findings {
             checks: self.checks.iter().cloned().chain(rules).collect(),
             draft: self.judged.as_ref().map(|judged| facts(judged, &self.checks, asked.floor)),
             already_replied: asked.before.already_replied,
-            unavailable: self.unavailable.clone(),
+            unavailable: self.unavailable,
         }
     }
 
@@ -177,7 +182,8 @@ impl Assistant {
     ) -> Result<Suggestion, StoreError> {
         let before = Before::read(store, workspace, conversation, self.parts.rollout.default_stage).await?;
         let (mut suggestion, mut input) = self.run(workspace, conversation, mode, &before, deltas).await;
-        match Suggestions::insert(store, &suggestion).await {
+        let stored = |suggestion: &Suggestion| stored::stored(suggestion, &self.parts.privacy);
+        match Suggestions::insert(store, &stored(&suggestion)).await {
             // Another call answered the same message meanwhile: this one may only draft.
             Err(StoreError::AlreadyReplied) => {
                 input.already_replied = true;
@@ -187,10 +193,10 @@ impl Assistant {
                 for draft in &mut suggestion.answer.drafts {
                     disclosure::take_back(draft);
                 }
-                Suggestions::insert(store, &suggestion).await?;
+                Suggestions::insert(store, &stored(&suggestion)).await?;
                 Ok(suggestion)
             }
-            stored => stored.map(|()| suggestion),
+            done => done.map(|()| suggestion),
         }
     }
 
@@ -319,11 +325,11 @@ impl Assistant {
             Ok(Ok(retrieved)) => found.retrieved = retrieved,
             Ok(Err(error)) => {
                 tracing::warn!(%error, "retrieval failed");
-                found.unavailable = Some("The knowledge base could not be searched.".into());
+                found.unavailable = Some(Unavailable::Index);
                 found.unsearched = true;
             }
             Err(_) => {
-                found.unavailable = Some("The search took longer than the answer may.".into());
+                found.unavailable = Some(Unavailable::IndexInTime);
                 found.unsearched = true;
             }
         }
@@ -410,7 +416,7 @@ impl Assistant {
             Ok(draft) => draft,
             Err(error) => {
                 tracing::warn!(%error, "no model drafted");
-                found.unavailable = Some("No model answered in time.".into());
+                found.unavailable = Some(Unavailable::Model);
                 return;
             }
         };
@@ -427,7 +433,7 @@ impl Assistant {
             }
             Err(error) => {
                 tracing::warn!(%error, "the draft could not be judged");
-                found.unavailable = Some("The draft could not be checked in time.".into());
+                found.unavailable = Some(Unavailable::Judgement);
             }
         }
         found.timings.judgement += milliseconds(started);

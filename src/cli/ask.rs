@@ -11,6 +11,7 @@ use super::{Loaded, Printer};
 use crate::app::App;
 use crate::conversation::{Channel, Conversation, Labels, Message, Role, WorkspaceId};
 use crate::decision::{Action, Mode, Verdict};
+use crate::explanation::{Explanation, SignalShare, explain};
 use crate::inference::BackendKind;
 use crate::store::suggestion::Suggestion;
 use crate::text::collapse;
@@ -93,14 +94,15 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
         ModeName::Draft => Mode::Draft,
         ModeName::Shadow => Mode::Shadow,
     };
+    let language = app.config.generation.agents_language;
     let suggestion = app.assistant.answer(&WorkspaceId(args.workspace), &conversation, mode, None).await;
-    printer.line(report(&suggestion));
+    printer.line(report(&suggestion, &explain(&suggestion, language)));
     printer.json(&suggestion.answer)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The answer for people: what is done, why, the draft with its sources, and how sure it is.
-fn report(suggestion: &Suggestion) -> String {
+fn report(suggestion: &Suggestion, explanation: &Explanation) -> String {
     let answer = &suggestion.answer;
     let mut out = String::new();
     let done = match answer.decision.action {
@@ -110,8 +112,8 @@ fn report(suggestion: &Suggestion) -> String {
     };
     // Writing to a String cannot fail.
     let _ = writeln!(out, "{done}");
-    for reason in &answer.decision.reasons {
-        let _ = writeln!(out, "  {}: {}", wire_name(&reason.code), reason.detail);
+    for because in &explanation.reasons {
+        let _ = writeln!(out, "  {}: {} {}", wire_name(&because.code), because.text, because.evidence);
     }
     for draft in &answer.drafts {
         let _ = writeln!(out, "\n{}", indented(&draft.text));
@@ -132,8 +134,8 @@ fn report(suggestion: &Suggestion) -> String {
         let threshold =
             suggestion.trace.threshold.map_or_else(String::new, |value| format!(", threshold {value:.2}"));
         let _ = writeln!(out, "\nConfidence {:.2} ({kind}{threshold})", answer.confidence.value);
-        for (name, value) in &answer.confidence.signals {
-            let _ = writeln!(out, "  {name:<24} {value:.2}");
+        for SignalShare { name, value, weight, .. } in &explanation.signals {
+            let _ = writeln!(out, "  {name:<24} {value:.2} {:>7}", weight.as_deref().unwrap_or_default());
         }
     }
     let objections = answer.policy.iter().filter(|check| check.verdict != Verdict::Pass).count();

@@ -8,8 +8,10 @@ use clap::{Parser, Subcommand};
 mod ask;
 mod calibrate;
 mod config;
+mod confirm;
 mod demo;
 mod doctor;
+mod erase;
 mod eval;
 mod evaluation;
 mod explain;
@@ -96,6 +98,8 @@ enum Command {
     Policy(policy::Args),
     /// Show how far automatic replies have come, and promote or demote them
     Rollout(rollout::Args),
+    /// Delete for good what is stored of a conversation or a customer
+    Erase(erase::Args),
     /// List, fetch and verify models
     Models(models::Args),
     /// Create, list and revoke API keys
@@ -143,6 +147,7 @@ async fn run(command: Command, config: Loaded, printer: Printer) -> ExitCode {
         Command::Calibrate(args) => calibrate::run(config, args, &printer).await,
         Command::Policy(args) => policy::run(config, args, &printer).await,
         Command::Rollout(args) => rollout::run(config, args, &printer).await,
+        Command::Erase(args) => erase::run(config, args, &printer).await,
         Command::Models(args) => models::run(config, args, &printer).await,
         Command::Keys(args) => keys::run(config, args, &printer).await,
         Command::Config(args) => config::run(config, args, &printer).await,

@@ -1,6 +1,5 @@
 //! `ponto rollout`: how far automatic replies have come, and the steps up and down.
 
-use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -9,6 +8,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::ask::ChannelName;
+use super::confirm::confirmed;
 use super::{Loaded, Printer};
 use crate::app::SystemClock;
 use crate::assistant::rollout::{SliceReport, report, report_of};
@@ -110,7 +110,7 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
             let step = change.step(slice, to, now)?;
             describe(&known, *printer);
             printer.line(format!("\npromote to {}{}", to.as_str(), of_share(step.share)));
-            if !(change.yes || confirmed(*printer)?) {
+            if !(change.yes || confirmed(*printer, "a promotion")?) {
                 printer.note("nothing was changed");
                 return Ok(ExitCode::FAILURE);
             }
@@ -165,18 +165,6 @@ async fn store_change(
         stored.context("somebody changed this slice meanwhile; look at `ponto rollout show` again")?;
     printer.line(changed(&stored));
     printer.json(&stored)
-}
-
-/// Asks the person at the terminal; whoever has no terminal says --yes.
-fn confirmed(printer: Printer) -> anyhow::Result<bool> {
-    anyhow::ensure!(
-        std::io::stdin().is_terminal(),
-        "a promotion is confirmed by a person; add --yes where nobody can be asked"
-    );
-    printer.note("Write yes to go on:");
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(answer.trim().eq_ignore_ascii_case("yes"))
 }
 
 fn show(slices: &[SliceReport], history: &[Step], unset: Stage, printer: Printer) -> anyhow::Result<()> {

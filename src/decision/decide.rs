@@ -20,8 +20,38 @@ pub struct DecisionInput {
     pub draft: Option<DraftFacts>,
     /// The customer's message was answered automatically before.
     pub already_replied: bool,
-    /// Why no index or no model answered; whatever was measured before stands beside it.
-    pub unavailable: Option<String>,
+    /// What did not answer; whatever was measured before stands beside it.
+    pub unavailable: Option<Unavailable>,
+}
+
+/// What did not answer in time. Traces of earlier versions hold the sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unavailable {
+    /// The index failed.
+    #[serde(alias = "The knowledge base could not be searched.")]
+    Index,
+    /// The index took too long.
+    #[serde(alias = "The search took longer than the answer may.")]
+    IndexInTime,
+    /// No model wrote a draft.
+    #[serde(alias = "No model answered in time.")]
+    Model,
+    /// The draft was not measured.
+    #[serde(alias = "The draft could not be checked in time.")]
+    Judgement,
+}
+
+impl Unavailable {
+    /// One sentence for a person.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Index => "The knowledge base could not be searched.",
+            Self::IndexInTime => "The search took longer than the answer may.",
+            Self::Model => "No model answered in time.",
+            Self::Judgement => "The draft could not be checked in time.",
+        }
+    }
 }
 
 /// What the rules know of a draft: never its text.
@@ -65,26 +95,21 @@ pub fn decide(input: &DecisionInput) -> Decision {
         .collect();
     let mut object = |verdict, code, detail: &str| {
         let evidence = match (code, input.draft) {
-            (ReasonCode::BelowThreshold | ReasonCode::LowConfidence, Some(draft)) => vec![Evidence::Signal {
-                name: "confidence".into(),
-                found: format!("{:.4}", draft.confidence),
-            }],
-            (ReasonCode::Unavailable, _) => {
-                vec![Evidence::Signal { name: "unavailable".into(), found: detail.to_owned() }]
+            (ReasonCode::BelowThreshold | ReasonCode::LowConfidence, Some(draft)) => {
+                vec![Evidence::signal("confidence", format!("{:.4}", draft.confidence), None)]
             }
-            (ReasonCode::NoAnswerInSources, _) => {
-                vec![Evidence::Signal { name: "drafts".into(), found: "0".into() }]
-            }
+            (ReasonCode::Unavailable, _) => vec![Evidence::signal("unavailable", detail, None)],
+            (ReasonCode::NoAnswerInSources, _) => vec![Evidence::signal("drafts", "0", None)],
             (ReasonCode::Ungrounded, Some(draft)) => {
-                vec![Evidence::Signal { name: "citations".into(), found: draft.citations.to_string() }]
+                vec![Evidence::signal("citations", draft.citations.to_string(), None)]
             }
             _ => Vec::new(),
         };
         objections.push((verdict, Reason { code, detail: detail.to_owned(), evidence }));
     };
 
-    if let Some(cause) = &input.unavailable {
-        object(Verdict::Escalate, ReasonCode::Unavailable, cause);
+    if let Some(cause) = input.unavailable {
+        object(Verdict::Escalate, ReasonCode::Unavailable, cause.sentence());
     } else if let Some(draft) = input.draft {
         if let Some(floor) = draft.floor.filter(|floor| draft.calibrated && draft.confidence < *floor) {
             let detail = format!(
@@ -246,10 +271,22 @@ mod tests {
     }
 
     #[test]
+    fn what_did_not_answer_is_read_from_traces_of_earlier_versions() {
+        for cause in
+            [Unavailable::Index, Unavailable::IndexInTime, Unavailable::Model, Unavailable::Judgement]
+        {
+            let stored = serde_json::to_string(&cause).unwrap();
+            assert_eq!(serde_json::from_str::<Unavailable>(&stored).unwrap(), cause);
+            let before = serde_json::json!(cause.sentence());
+            assert_eq!(serde_json::from_value::<Unavailable>(before).unwrap(), cause);
+        }
+    }
+
+    #[test]
     fn no_draft_or_an_objection_escalates() {
         assert_eq!(outcome(|i| i.draft = None), (Action::Escalate, vec![ReasonCode::NoAnswerInSources]));
         assert_eq!(
-            outcome(|i| i.unavailable = Some("The index does not answer.".into())),
+            outcome(|i| i.unavailable = Some(Unavailable::Index)),
             (Action::Escalate, vec![ReasonCode::Unavailable])
         );
         let human = outcome(|i| {

@@ -12,7 +12,7 @@ pub mod policy;
 pub mod rollout;
 pub mod rules;
 
-pub use decide::{DecisionInput, DraftFacts, decide};
+pub use decide::{DecisionInput, DraftFacts, Unavailable, decide};
 pub use policy::DecisionConfig;
 
 /// What is done with a conversation.
@@ -54,7 +54,8 @@ pub struct Decision {
 pub struct Reason {
     /// Stable code, documented in the README.
     pub code: ReasonCode,
-    /// One sentence for a person.
+    /// One sentence in English, for logs and for whoever builds on the API; agents read [`crate::explanation`], which says it in
+    /// their language.
     pub detail: String,
     /// What it stands on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -73,13 +74,29 @@ pub enum Evidence {
         condition: String,
         /// What was found.
         found: String,
+        /// Where: `message` or `draft`; of conditions that read a text alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        place: Option<FoundIn>,
+    },
+    /// What a rule demands, after its conditions.
+    Demand {
+        /// The rule.
+        rule: String,
+        /// What its author says of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        description: Option<String>,
+        /// What it demands.
+        demand: Demand,
     },
     /// Something measured.
     Signal {
-        /// Its name, such as `confidence`.
+        /// Its name, such as `confidence` or `characters`.
         name: String,
-        /// Its value, and the limit it was held against.
+        /// Its value.
         found: String,
+        /// What it was held against.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<String>,
     },
     /// A topic of the message.
     Topic {
@@ -102,6 +119,41 @@ pub enum Evidence {
         /// The message.
         id: String,
     },
+}
+
+impl Evidence {
+    /// Something measured, against a limit or none.
+    fn signal(name: &str, found: impl Into<String>, limit: Option<String>) -> Self {
+        Self::Signal { name: name.to_owned(), found: found.into(), limit }
+    }
+}
+
+/// The text that something was found in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FoundIn {
+    /// The customer's last run of messages.
+    Message,
+    /// The draft.
+    Draft,
+}
+
+/// What a rule demands of the decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Demand {
+    /// A person takes over, and no draft is shown.
+    Block,
+    /// A person takes over.
+    Escalate,
+    /// An agent looks at the draft.
+    Draft,
+    /// Words were taken out of the reply, and an agent looks.
+    Redact,
+    /// The reply cites no source of a label, and an agent looks.
+    RequireCitation,
+    /// It applies and objects to nothing.
+    Nothing,
 }
 
 /// Stable codes of reasons.

@@ -12,13 +12,14 @@ use crate::judgement::Confidence;
 use crate::store::suggestion::Suggestion;
 
 mod counterfactual;
+mod evidence;
 mod words;
 
 pub use counterfactual::{Change, Counterfactual, counterfactuals};
 use words::word;
 
-/// How many of the weakest signals are told.
-const WEAKEST: usize = 3;
+/// How many signals are named as what would raise the confidence.
+const RAISING: usize = 3;
 /// Decimal places of a number, usually and at most.
 const PLACES: usize = 3;
 const MOST_PLACES: usize = 17;
@@ -40,8 +41,8 @@ pub struct Explanation {
     pub reasons: Vec<Because>,
     /// What would have led to another action.
     pub otherwise: Vec<Otherwise>,
-    /// The signals that speak most against the draft, the weakest first.
-    pub weakest: Vec<WeakSignal>,
+    /// Every signal of the draft, what speaks most against it first.
+    pub signals: Vec<SignalShare>,
     /// The passages that the draft stands on.
     pub passages: Vec<Citation>,
 }
@@ -53,7 +54,7 @@ pub struct Because {
     pub code: ReasonCode,
     /// What it means.
     pub text: String,
-    /// What was found.
+    /// What was found, as a sentence; empty where there is no more to say.
     pub evidence: String,
 }
 
@@ -67,15 +68,25 @@ pub struct Otherwise {
     pub text: String,
 }
 
-/// A signal that speaks against the draft.
+/// A signal, and its part in the confidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct WeakSignal {
+pub struct SignalShare {
     /// Its stable name.
     pub name: String,
     /// 0 to 1, higher is better.
     pub value: f64,
+    /// What it adds to the log-odds of the confidence, over an average reply; absent without a calibration, or where the
+    /// calibration does not weigh it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contribution: Option<f64>,
+    /// The contribution as it is read, with its sign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<String>,
     /// What it measures.
     pub text: String,
+    /// Where it is one of the few that would raise the confidence most: how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raise: Option<String>,
 }
 
 /// Explains a suggestion in a language.
@@ -84,7 +95,7 @@ pub fn explain(suggestion: &Suggestion, language: Language) -> Explanation {
     let reasons = decision.reasons.iter().map(|reason| Because {
         code: reason.code,
         text: word(language, "reason", &name_of(&reason.code)),
-        evidence: reason.detail.clone(),
+        evidence: evidence::told(reason, suggestion, language),
     });
     let otherwise = suggestion.trace.decided.as_ref().map(counterfactuals).unwrap_or_default();
     let otherwise = otherwise
@@ -97,7 +108,7 @@ pub fn explain(suggestion: &Suggestion, language: Language) -> Explanation {
         text: String::new(),
         reasons: reasons.collect(),
         otherwise: otherwise.collect(),
-        weakest: weakest(suggestion, language),
+        signals: signals(suggestion, language),
         passages: suggestion.answer.drafts.first().map(|draft| draft.citations.clone()).unwrap_or_default(),
     };
     explanation.text = text(&explanation, suggestion);
@@ -118,24 +129,32 @@ pub fn replays(suggestion: &Suggestion) -> Option<bool> {
     Some(again == *stored)
 }
 
-fn weakest(suggestion: &Suggestion, language: Language) -> Vec<WeakSignal> {
+fn signals(suggestion: &Suggestion, language: Language) -> Vec<SignalShare> {
     let Some(judgement) = &suggestion.trace.judgement else { return Vec::new() };
     let Confidence { signals, contributions, .. } = &judgement.confidence;
     // What a calibration makes of a signal says how much it speaks against the draft; without one its value has to do.
-    let mut against: Vec<(&String, f64)> = if contributions.is_empty() {
-        signals.iter().map(|(name, value)| (name, value - WEAK)).collect()
-    } else {
-        contributions.iter().map(|(name, part)| (name, *part)).collect()
+    let against = |name: &String, value: f64| {
+        if contributions.is_empty() { value - WEAK } else { contributions.get(name).copied().unwrap_or(0.0) }
     };
-    against.retain(|(name, part)| *part < 0.0 && signals.contains_key(*name));
-    against.sort_by(|(_, left), (_, right)| left.total_cmp(right));
-    against.truncate(WEAKEST);
-    let told = |(name, _): (&String, f64)| WeakSignal {
-        name: name.clone(),
-        value: signals.get(name).copied().unwrap_or_default(),
-        text: word(language, "signal", name),
-    };
-    against.into_iter().map(told).collect()
+    let mut shares: Vec<(f64, SignalShare)> = signals
+        .iter()
+        .map(|(name, value)| {
+            let contribution = contributions.get(name).copied();
+            let weight = contribution.map(|part| signed(part, language));
+            let text = word(language, "signal", name);
+            let share =
+                SignalShare { name: name.clone(), value: *value, contribution, weight, text, raise: None };
+            (against(name, *value), share)
+        })
+        .collect();
+    shares.sort_by(|(left, _), (right, _)| left.total_cmp(right));
+    for (against, share) in shares.iter_mut().take(RAISING).filter(|(against, _)| *against < 0.0) {
+        let (text, value) = (share.text.as_str(), decimal(share.value, language));
+        let fill = [("{signal}", text), ("{value}", &value), ("{gain}", &signed(-*against, language))];
+        let key = if share.contribution.is_some() { "raise" } else { "raise_uncalibrated" };
+        share.raise = Some(filled(&word(language, "text", key), &fill));
+    }
+    shares.into_iter().map(|(_, share)| share).collect()
 }
 
 fn in_words(counterfactual: &Counterfactual, language: Language) -> String {
@@ -160,16 +179,12 @@ fn in_words(counterfactual: &Counterfactual, language: Language) -> String {
                 Change::Draft => ("draft", Vec::new()),
                 Change::Available => ("available", Vec::new()),
             };
-            filled(word(language, "change", key), &fill)
+            let fill: Vec<(&str, &str)> = fill.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            filled(&word(language, "change", key), &fill)
         })
         .collect();
-    let and = word(language, "text", "and");
-    let listed = match changes.as_slice() {
-        [first @ .., last] if !first.is_empty() => format!("{} {and} {last}", first.join(", ")),
-        _ => changes.join(""),
-    };
     let key = if counterfactual.action == Action::AutoReply { "to_auto_reply" } else { "to_draft" };
-    filled(word(language, "text", key), &[("{changes}", listed)])
+    filled(&word(language, "text", key), &[("{changes}", &listed(&changes, language))])
 }
 
 /// All of it for a person.
@@ -181,13 +196,16 @@ fn text(explanation: &Explanation, suggestion: &Suggestion) -> String {
     if explanation.reasons.is_empty() {
         lines.push(format!("- {}", say("sent")));
     }
-    lines.extend(
-        explanation
-            .reasons
-            .iter()
-            .map(|because| format!("- {} ({}: {})", because.text, name_of(&because.code), because.evidence)),
-    );
-    lines.push(format!("- {}", confidence(suggestion, language)));
+    lines.extend(explanation.reasons.iter().map(
+        |Because { code, text, evidence }| match evidence.as_str() {
+            "" => format!("- {text} ({})", name_of(code)),
+            evidence => format!("- {text} {evidence} ({})", name_of(code)),
+        },
+    ));
+    // Where the confidence is a reason, it has been told.
+    if explanation.reasons.iter().all(|because| because.code != ReasonCode::BelowThreshold) {
+        lines.push(format!("- {}", confidence(suggestion, language)));
+    }
     let mut section = |heading: &str, rows: Vec<String>| {
         if !rows.is_empty() {
             lines.extend([String::new(), format!("{}:", say(heading))]);
@@ -195,10 +213,14 @@ fn text(explanation: &Explanation, suggestion: &Suggestion) -> String {
         }
     };
     section("otherwise", explanation.otherwise.iter().map(|otherwise| otherwise.text.clone()).collect());
-    let weak = |signal: &WeakSignal| {
-        format!("{} {} ({})", signal.text, decimal(signal.value, language), signal.name)
+    section("raises", explanation.signals.iter().filter_map(|signal| signal.raise.clone()).collect());
+    let calibrated = explanation.signals.iter().any(|signal| signal.contribution.is_some());
+    let share = |signal: &SignalShare| {
+        let weight = signal.weight.as_deref().map(|weight| format!("{weight} ")).unwrap_or_default();
+        format!("{weight}{}: {} ({})", signal.text, decimal(signal.value, language), signal.name)
     };
-    section("weakest", explanation.weakest.iter().map(weak).collect());
+    let heading = if calibrated { "signals" } else { "signals_uncalibrated" };
+    section(heading, explanation.signals.iter().map(share).collect());
     let passage = |citation: &Citation| format!("{}: “{}”", citation.title, one_line(&citation.quote));
     section("passages", explanation.passages.iter().map(passage).collect());
     lines.join("\n")
@@ -215,11 +237,39 @@ fn confidence(suggestion: &Suggestion, language: Language) -> String {
         }
         None => ("no_threshold", decimal(value, language), String::new()),
     };
-    filled(word(language, "text", key), &[("{value}", value), ("{threshold}", threshold)])
+    filled(&word(language, "text", key), &[("{value}", &value), ("{threshold}", &threshold)])
 }
 
-fn filled(text: String, fill: &[(&str, String)]) -> String {
-    fill.iter().fold(text, |text, (name, value)| text.replace(name, value))
+/// A text with its places filled, each once: what is filled in is not looked at again.
+fn filled(text: &str, fill: &[(&str, &str)]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let next = |rest: &str| {
+        let places = fill.iter().filter_map(|(name, value)| Some((rest.find(name)?, *name, *value)));
+        places.min_by_key(|(at, ..)| *at)
+    };
+    while let Some((at, name, value)) = next(rest) {
+        out.extend([&rest[..at], value]);
+        rest = &rest[at + name.len()..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// `a, b and c`.
+fn listed(things: &[String], language: Language) -> String {
+    match things {
+        [first @ .., last] if !first.is_empty() => {
+            format!("{} {} {last}", first.join(", "), word(language, "text", "and"))
+        }
+        _ => things.concat(),
+    }
+}
+
+/// A number with its sign, to two places.
+fn signed(value: f64, language: Language) -> String {
+    let sign = if value < 0.0 { "−" } else { "+" };
+    format!("{sign}{}", placed(value.abs(), 2, language))
 }
 
 fn decimal(value: f64, language: Language) -> String {

@@ -29,7 +29,7 @@ mod spain;
 #[cfg(test)]
 mod tests;
 
-pub use config::PrivacyConfig;
+pub use config::{PrivacyConfig, StoredText};
 pub use placeholders::{Placeholders, Restoring};
 
 use rule::{Certainty, Compiled};
@@ -96,7 +96,7 @@ impl Kind {
     }
 
     /// The word of a placeholder.
-    fn label(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         self.names().1
     }
 

@@ -14,12 +14,14 @@ use crate::decision::policy::opted_out::OptOut;
 use crate::retrieval::Passage;
 use crate::retrieval::index::Generations;
 
+pub mod erasure;
 pub mod keys;
 pub mod rollout;
 pub mod sqlite;
 pub mod suggestion;
 pub mod versions;
 
+pub use erasure::Erasure;
 pub use rollout::{LastWord, Rollouts};
 use suggestion::{Asked, Feedback, Suggestion, SuggestionSummary};
 use versions::{Changes, Versions};
@@ -263,11 +265,20 @@ pub trait Idempotency: Send + Sync {
 
 /// Everything together; what `app` hands around.
 pub trait Store:
-    Documents + Visits + Changes + Versions + Generations + Suggestions + Rollouts + Keys + Idempotency
+    Documents + Visits + Changes + Versions + Generations + Suggestions + Rollouts + Erasure + Keys + Idempotency
 {
 }
-impl<T: Documents + Visits + Changes + Versions + Generations + Suggestions + Rollouts + Keys + Idempotency>
-    Store for T
+impl<T> Store for T where
+    T: Documents
+        + Visits
+        + Changes
+        + Versions
+        + Generations
+        + Suggestions
+        + Rollouts
+        + Erasure
+        + Keys
+        + Idempotency
 {
 }
 

@@ -29,6 +29,7 @@ use ponto::judgement::calibration::{
 };
 use ponto::judgement::{Judge, JudgementConfig};
 use ponto::knowledge::{Format, KnowledgeConfig, Library, NewDocument};
+use ponto::personal_data::PrivacyConfig;
 use ponto::retrieval::index::Readers;
 use ponto::retrieval::index::edge::EdgeIndex;
 use ponto::retrieval::{RetrievalConfig, Retriever, Rewrite};
@@ -156,6 +157,7 @@ fn assistant_of(shop: &Shop, options: Options) -> Assistant {
         decision: DecisionConfig::default(),
         policies: Arc::new(options.policies.unwrap_or_else(Policies::none)),
         rollout: options.rollout,
+        privacy: PrivacyConfig::default(),
         agents: Language::En,
         deadline: Duration::from_mins(10),
         clock: Arc::new(Still),

@@ -97,6 +97,10 @@ async fn an_agent_works_through_the_queue() {
     let draft = browser.value("#text").await;
     assert_eq!(draft, delivery["drafts"][0]["text"].as_str().unwrap());
     browser.picture("draft-light").await;
+    browser.click("details:has(.signals) summary").await;
+    browser.run("document.querySelector('.reasons').scrollIntoView()").await;
+    browser.picture("why").await;
+    browser.run("document.querySelector('.head').scrollIntoView()").await;
     browser.press("1").await;
     let marked = browser.text("#passage mark").await;
     let quote = delivery["drafts"][0]["citations"][0]["quote"].as_str().unwrap();
@@ -139,6 +143,8 @@ async fn an_agent_works_through_the_queue() {
     browser.wait_text(".handoff", person["handoff"]["holding_message"].as_str().unwrap()).await;
     browser.wait_text(".reasons", "asks for a person").await;
     browser.picture("escalation").await;
+    browser.run("document.querySelector('.reasons').scrollIntoView()").await;
+    browser.picture("escalation-why").await;
 
     // Dark, narrow, and in Portuguese.
     browser.open(&format!("{}/console/suggestions/{}", demo.api, id(&delivery))).await;
@@ -154,6 +160,12 @@ async fn an_agent_works_through_the_queue() {
     browser.open(&format!("{}/console/suggestions/{}", demo.api, id(&fresh))).await;
     browser.wait_text("#accept", "Aceitar").await;
     browser.picture("draft-narrow").await;
+    // Why, in the agents' language, and what each signal adds.
+    browser.wait_text(".reasons", "A chamada permitia no máximo um rascunho.").await;
+    browser.click("details:has(.signals) summary").await;
+    browser.wait_text(".signals", "Soma à confiança").await;
+    browser.run("document.querySelector('.reasons').scrollIntoView()").await;
+    browser.picture("why-narrow").await;
     let overflow = browser.run("return document.documentElement.scrollWidth - innerWidth").await;
     assert!(overflow.as_i64().unwrap() <= 0, "the narrow page scrolls sideways by {overflow}");
 

@@ -14,6 +14,7 @@ mod decision;
 mod decoder;
 mod device;
 mod embedder;
+mod erasure;
 mod eval;
 mod eval_chat;
 mod eval_runs;

@@ -1,8 +1,12 @@
-//! Nothing that identifies a customer reaches a hosted model, and the reply that comes back names it all the same.
+//! Nothing that identifies a customer reaches a hosted model, and the reply that comes back names it all the same; and
+//! nothing of it stands in what is stored but where it has to.
 
+use ponto::explanation::replays;
+use ponto::personal_data::StoredText;
+use ponto::store::Suggestions;
 use serde_json::{Value, json};
 
-use crate::support::app::TestApp;
+use crate::support::app::{Client, TestApp};
 use crate::support::faults::{Fault, FaultyServer};
 
 const CPF: &str = "529.982.247-25";
@@ -88,5 +92,67 @@ async fn a_server_of_ones_own_may_read_everything() {
     let body = json!({"conversation": conversation("c", "Qual é o prazo de entrega?"), "mode": "draft"});
     client.post("/v1/suggest", &body).await.json();
     assert!(prompts(&server).iter().any(|prompt| prompt.contains(CPF)));
+    drop(tokio::task::spawn_blocking(move || drop(app)).await);
+}
+
+/// What a customer says of themselves while asking for a person: the phrase that is heard holds it all.
+async fn tell(client: &Client) -> Value {
+    let mut body = json!({"conversation": conversation("c", "Quero falar com uma pessoa."), "mode": "auto"});
+    body["conversation"]["customer"]["attributes"] = json!({"mail": EMAIL});
+    client.post("/v1/suggest", &body).await.json()
+}
+
+fn told(text: &str) -> Vec<&'static str> {
+    let values = [CPF, EMAIL, PHONE, BIRTH, "529982", "Souza"];
+    values.into_iter().filter(|value| text.contains(value)).collect()
+}
+
+#[tokio::test]
+async fn a_trace_holds_placeholders_and_the_decision_comes_out_of_it() {
+    let app = TestApp::shared().await;
+    let client = app.workspace().await;
+    client.with_delivery().await;
+    let answered = tell(&client).await;
+    assert_eq!(answered["decision"]["action"], "escalate");
+    let asked = client
+        .post("/v1/suggest", &json!({"conversation": conversation("d", "Qual é o prazo de entrega normal?")}))
+        .await
+        .json();
+    for answered in [&answered, &asked] {
+        let id = answered["id"].as_str().unwrap();
+        let stored = Suggestions::get(app.app.store.as_ref(), &client.workspace, id).await.unwrap().unwrap();
+        let trace = serde_json::to_string(&stored.trace).unwrap();
+        assert!(told(&trace).is_empty(), "{trace}");
+        let decision = serde_json::to_string(&(&stored.answer.decision, &stored.answer.policy)).unwrap();
+        assert!(told(&decision).is_empty(), "{decision}");
+        assert!(trace.contains("[CPF_1]") || trace.contains("[EMAIL_1]"), "{trace}");
+        assert_eq!(replays(&stored), Some(true));
+        // Agents read the conversation as it was.
+        assert!(stored.conversation.messages[0].text.contains(CPF));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_placeholders_holds_nothing_of_the_customer() {
+    let start = || TestApp::start(|config| config.privacy.store = StoredText::Masked);
+    let app = tokio::task::spawn_blocking(start).await.unwrap();
+    let client = app.workspace().await;
+    let answered = tell(&client).await;
+    assert!(told(&answered.to_string()).contains(&EMAIL), "the hub's answer is whole: {answered}");
+    let id = answered["id"].as_str().unwrap();
+    let said =
+        json!({"outcome": "edited", "text": format!("Anotei {CPF}."), "reason": format!("era {EMAIL}")});
+    client.post(&format!("/v1/suggestions/{id}/feedback"), &said).await.json();
+    let stored = client.get(&format!("/v1/suggestions/{id}")).await;
+    assert!(told(&stored.text).is_empty(), "{}", stored.text);
+    assert!(
+        stored.text.contains("CPF [CPF_1]") && stored.text.contains("Anotei [CPF_1]."),
+        "{}",
+        stored.text
+    );
+    let listed = client.get("/v1/suggestions").await;
+    assert!(told(&listed.text).is_empty(), "{}", listed.text);
+    let stored = Suggestions::get(app.app.store.as_ref(), &client.workspace, id).await.unwrap().unwrap();
+    assert_eq!(replays(&stored), Some(true));
     drop(tokio::task::spawn_blocking(move || drop(app)).await);
 }

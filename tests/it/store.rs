@@ -28,17 +28,17 @@ use ponto::store::{
 use ponto::understanding::Understanding;
 
 /// A fresh, empty store of every kind, with what has to live as long as it.
-async fn stores() -> Vec<(&'static str, Arc<dyn Store>, tempfile::TempDir)> {
+pub(crate) async fn stores() -> Vec<(&'static str, Arc<dyn Store>, tempfile::TempDir)> {
     let folder = tempfile::tempdir().expect("a folder");
     let sqlite = SqliteStore::open(&folder.path().join("ponto.db")).await.expect("a store");
     vec![("sqlite", Arc::new(sqlite), folder)]
 }
 
-fn at(second: i64) -> DateTime<Utc> {
+pub(crate) fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_790_000_000 + second, 123_456_789).expect("a time")
 }
 
-fn workspace(name: &str) -> WorkspaceId {
+pub(crate) fn workspace(name: &str) -> WorkspaceId {
     WorkspaceId(name.into())
 }
 
@@ -326,7 +326,7 @@ async fn one_sync_of_a_workspace_runs_at_a_time() {
     }
 }
 
-fn page(after: Option<String>, limit: usize) -> Page {
+pub(crate) fn page(after: Option<String>, limit: usize) -> Page {
     Page { after, limit }
 }
 
@@ -380,7 +380,7 @@ async fn lists_page_through_everything_once() {
     }
 }
 
-fn feedback(outcome: FeedbackOutcome) -> Feedback {
+pub(crate) fn feedback(outcome: FeedbackOutcome) -> Feedback {
     Feedback {
         outcome,
         text: Some("Chega amanhã.".into()),
@@ -400,7 +400,7 @@ pub(crate) fn suggestion(workspace_name: &str, id: &str, message_id: &str, actio
     let reason = Reason {
         code: ReasonCode::BelowThreshold,
         detail: "0.71 < 0.9".into(),
-        evidence: vec![Evidence::Signal { name: "confidence".into(), found: "0.7100".into() }],
+        evidence: vec![Evidence::Signal { name: "confidence".into(), found: "0.7100".into(), limit: None }],
     };
     let confidence = Confidence {
         value: 0.71,

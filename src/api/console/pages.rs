@@ -11,6 +11,7 @@ use super::{session, view};
 use crate::api::error::ApiError;
 use crate::api::state::Api;
 use crate::api::v1::events;
+use crate::explanation::explain;
 use crate::store::{Documents, Page, StoreError, Suggestions};
 use session::Agent;
 
@@ -161,7 +162,8 @@ pub(super) async fn detail(api: &Api, agent: &Agent, id: &str) -> Response {
 
 async fn conversation(api: &Api, agent: &Agent, id: &str) -> Result<Value, StoreError> {
     let found = Suggestions::get(api.app.store.as_ref(), &agent.caller.workspace, id).await?;
-    Ok(context! { suggestion => Serde(&found) })
+    let explanation = found.as_ref().map(|suggestion| explain(suggestion, agent.language));
+    Ok(context! { suggestion => Serde(&found), explanation => Serde(&explanation) })
 }
 
 async fn listed(api: &Api, agent: &Agent, show: &Show) -> Result<Value, StoreError> {

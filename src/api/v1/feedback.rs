@@ -10,6 +10,7 @@ use crate::api::error::{ApiError, Code, FieldError};
 use crate::api::extract::{Json, Path};
 use crate::api::state::Api;
 use crate::assistant::rollout::reconsider;
+use crate::assistant::stored_feedback;
 use crate::decision::Action;
 use crate::decision::policy::reply_window_closed::ReplyWindow;
 use crate::store::Suggestions;
@@ -85,6 +86,8 @@ pub(in crate::api) async fn record(
     hold_against_window(api, caller, &suggestion, &request).await?;
     let draft = suggestion.answer.drafts.into_iter().next().map(|draft| draft.text);
     let FeedbackRequest { outcome, text, reason, agent, sent_at: _ } = request;
+    // The draft is compared as it is stored.
+    let [text, reason] = [text, reason].map(|said| stored_feedback(said, &api.app.config.privacy));
     let edit_distance = match (outcome, draft, &text) {
         (FeedbackOutcome::Accepted, Some(_), _) => Some(0),
         (FeedbackOutcome::Edited, Some(draft), Some(text)) => Some(distance(draft, text.clone()).await?),

@@ -5,6 +5,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 mod documents;
+mod erasure;
 pub(super) mod events;
 pub(super) mod feedback;
 mod gaps;
@@ -39,7 +40,10 @@ pub(super) fn routes(api: &Api) -> OpenApiRouter<Api> {
         .routes(routes!(search::search))
         .routes(routes!(gaps::list))
         .route_layer(from_fn_with_state(api.clone(), admission::bounded));
-    let admin = OpenApiRouter::new().routes(routes!(rollout::show, rollout::set));
+    let admin = OpenApiRouter::new()
+        .routes(routes!(rollout::show, rollout::set))
+        .routes(routes!(erasure::conversation))
+        .routes(routes!(erasure::customer));
     OpenApiRouter::new()
         .merge(scoped(api, Scope::Feedback, feedback))
         .merge(scoped(api, Scope::Knowledge, knowledge))

@@ -25,17 +25,23 @@ use crate::store::suggestion::EDIT_TOLERANCE;
 
 mod verify;
 
+/// The suite whose rows are the labels where none is named.
+const DEMO: &str = "eval/demo/suite.toml";
+
 /// Arguments.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Suite file of kind assistant
-    #[arg(default_value = "eval/demo/suite.toml")]
-    set: PathBuf,
+    /// Suite file of kind assistant: its rows are the labels [default: eval/demo/suite.toml]
+    #[arg(value_name = "SUITE")]
+    set: Option<PathBuf>,
+    /// The same suite by name
+    #[arg(long, value_name = "SUITE", conflicts_with = "set")]
+    labels: Option<PathBuf>,
     /// Take the labels from what agents did with the drafts of the data folder, instead of a set
-    #[arg(long, conflicts_with_all = ["set", "fit_share"])]
+    #[arg(long, conflicts_with_all = ["set", "labels", "fit_share"])]
     from_feedback: bool,
     /// Backend that writes the drafts
     #[arg(long)]
@@ -140,7 +146,8 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
 
 /// The replies to a labelled set; `None` where Ctrl-C stopped it.
 async fn of_set(config: Config, args: &Args, printer: Printer) -> anyhow::Result<Option<Labelled>> {
-    let dataset = Dataset::load(&args.set, None, None)?;
+    let suite = args.labels.as_ref().or(args.set.as_ref()).map_or(Path::new(DEMO), PathBuf::as_path);
+    let dataset = Dataset::load(suite, None, None)?;
     let set = conversations(&dataset)?;
     let held_out = args.certify_on.as_ref().map(|path| Dataset::load(path, None, None)).transpose()?;
     if let Some(held_out) = &held_out {

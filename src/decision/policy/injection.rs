@@ -1,6 +1,8 @@
 //! An attempt to steer the assistant: what [`understanding`](crate::understanding) found, and what follows from it.
 
 use super::{Finding, PolicyInput, last_message, measured};
+use crate::decision::Evidence;
+use crate::retrieval::Passage;
 use crate::understanding::injection::{in_name, in_passage};
 
 /// Escalates an attempt in the message; holds the draft for a person when a passage it may rest on gives orders.
@@ -19,17 +21,25 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
         return Finding::escalate("The customer's name gives instructions to the assistant.")
             .with([measured("customer_name", name)]);
     }
-    let orders: Vec<String> = input
+    let orders: Vec<(&Passage, String)> = input
         .retrieved
         .iter()
-        .filter_map(|hit| in_passage(&hit.passage.text).or_else(|| in_passage(&hit.passage.heading())))
+        .map(|hit| &hit.passage)
+        .filter_map(|passage| {
+            Some((passage, in_passage(&passage.text).or_else(|| in_passage(&passage.heading()))?))
+        })
         .collect();
     match orders.first() {
         None => Finding::pass(),
-        Some(first) => Finding::draft(format!(
+        Some((_, first)) => Finding::draft(format!(
             "{} of the passages found hold instructions to an assistant (“{first}”); review the knowledge base.",
             orders.len()
-        )),
+        ))
+        .with(orders.iter().map(|(passage, order)| Evidence::Passage {
+            id: passage.id.clone(),
+            title: passage.heading(),
+            found: order.clone(),
+        })),
     }
 }
 

@@ -1,7 +1,9 @@
 //! The reply must be in the customer's language.
 
 use super::{Finding, PolicyInput};
+use crate::conversation::Language;
 use crate::conversation::language::{Hint, detect};
+use crate::decision::Evidence;
 
 /// Letters under which a text is too short to tell.
 const MIN_LETTERS: usize = 20;
@@ -18,8 +20,10 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
     if found.language == Some(expected) || found.confidence < MIN_CONFIDENCE {
         return Finding::pass();
     }
-    let name = found.language.map_or("another language", |language| language.english_name());
+    let name = found.language.map_or("another language", Language::english_name);
+    let code = found.language.map_or("other", Language::code);
     Finding::draft(format!("The customer writes {} and the draft is in {name}.", expected.english_name()))
+        .with([Evidence::signal("language", code, Some(expected.code().to_owned()))])
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ fn last_message(input: &PolicyInput<'_>) -> Option<Evidence> {
 
 /// Something measured, as evidence.
 fn measured(name: &str, found: impl Into<String>) -> Evidence {
-    Evidence::Signal { name: name.to_owned(), found: found.into() }
+    Evidence::signal(name, found, None)
 }
 
 /// The best passages that were looked at, as evidence; that there was none is evidence too.

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use super::{Finding, PolicyInput};
 use crate::conversation::{Audience, Role};
+use crate::decision::Evidence;
 use crate::personal_data::find;
 
 /// Holds a draft with an identifier of unknown origin.
@@ -32,17 +33,19 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
         .chain(passages.map(|hit| hit.passage.text.as_str()))
         .map(compact)
         .collect();
-    let mut foreign: Vec<&str> = in_draft
+    let mut foreign: Vec<(&str, &str)> = in_draft
         .iter()
         .filter(|found| !known.iter().any(|text| text.contains(&compact(&found.normal))))
-        .map(|found| found.kind.name())
+        .map(|found| (found.kind.name(), found.kind.label()))
         .collect();
     foreign.sort_unstable();
     foreign.dedup();
     if foreign.is_empty() {
         Finding::pass()
     } else {
-        Finding::draft(format!("The draft holds {} that no source gives.", foreign.join(" and ")))
+        let (names, labels): (Vec<_>, Vec<_>) = foreign.into_iter().unzip();
+        Finding::draft(format!("The draft holds {} that no source gives.", names.join(" and ")))
+            .with(labels.into_iter().map(|label| Evidence::signal("personal_data", label, None)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The channel's limit of one message.
 
 use super::{Finding, PolicyInput};
+use crate::decision::Evidence;
 use crate::generation::disclosure::added_chars;
 
 /// Holds a draft that the channel would cut or refuse; what an automatic reply says of itself counts.
@@ -12,6 +13,7 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
     let length = draft.text.chars().count() + added;
     if length > limit {
         Finding::draft(format!("The draft has {length} characters; the channel takes {limit}."))
+            .with([Evidence::signal("characters", length.to_string(), Some(limit.to_string()))])
     } else {
         Finding::pass()
     }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::{Finding, PolicyInput};
 use crate::conversation::Language;
+use crate::decision::Evidence;
 use crate::retrieval::Passage;
 use crate::text::{Keys, fold, sentences, words};
 use crate::understanding::phrases::{Lexicon, Phrases, normalise};
@@ -79,6 +80,7 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
         Finding::pass()
     } else {
         Finding::draft(format!("The draft promises {}, and no passage does.", unsupported.join(" and ")))
+            .with(unsupported.into_iter().map(|name| Evidence::signal("promise", name, None)))
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::document::{AmountCondition, PatternCondition, Place, When};
 use crate::conversation::Language;
-use crate::decision::policy::PolicyInput;
+use crate::decision::{self, policy::PolicyInput};
 use crate::judgement::amounts;
 use crate::text::collapse;
 
@@ -23,16 +23,30 @@ pub(super) enum Truth {
     Unknown,
 }
 
-/// One condition that held: its name, and what was found.
-pub(super) type Held = (&'static str, String);
+/// One condition that held.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Held {
+    /// Its name.
+    pub(super) condition: &'static str,
+    /// What was found.
+    pub(super) found: String,
+    /// In which text, where it reads one.
+    pub(super) place: Option<decision::FoundIn>,
+}
+
+impl Held {
+    fn new(condition: &'static str, found: impl Into<String>) -> Self {
+        Self { condition, found: found.into(), place: None }
+    }
+}
 
 impl Truth {
     fn of(held: bool, name: &'static str, found: impl FnOnce() -> String) -> Self {
-        if held { Self::Yes(vec![(name, found())]) } else { Self::No }
+        if held { Self::Yes(vec![Held::new(name, found())]) } else { Self::No }
     }
 
     fn found(name: &'static str, found: Option<String>) -> Self {
-        found.map_or(Self::No, |found| Self::Yes(vec![(name, found)]))
+        found.map_or(Self::No, |found| Self::Yes(vec![Held::new(name, found)]))
     }
 
     fn and(self, other: Self) -> Self {
@@ -61,7 +75,7 @@ impl Truth {
     fn not(self) -> Self {
         match self {
             Self::Yes(_) => Self::No,
-            Self::No => Self::Yes(vec![("not", "what the rule excludes was not found".into())]),
+            Self::No => Self::Yes(vec![Held::new("not", "what the rule excludes was not found")]),
             Self::Unknown => Self::Unknown,
         }
     }
@@ -116,10 +130,7 @@ impl When {
         );
         hold(self.topic.as_ref().map(|topics| {
             let found = input.understanding.topics.iter().find(|found| topics.0.contains(&found.name));
-            Truth::found(
-                "topic",
-                found.map(|found| format!("{} ({:.2}): “{}”", found.name, found.score, found.example)),
-            )
+            Truth::found("topic", found.map(|found| format!("{}: “{}”", found.name, found.example)))
         }));
         hold(self.pattern.as_ref().map(|condition| pattern(condition, input)));
         hold(self.amount_over.as_ref().map(|condition| amount(condition, input)));
@@ -130,7 +141,7 @@ impl When {
                 let confidence = judgement.confidence.value;
                 // A confidence that is no number is under every limit.
                 Truth::of(confidence.is_nan() || confidence < limit, "confidence_below", || {
-                    format!("confidence {confidence:.2}")
+                    format!("{confidence:.2}")
                 })
             }
         }));
@@ -166,7 +177,7 @@ fn amount(condition: &AmountCondition, input: &PolicyInput<'_>) -> Truth {
 enum Found {
     Nothing,
     Unknown,
-    In(&'static str, String),
+    In(decision::FoundIn, String),
 }
 
 impl Found {
@@ -174,7 +185,9 @@ impl Found {
         match self {
             Self::Nothing => Truth::No,
             Self::Unknown => Truth::Unknown,
-            Self::In(place, text) => Truth::Yes(vec![(name, format!("“{text}” in the {place}"))]),
+            Self::In(place, text) => {
+                Truth::Yes(vec![Held { place: Some(place), ..Held::new(name, format!("“{text}”")) }])
+            }
         }
     }
 }
@@ -187,13 +200,13 @@ fn in_place(
     if place != Place::Draft
         && let Some(found) = find(input.question, input.language)
     {
-        return Found::In("message", found);
+        return Found::In(decision::FoundIn::Message, found);
     }
     match input.draft {
         _ if place == Place::Message => Found::Nothing,
         None => Found::Unknown,
         Some(draft) => match find(&draft.text, Some(draft.language)) {
-            Some(found) => Found::In("draft", found),
+            Some(found) => Found::In(decision::FoundIn::Draft, found),
             None => Found::Nothing,
         },
     }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::policy::PolicyInput;
-use super::{Evidence, PolicyCheck, ReasonCode, Verdict};
+use super::{Demand, Evidence, PolicyCheck, ReasonCode, Verdict};
 use crate::conversation::{Language, WorkspaceId};
 use crate::generation::Draft;
 
@@ -92,49 +92,69 @@ impl Rules {
 fn applied(rule: &Arc<Rule>, held: Vec<conditions::Held>, input: &PolicyInput<'_>) -> RuleMatch {
     let mut evidence: Vec<Evidence> = held
         .into_iter()
-        .map(|(condition, found)| Evidence::Rule {
+        .map(|conditions::Held { condition, found, place }| Evidence::Rule {
             name: rule.name.clone(),
             condition: condition.to_owned(),
             found,
+            place,
         })
         .collect();
     if evidence.is_empty() {
-        let found = "every message".to_owned();
-        evidence.push(Evidence::Rule { name: rule.name.clone(), condition: "always".into(), found });
+        let (name, found) = (rule.name.clone(), "every message".to_owned());
+        evidence.push(Evidence::Rule { name, condition: "always".into(), found, place: None });
     }
-    let (verdict, demand) = demanded(rule, input);
-    let about = rule.description.as_deref().map(|text| format!(" ({})", text.trim())).unwrap_or_default();
+    let demand = demanded(rule, input);
+    let description = rule.description.as_deref().map(|text| text.trim().to_owned());
+    let about = description.as_deref().map(|text| format!(" ({text})")).unwrap_or_default();
+    evidence.push(Evidence::Demand { rule: rule.name.clone(), description, demand });
+    let (verdict, words) = demand.words();
     RuleMatch {
         rule: Arc::clone(rule),
         verdict,
-        detail: format!("The rule `{}`{about} {demand}.", rule.name),
+        detail: format!("The rule `{}`{about} {words}.", rule.name),
         evidence,
     }
 }
 
-/// The strictest thing that a rule demands, and its words.
-fn demanded(rule: &Rule, input: &PolicyInput<'_>) -> (Verdict, &'static str) {
+impl Demand {
+    /// What it makes of the decision, and in words.
+    fn words(self) -> (Verdict, &'static str) {
+        match self {
+            Self::Block => (Verdict::Escalate, "allows no draft: a person takes over"),
+            Self::Escalate => (Verdict::Escalate, "hands the conversation to a person"),
+            Self::Draft => (Verdict::Draft, "wants an agent to look"),
+            Self::Redact => (Verdict::Draft, "took words out of the reply, so an agent looks"),
+            Self::RequireCitation => {
+                (Verdict::Draft, "wants a source with its label, and the reply cites none")
+            }
+            Self::Nothing => (Verdict::Pass, "applies and objects to nothing"),
+        }
+    }
+}
+
+/// The strictest thing that a rule demands.
+fn demanded(rule: &Rule, input: &PolicyInput<'_>) -> Demand {
     let then = &rule.then;
     if then.block {
-        return (Verdict::Escalate, "allows no draft: a person takes over");
+        return Demand::Block;
     }
     if then.escalate.is_some() {
-        return (Verdict::Escalate, "hands the conversation to a person");
+        return Demand::Escalate;
     }
     if then.draft {
-        return (Verdict::Draft, "wants an agent to look");
+        return Demand::Draft;
     }
     if let Some(draft) = input.draft {
         if then.redact.as_ref().is_some_and(|redact| redact.regex.find(&draft.text).is_some()) {
-            return (Verdict::Draft, "took words out of the reply, so an agent looks");
+            return Demand::Redact;
         }
         if let Some(label) = &then.require_citation
             && !cites(draft, &label.0, input)
         {
-            return (Verdict::Draft, "wants a source with its label, and the reply cites none");
+            return Demand::RequireCitation;
         }
     }
-    (Verdict::Pass, "applies and objects to nothing")
+    Demand::Nothing
 }
 
 fn cites(draft: &Draft, label: &str, input: &PolicyInput<'_>) -> bool {

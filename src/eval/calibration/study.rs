@@ -180,6 +180,7 @@ impl Study {
             100.0 * certification.feasibility.base_error,
             100.0 * certification.feasibility.must_abstain
         );
+        weights(&mut text, &self.calibration);
         for group in &certification.groups {
             tests(&mut text, group);
         }
@@ -253,6 +254,29 @@ impl Study {
     }
 }
 
+/// What each signal weighs, and how much better replies would gain by it.
+fn weights(text: &mut String, calibration: &Calibration) {
+    let mut weighed: Vec<(&str, f64, f64)> = calibration
+        .weights
+        .iter()
+        .filter(|(_, weight)| **weight != 0.0)
+        .map(|(name, weight)| (name.as_str(), *weight, calibration.missing.get(name).copied().unwrap_or(0.5)))
+        .collect();
+    if weighed.is_empty() {
+        return;
+    }
+    weighed.sort_by(|one, other| other.1.abs().total_cmp(&one.1.abs()));
+    let _ = writeln!(
+        text,
+        "\nSignals by weight: what one adds to the log-odds from 0 to 1, its mean over the rows of the fit, and what the best value \
+         would add over the mean, which is what would raise the confidence:"
+    );
+    for (name, weight, mean) in weighed {
+        let best = weight * (1.0 - mean);
+        let _ = writeln!(text, "  {name:<24} {weight:>+6.2}   mean {mean:.2}   best {best:>+6.2}");
+    }
+}
+
 fn tests(text: &mut String, group: &GroupTests) {
     let _ = writeln!(
         text,
@@ -302,6 +326,30 @@ pub(super) mod tests {
         assert!(study.quality.aurc_after < study.quality.aurc_before, "{:?}", study.quality);
         let text = study.text();
         assert!(text.contains("Certified, ") && text.contains("not for one language"), "{text}");
+    }
+
+    #[test]
+    fn every_weight_is_told_the_strongest_first() {
+        let study = made(3000, 0.1).study;
+        let text = study.text();
+        let told: Vec<(&str, f64)> = text
+            .lines()
+            .skip_while(|line| !line.starts_with("Signals by weight"))
+            .skip(1)
+            .map_while(|line| {
+                let mut words = line.strip_prefix("  ")?.split_whitespace();
+                Some((words.next()?, words.next()?.parse().ok()?))
+            })
+            .collect();
+        assert_eq!(
+            told.len(),
+            study.calibration.weights.values().filter(|weight| **weight != 0.0).count(),
+            "{text}"
+        );
+        assert!(told.is_sorted_by(|one, other| one.1.abs() >= other.1.abs()), "{told:?}");
+        for (name, weight) in told {
+            assert!((weight - study.calibration.weights[name]).abs() < 0.006, "{name}");
+        }
     }
 
     #[test]

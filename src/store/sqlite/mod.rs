@@ -20,6 +20,7 @@ use super::StoreError;
 
 mod changes;
 mod documents;
+mod erasure;
 mod idempotency;
 mod keys;
 mod opt_outs;
@@ -55,6 +56,8 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // What is deleted is overwritten.
+            .pragma("secure_delete", "ON")
             .busy_timeout(BUSY);
         // A new database takes no second connection while the first one turns the write-ahead log on, and does not wait.
         let connect = || {

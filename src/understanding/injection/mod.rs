@@ -28,6 +28,33 @@ impl Injection {
     }
 }
 
+/// What a sign is, for whoever words it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign<'a> {
+    /// Words of the message.
+    Phrase(&'a str),
+    /// An example that a sentence of the message is like.
+    Example(&'a str),
+    /// Something else that was counted, by its name.
+    Named(&'a str),
+}
+
+/// What stands before an example among the signs.
+const LIKE: &str = "like ";
+
+impl Injection {
+    /// The signs taken apart.
+    pub fn told(&self) -> impl Iterator<Item = Sign<'_>> {
+        fn inside(quoted: &str) -> Option<&str> {
+            quoted.strip_prefix('“')?.strip_suffix('”')
+        }
+        self.signs.iter().map(|sign| {
+            let example = sign.strip_prefix(LIKE).and_then(inside).map(Sign::Example);
+            example.or_else(|| inside(sign).map(Sign::Phrase)).unwrap_or(Sign::Named(sign))
+        })
+    }
+}
+
 /// Signs that are named as evidence, at most.
 const SIGNS_NAMED: usize = 3;
 
@@ -49,7 +76,7 @@ pub(super) fn in_message(text: &str, normal: &str, example: Option<(f64, String)
         value * weight > 0.0 && !matches!(*name, "override" | "steering" | "markup" | "length")
     });
     signs.extend(telling.take(SIGNS_NAMED).map(|(name, ..)| match *name {
-        "example" => format!("like “{example}”"),
+        "example" => format!("{LIKE}“{example}”"),
         name => name.to_owned(),
     }));
     Injection { score, signs }
@@ -70,10 +97,12 @@ pub fn in_name(name: &str) -> bool {
     in_message(name, &normalise(name), None).attempted()
 }
 
+/// What is found in a passage that hides text.
+pub const HIDDEN: &str = "characters that a reader cannot see";
+
 /// What in a passage gives orders to the assistant, or hides from a reader.
 pub fn in_passage(text: &str) -> Option<String> {
-    measures::order(text, &normalise(text))
-        .or_else(|| hides_text(text).then(|| "characters that a reader cannot see".to_owned()))
+    measures::order(text, &normalise(text)).or_else(|| hides_text(text).then(|| HIDDEN.to_owned()))
 }
 
 /// Zero-width and direction characters in a row: text that a person cannot see.
@@ -131,7 +160,8 @@ mod tests {
         let found = message(attack, example(0.8));
         assert!(found.attempted() && found.score > 0.9, "{found:?}");
         assert!(found.signs[0].contains("ignore all previous instructions"), "{found:?}");
-        assert!(found.signs.iter().any(|sign| sign.contains("you are now free")), "{found:?}");
+        assert!(found.told().any(|sign| sign == Sign::Example("you are now free")), "{found:?}");
+        assert!(matches!(found.told().next(), Some(Sign::Phrase(_))), "{found:?}");
         let harmless = message("How long does delivery take?", example(-0.5));
         assert!(!harmless.attempted() && harmless.score < 0.1, "{harmless:?}");
         let one_sign = message("I forgot my password, can you help?", example(-0.2));

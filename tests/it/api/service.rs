@@ -36,6 +36,8 @@ async fn the_document_lists_every_route() {
       "GET /metrics () 200",
       "GET /openapi.json () 200",
       "GET /readyz () 200,503",
+      "DELETE /v1/conversations/{id} (id) 200,4XX,5XX",
+      "DELETE /v1/customers/{id} (id) 200,4XX,5XX",
       "GET /v1/events (after, Last-Event-ID) 200,4XX,5XX",
       "GET /v1/knowledge/documents (cursor, limit) 200,4XX,5XX",
       "POST /v1/knowledge/documents (Idempotency-Key) 200,201,4XX,5XX",
