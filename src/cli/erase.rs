@@ -10,13 +10,12 @@ use crate::store::erasure::Whose;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
-#[group(id = "whose", required = true, multiple = false, args = ["conversation", "customer"])]
 pub(super) struct Args {
     /// The workspace
     #[arg(long, default_value = "default")]
     workspace: String,
     /// Delete everything of this conversation, by the hub's id
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", required_unless_present = "customer", conflicts_with = "customer")]
     conversation: Option<String>,
     /// Delete everything of every conversation of this customer, by the hub's id
     #[arg(long, value_name = "ID")]
