@@ -32,11 +32,7 @@ impl ChatModel for SeededChat {
         self.inner.info()
     }
 
-    async fn stream(
-        &self,
-        mut request: ChatRequest,
-        budget: Budget,
-    ) -> Result<ChatStream, InferenceError> {
+    async fn stream(&self, mut request: ChatRequest, budget: Budget) -> Result<ChatStream, InferenceError> {
         request.options.seed = request.options.seed.wrapping_add(self.trial.load(Ordering::Relaxed));
         self.inner.stream(request, budget).await
     }
@@ -46,7 +42,9 @@ impl ChatModel for SeededChat {
 /// may differ.
 pub fn all_the_same(backend: &str, temperature: f32) -> Option<&'static str> {
     match backend {
-        "extractive" => Some("Quoted replies leave nothing to chance: trials cannot differ, and pass^k equals pass^1."),
+        "extractive" => {
+            Some("Quoted replies leave nothing to chance: trials cannot differ, and pass^k equals pass^1.")
+        }
         "candle" if temperature <= 0.0 => Some(
             "With generation.temperature = 0 a local model always takes the likeliest word: trials cannot differ, and pass^k \
              equals pass^1. Set a temperature above 0 to see how much replies vary.",

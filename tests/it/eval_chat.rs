@@ -67,9 +67,8 @@ fn delivery() -> Fault {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_from_the_cache_writes_the_same_bytes_apart_from_latencies() {
     let room = Room::new(vec![delivery()]).await;
-    let written = |out: &str| {
-        ["report.json", "cases.jsonl"].map(|name| timeless(&room.path().join(out).join(name)))
-    };
+    let written =
+        |out: &str| ["report.json", "cases.jsonl"].map(|name| timeless(&room.path().join(out).join(name)));
     room.run(&[".", "--out", "first", "--jobs", "3"]);
     let asked = room.server.calls();
     assert!(asked >= 2, "two questions can be answered, and {asked} calls were made");
@@ -126,7 +125,11 @@ async fn each_trial_has_a_seed_of_its_own() {
     let pass = |k: usize| first["all"]["metrics"][format!("pass^{k}")]["value"].as_f64().unwrap();
     assert!((pass(1) - 2.0 / 3.0).abs() < 1e-9 && (pass(2) - 1.0 / 3.0).abs() < 1e-9, "{first}");
     assert!(pass(3).abs() < 1e-9, "{first}");
-    assert_eq!(run()["all"]["metrics"]["pass^2"], first["all"]["metrics"]["pass^2"], "from the cache, by seed");
+    assert_eq!(
+        run()["all"]["metrics"]["pass^2"],
+        first["all"]["metrics"]["pass^2"],
+        "from the cache, by seed"
+    );
     assert_eq!(room.server.calls(), 3);
     let report = std::fs::read_to_string(room.path().join("report/report.json")).unwrap();
     assert!(report.contains("generation.temperature = 0"), "{report}");

@@ -133,7 +133,10 @@ async fn retrieval(
     let cases = outcomes.iter().map(|row| row.case(dataset.texts_in_report)).collect();
     let mut method = run::retrieval::method();
     if dataset.kind == Kind::Rows {
-        method.push("The known messages are the passages; those with the label of a question are relevant to it.".into());
+        method.push(
+            "The known messages are the passages; those with the label of a question are relevant to it."
+                .into(),
+        );
     }
     Ok(Report::of(dataset, hash, cases, Vec::new(), method))
 }
@@ -281,8 +284,8 @@ async fn assistant(
         BenchOptions { backend: options.backend, jobs: options.jobs, remember: !options.no_cache };
     let bench = Bench::build(config.clone(), bench_options, set.workspace.clone(), set, printer).await?;
     let hash = bench.config_hash()?;
-    let same = all_the_same(&bench.app.chat.info().backend, config.generation.temperature)
-        .filter(|_| trials > 1);
+    let same =
+        all_the_same(&bench.app.chat.info().backend, config.generation.temperature).filter(|_| trials > 1);
     if let Some(same) = same {
         progress.note(same);
     }

@@ -31,7 +31,8 @@ impl RowSet {
         let of_sentiment = labels.iter().all(|label| SENTIMENTS.contains(label));
         if WISHES.iter().any(|wish| labels.contains(wish)) {
             for row in &mut self.rows {
-                row.handoff = Some(labels_of(row).any(|label| WISHES.contains(&label)));
+                let wishes = labels_of(row).any(|label| WISHES.contains(&label));
+                row.handoff = Some(wishes);
             }
             return;
         }
@@ -183,7 +184,8 @@ mod tests {
         let wishes = set(&[row("a", "cancel+handoff"), row("b", "thank")]);
         assert_eq!(wishes.task(), Some(Task::Handoff));
         assert_eq!(wishes.rows.iter().map(|row| row.handoff).collect::<Vec<_>>(), [Some(true), Some(false)]);
-        let said = set(&[json!({"id": "a", "text": "x", "label": "handoff", "handoff": false}), row("b", "c")]);
+        let said =
+            set(&[json!({"id": "a", "text": "x", "label": "handoff", "handoff": false}), row("b", "c")]);
         assert_eq!(said.rows[1].handoff, None, "a set that says so itself is not interpreted");
     }
 
@@ -201,7 +203,11 @@ mod tests {
             [vec!["anger".to_owned()], none.clone()]
         );
         assert_eq!(due(&[row("a", "smalltalk_or_trivia")])[0], ["small_talk", "off_topic"]);
-        assert_eq!(set(&[row("a", "negative"), row("b", "test_result")]).task(), None, "of a blood test, say");
+        assert_eq!(
+            set(&[row("a", "negative"), row("b", "test_result")]).task(),
+            None,
+            "of a blood test, say"
+        );
     }
 
     #[test]

@@ -50,13 +50,13 @@ pub struct Row {
     pub topics: Option<Vec<String>>,
     /// `language`: present where several languages are right; such rows are left out.
     #[serde(default)]
-    ambiguous: Option<serde_json::Value>,
+    pub(super) ambiguous: Option<serde_json::Value>,
     /// `out_of_scope`: which bot is asked; each knows its own examples.
     #[serde(default)]
     pub bot: Option<String>,
     /// `out_of_scope`: `train` marks the messages that are known.
     #[serde(default)]
-    orig_split: Option<String>,
+    pub(super) orig_split: Option<String>,
     /// Where the row is from; groups the report.
     #[serde(default)]
     pub src: Option<String>,

@@ -54,7 +54,9 @@ impl OpenAiConfig {
             return None;
         }
         let of = |tokens: usize, price: Option<f64>| tokens as f64 * price.unwrap_or(0.0) / PRICED;
-        Some(of(tokens.prompt_tokens, self.prompt_price) + of(tokens.completion_tokens, self.completion_price))
+        Some(
+            of(tokens.prompt_tokens, self.prompt_price) + of(tokens.completion_tokens, self.completion_price),
+        )
     }
 
     /// Checks the section: (setting, what is wrong and what to do).

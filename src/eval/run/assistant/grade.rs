@@ -45,12 +45,11 @@ pub async fn grade(
         .map(|((case, row), outcome)| async move {
             let draft = outcome.draft.as_ref().filter(|_| row.answerable && !row.facts.is_empty());
             let Some(draft) = draft else { return Ok(case) };
-            let grade = match finished.get(&row.id) {
-                Some(grade) => grade,
-                None => {
-                    let grade = unless_cancelled(cancel, ask(row, &draft.text, grader)).await?;
-                    finished.keep(&row.id, &grade)?
-                }
+            let grade = if let Some(grade) = finished.get(&row.id) {
+                grade
+            } else {
+                let grade = unless_cancelled(cancel, ask(row, &draft.text, grader)).await?;
+                finished.keep(&row.id, &grade)?
             };
             Ok(match grade {
                 Some(right) => case.with_yes("judged_acceptable", right),
