@@ -64,7 +64,7 @@ fn two_runs_are_compared_and_held_against_a_baseline() {
 }
 
 /// A shop with two documents, and four conversations.
-fn small_suite(folder: &Path) {
+pub(crate) fn small_suite(folder: &Path) {
     std::fs::create_dir_all(folder.join("knowledge/en")).unwrap();
     std::fs::write(
         folder.join("knowledge/en/delivery.md"),
@@ -119,7 +119,8 @@ fn strip(value: &mut Value) {
             fields.values_mut().for_each(strip);
         }
         Value::Array(values) => {
-            values.retain(|value| !value.to_string().contains("latency_"));
+            // A table's row begins with its metric.
+            values.retain(|value| !value[0].as_str().is_some_and(|name| name.starts_with("latency_")));
             values.iter_mut().for_each(strip);
         }
         _ => {}
@@ -127,12 +128,12 @@ fn strip(value: &mut Value) {
 }
 
 /// A file without what tells the time.
-fn timeless(path: &Path) -> String {
+pub(crate) fn timeless(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap();
     if path.extension().is_some_and(|ending| ending == "jsonl") {
         let rows = text.lines().map(|line| {
             let mut row: Value = serde_json::from_str(line).unwrap();
-            row["measures"].as_object_mut().unwrap().remove("latency_ms").unwrap();
+            row["measures"].as_object_mut().unwrap().retain(|name, _| name != "latency_ms");
             row.to_string() + "\n"
         });
         return rows.collect();
@@ -153,6 +154,7 @@ fn a_run_of_the_assistant_is_the_same_again_apart_from_timings() {
     let first = run("first", &["--jobs", "4"]);
     assert_eq!((&first["task"], &first["kind"]), (&json!("assistant"), &json!("assistant")));
     let metrics = &first["all"]["metrics"];
+    assert!(metrics["latency_p50_ms"]["value"].as_f64().unwrap() > 0.0, "{metrics}");
     assert_eq!(metrics["missed_escalations"]["value"], 0.0, "{metrics}");
     assert_eq!(metrics["acceptable_drafts"]["value"], 1.0, "{metrics}");
     assert_eq!(metrics["citation_recall"]["value"], 1.0, "{metrics}");
@@ -160,9 +162,7 @@ fn a_run_of_the_assistant_is_the_same_again_apart_from_timings() {
     run("second", &["--jobs", "1"]);
     for name in ["report.json", "cases.jsonl"] {
         let [one, two] = ["first", "second"].map(|run| timeless(&folder.path().join(run).join(name)));
-        // The report says how many conversations were answered at a time.
-        let same = |text: &str| text.replace("with 4 conversations", "with 1 conversations");
-        assert_eq!(same(&one), two, "{name}");
+        assert_eq!(one, two, "{name}");
     }
     let page = std::fs::read_to_string(folder.path().join("first/report.html")).unwrap();
     assert!(page.contains("missed_escalations") && !page.contains("<script"));

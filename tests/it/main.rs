@@ -15,6 +15,7 @@ mod decoder;
 mod device;
 mod embedder;
 mod eval;
+mod eval_chat;
 mod eval_runs;
 mod eval_tasks;
 mod formats;

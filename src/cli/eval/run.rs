@@ -309,23 +309,24 @@ async fn assistant(
             judge.info().model
         ));
     }
-    match bench.repeated_replies() {
-        0 => method.push(format!("Latencies were measured with {} conversations at a time.", bench.jobs())),
+    let circumstances = match bench.repeated_replies() {
+        0 => format!("Latencies were measured with {} conversations at a time.", bench.jobs()),
         repeated => {
             for case in &mut cases {
                 case.measures.remove("latency_ms");
             }
-            method.push(format!(
+            format!(
                 "{repeated} replies of the chat model came from the cache of an earlier run, so there are no latencies; \
                  --no-cache measures them."
-            ));
+            )
         }
-    }
+    };
     if trials > 1 {
         method.push(format!(
             "pass^k: the chance that k trials are all right (a person got what is theirs, or an acceptable draft came out), \
              estimated from {trials} trials of every row; all else is of the first trial."
         ));
     }
-    Ok(Report::of(dataset, hash, cases, run::assistant::tables(&first), method))
+    let report = Report::of(dataset, hash, cases, run::assistant::tables(&first), method);
+    Ok(Report { circumstances: vec![circumstances], ..report })
 }

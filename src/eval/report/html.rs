@@ -50,7 +50,7 @@ pub(super) fn report(report: &Report) -> Result<String, minijinja::Error> {
         plots => charts::plots(&[("", &report.cases)], &metrics),
         tables,
         worst,
-        method => report.method.clone(),
+        method => report.method.iter().chain(&report.circumstances).cloned().collect::<Vec<_>>(),
     })
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{Report, WORST, with_interval};
 use crate::eval::case;
 
-/// Metrics as rows, languages as columns, then the other tables, the worst cases, and the method.
+/// Metrics as rows, languages as columns, then the other tables, the worst cases, the method, and what is of this run alone.
 pub(super) fn render(report: &Report) -> String {
     let summary = &report.summary;
     let mut text = format!(
@@ -39,7 +39,7 @@ pub(super) fn render(report: &Report) -> String {
         }
     }
     text.push_str("\n## Method\n\n");
-    for line in &report.method {
+    for line in report.method.iter().chain(&report.circumstances) {
         let _ = writeln!(text, "- {line}");
     }
     text

@@ -63,6 +63,10 @@ pub struct Report {
     pub summary: Summary,
     /// How the numbers were made.
     pub method: Vec<String>,
+    /// What is of this one run, and not of what was asked: the cache, conversations at a time. In no JSON, which the same
+    /// set, configuration, models and seed make again byte for byte.
+    #[serde(skip)]
+    pub circumstances: Vec<String>,
     /// Names of the metrics in the order in which they are shown.
     #[serde(skip)]
     pub order: Vec<String>,
@@ -163,7 +167,7 @@ impl Report {
             bootstrap.resamples, bootstrap.seed
         ));
         let order = metrics.into_iter().map(|metric| metric.name.clone()).collect();
-        Self { summary, method, order, tables, cases }
+        Self { summary, method, circumstances: Vec::new(), order, tables, cases }
     }
 
     /// The metrics as a Markdown table.
@@ -279,6 +283,7 @@ mod tests {
                 all: slice,
             },
             method: vec!["Bootstrap.".into()],
+            circumstances: vec!["Three at a time.".into()],
             order: vec!["hit@5".into(), "answerable_auroc".into()],
             tables: vec![Table {
                 title: "Counts".into(),
@@ -338,6 +343,7 @@ mod tests {
         assert!(text.contains("| hit@5 | 0.500 [0.250, 0.750] | 0.500 [0.250, 0.750] |"), "{text}");
         assert!(text.contains("| answerable_auroc | – | – |"), "{text}");
         assert!(text.contains("a\\|b"), "{text}");
+        assert!(text.contains("- Bootstrap.\n- Three at a time.\n"), "{text}");
     }
 
     #[test]
@@ -354,6 +360,7 @@ mod tests {
         let json: serde_json::Value =
             serde_json::from_slice(&std::fs::read(folder.path().join("report.json")).unwrap()).unwrap();
         assert_eq!(json["all"]["metrics"]["hit@5"]["low"], 0.25);
+        assert!(page.contains("Three at a time.") && json.get("circumstances").is_none());
         assert_eq!(Summary::read(&folder.path().join("report.json")).unwrap(), report().summary);
         assert_eq!(case::read(&folder.path().join("cases.jsonl")).unwrap(), report().cases);
     }

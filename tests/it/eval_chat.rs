@@ -1,0 +1,80 @@
+//! Runs that ask a chat model, through the binary, against a scripted server: what the cache of replies does to them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use ponto::inference::models::ModelsConfig;
+use serde_json::{Value, json};
+
+use crate::eval::{json_of, stderr};
+use crate::eval_runs::{small_suite, timeless};
+use crate::support::faults::{Fault, FaultyServer};
+
+/// A folder with a small suite, a configuration that asks a scripted server, and a cache of its own beside the models.
+struct Room {
+    folder: tempfile::TempDir,
+    server: FaultyServer,
+}
+
+impl Room {
+    async fn new(replies: Vec<Fault>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        small_suite(folder.path());
+        let models: PathBuf = ModelsConfig::default().cache_dir().unwrap();
+        std::fs::create_dir(folder.path().join("cache")).unwrap();
+        std::os::unix::fs::symlink(models, folder.path().join("cache/models")).unwrap();
+        let server = FaultyServer::start(replies).await;
+        let config = format!(
+            "[inference]\nbackends = [\"openai\"]\n\n[openai]\nbase_url = \"{}\"\nmodel = \"scripted\"\n\n\
+             [generation]\nsummary_s = 0.0\n",
+            server.base_url
+        );
+        std::fs::write(folder.path().join("ponto.toml"), config).unwrap();
+        Self { folder, server }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ponto"));
+        command.current_dir(self.path()).env("PONTO_CACHE", self.path().join("cache")).args(arguments);
+        command
+    }
+
+    /// `ponto eval run`, with this configuration.
+    fn run(&self, arguments: &[&str]) -> Output {
+        let output =
+            self.command(&[&["eval", "run", "--config", "ponto.toml"], arguments].concat()).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        output
+    }
+}
+
+/// What is right about deliveries, and wrong about all else.
+fn delivery() -> Fault {
+    Fault::reply(&["Standard delivery takes ", "4 business days [1]."])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_from_the_cache_writes_the_same_bytes_apart_from_latencies() {
+    let room = Room::new(vec![delivery()]).await;
+    let written = |out: &str| {
+        ["report.json", "cases.jsonl"].map(|name| timeless(&room.path().join(out).join(name)))
+    };
+    room.run(&[".", "--out", "first", "--jobs", "3"]);
+    let asked = room.server.calls();
+    assert!(asked >= 2, "two questions can be answered, and {asked} calls were made");
+    let second = room.run(&[".", "--out", "second", "--jobs", "1"]);
+    assert_eq!(room.server.calls(), asked, "every reply came from the cache");
+    assert_eq!(written("first"), written("second"));
+    let said = String::from_utf8_lossy(&second.stdout).into_owned();
+    assert!(said.contains("came from the cache"), "{said}");
+
+    // Asked anew, there are latencies again, and all else is the same.
+    let third = json_of(&room.run(&[".", "--out", "third", "--jobs", "1", "--no-cache", "--json"]));
+    assert_eq!(room.server.calls(), 2 * asked);
+    assert!(third["all"]["metrics"].get("latency_p50_ms").is_some(), "{third}");
+    assert_eq!(written("third"), written("second"));
+}
