@@ -122,13 +122,33 @@ pub(super) async fn embedder(config: &Config, printer: Printer) -> anyhow::Resul
     Ok(load_embedder(config, &registry, &FetchProgress::new(printer)).await?)
 }
 
-/// The configured chat model with a memory on disk, fetched where it is missing.
-pub(super) async fn chat(config: &Config, printer: Printer) -> anyhow::Result<Arc<dyn ChatModel>> {
+/// The configured chat model, fetched where it is missing; `remember` says whether replies are taken from, and kept in,
+/// the cache.
+pub(super) async fn chat(
+    config: &Config,
+    remember: bool,
+    printer: Printer,
+) -> anyhow::Result<Arc<dyn ChatModel>> {
     let registry = Registry::open(&config.models)?;
     let progress = FetchProgress::new(printer);
     let embedder = load_embedder(config, &registry, &progress).await?;
     let chat = load_chat(config, &registry, &embedder, &progress).await?;
-    Ok(Arc::new(CachedChat::open(chat, &cache_folder(config)?)?))
+    Ok(match replies(config, &chat, remember)? {
+        Some(remembering) => remembering,
+        None => chat,
+    })
+}
+
+/// The chat model with a memory on disk, where that is wanted; what only quotes needs none.
+fn replies(
+    config: &Config,
+    chat: &Arc<dyn ChatModel>,
+    remember: bool,
+) -> anyhow::Result<Option<Arc<CachedChat>>> {
+    if !remember || chat.info().backend == "extractive" {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(CachedChat::open(Arc::clone(chat), &cache_folder(config)?)?)))
 }
 
 /// The embedder with a memory on disk.
@@ -208,12 +228,10 @@ impl Bench {
         let embedder = remembering(&config, load_embedder(&config, &registry, &progress).await?)?;
         let cached = cached_embedder(&config, &embedder);
         let mut chat = load_chat(&config, &registry, &cached, &progress).await?;
-        let mut replies = None;
         let local = chat.info().backend == "candle";
-        if options.remember && chat.info().backend != "extractive" {
-            let remembering = Arc::new(CachedChat::open(chat, &cache)?);
-            replies = Some(Arc::clone(&remembering));
-            chat = remembering;
+        let replies = replies(&config, &chat, options.remember)?;
+        if let Some(remembering) = &replies {
+            chat = Arc::clone(remembering) as Arc<dyn ChatModel>;
         }
         let app = App::assemble(config, Models { embedder, cached, chat }, clock).await?;
         // A local model takes one conversation after the other: more would only wait until their time is over.

@@ -152,7 +152,7 @@ async fn planted_orders(
         config.inference.backends = vec![backend];
     }
     let embedder = embedder(&config, printer).await?;
-    let chat = evaluation::chat(&config, printer).await?;
+    let chat = evaluation::chat(&config, !options.no_cache, printer).await?;
     let hash = config_hash(&(&config.generation, &config.judgement, &config.decision, chat.info()))?;
     let model = chat.info().model.clone();
     let parts = run::planted_orders::Parts {
@@ -291,7 +291,7 @@ async fn assistant(
     }
     let mut method = run::assistant::method();
     if options.judge {
-        let judge = evaluation::chat(config, printer).await?;
+        let judge = evaluation::chat(config, !options.no_cache, printer).await?;
         anyhow::ensure!(
             judge.info().backend != "extractive",
             "--judge needs a chat model, and inference.backends names none"
