@@ -21,6 +21,7 @@ use crate::eval::report::config_hash;
 use crate::eval::run::assistant::Outcome;
 use crate::eval::run::{self, Progress};
 use crate::eval::scratch::Scratch;
+use crate::eval::trials::SeededChat;
 use crate::inference::models::Registry;
 use crate::inference::{BackendKind, ChatModel, Embedder};
 use crate::knowledge::{IngestRequest, Silent};
@@ -174,6 +175,7 @@ pub(super) struct Bench {
     documents: BTreeMap<String, String>,
     jobs: usize,
     replies: Option<Arc<CachedChat>>,
+    seeds: Arc<SeededChat>,
     cache: PathBuf,
     /// Holds database and index; dropped last.
     _scratch: Scratch,
@@ -233,22 +235,26 @@ impl Bench {
         if let Some(remembering) = &replies {
             chat = Arc::clone(remembering) as Arc<dyn ChatModel>;
         }
+        let seeds = Arc::new(SeededChat::new(chat));
+        let chat = Arc::clone(&seeds) as Arc<dyn ChatModel>;
         let app = App::assemble(config, Models { embedder, cached, chat }, clock).await?;
         // A local model takes one conversation after the other: more would only wait until their time is over.
         let cores = if local { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
         let jobs = options.jobs.unwrap_or(cores).max(1);
-        Ok(Self { app, workspace, documents: BTreeMap::new(), jobs, replies, cache, _scratch: scratch })
+        Ok(Self { app, workspace, documents: BTreeMap::new(), jobs, replies, seeds, cache, _scratch: scratch })
     }
 
-    /// Asks every question of a set with this hash; Ctrl-C stops it, and the next call with the same trial goes on there.
+    /// Asks every question of a set with this hash, with the seed of this trial, the first of which is 0; Ctrl-C stops it,
+    /// and the next call with the same trial goes on there.
     pub(super) async fn ask(
         &self,
         set: &AssistantSet,
         dataset_hash: &str,
-        trial: usize,
+        trial: u8,
         progress: &RunProgress,
     ) -> anyhow::Result<Vec<Outcome>> {
         let cancel = cancelled_by_ctrl_c();
+        self.seeds.begin(u64::from(trial));
         let key = config_hash(&(program()?, self.config_hash()?, &self.workspace, dataset_hash, trial))?;
         let finished = Finished::open(&self.cache, &key)?;
         if !finished.is_empty() {

@@ -26,6 +26,7 @@ pub mod report;
 pub mod run;
 pub mod scratch;
 pub mod task;
+pub mod trials;
 
 /// Why an evaluation could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use ponto::inference::models::ModelsConfig;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::eval::{json_of, stderr, write};
 use crate::eval_runs::{small_suite, timeless};
@@ -104,4 +104,25 @@ async fn no_cache_holds_for_planted_orders_and_for_the_judge() {
     }
     let judged = (0..before).filter(|call| room.server.request(*call).1.to_string().contains("verdict"));
     assert!(judged.count() >= 2, "the judge was asked in both runs that asked anew");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_trial_has_a_seed_of_its_own() {
+    let wrong = Fault::reply(&["Standard delivery takes ", "9 business days [1]."]);
+    let room = Room::new(vec![delivery(), wrong.clone(), delivery(), wrong]).await;
+    let one: String =
+        std::fs::read_to_string(room.path().join("questions.jsonl")).unwrap().lines().take(1).collect();
+    std::fs::write(room.path().join("questions.jsonl"), one).unwrap();
+    let run = || json_of(&room.run(&[".", "--repeat", "3", "--jobs", "1", "--json", "--out", "report"]));
+    let first = run();
+    let seeds: Vec<Value> =
+        (0..room.server.calls()).map(|call| room.server.request(call).1["seed"].clone()).collect();
+    assert_eq!(seeds, [json!(0), json!(1), json!(2)]);
+    let pass = |k: usize| first["all"]["metrics"][format!("pass^{k}")]["value"].as_f64().unwrap();
+    assert!((pass(1) - 2.0 / 3.0).abs() < 1e-9 && (pass(2) - 1.0 / 3.0).abs() < 1e-9, "{first}");
+    assert!(pass(3).abs() < 1e-9, "{first}");
+    assert_eq!(run()["all"]["metrics"]["pass^2"], first["all"]["metrics"]["pass^2"], "from the cache, by seed");
+    assert_eq!(room.server.calls(), 3);
+    let report = std::fs::read_to_string(room.path().join("report/report.json")).unwrap();
+    assert!(report.contains("generation.temperature = 0"), "{report}");
 }

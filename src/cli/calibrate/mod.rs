@@ -160,7 +160,7 @@ async fn of_set(config: Config, args: &Args, printer: Printer) -> anyhow::Result
     let bench = Bench::build(config, options, workspace.clone(), set, printer).await?;
     let mut asked = Vec::new();
     for dataset in [Some(&dataset), held_out.as_ref()].into_iter().flatten() {
-        match bench.ask(conversations(dataset)?, &dataset.hash, 1, &progress).await {
+        match bench.ask(conversations(dataset)?, &dataset.hash, 0, &progress).await {
             Err(error) if matches!(error.downcast_ref(), Some(EvalError::Cancelled)) => {
                 progress.finish();
                 printer.error(&error);

@@ -15,6 +15,7 @@ use crate::eval::dataset::{Dataset, Rows};
 use crate::eval::report::{Report, config_hash};
 use crate::eval::run;
 use crate::eval::task::Task;
+use crate::eval::trials::all_the_same;
 use crate::generation::Drafter;
 use crate::generation::prompts::Prompts;
 use crate::inference::{BackendKind, Embedder};
@@ -52,7 +53,7 @@ pub(super) struct Options {
     /// Backend that writes the drafts
     #[arg(long)]
     pub(super) backend: Option<BackendKind>,
-    /// Ask every conversation so many times and report pass^1 to pass^K
+    /// Ask every conversation so many times, each time with another seed, and report pass^1 to pass^K
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(super) repeat: Option<u8>,
     /// Conversations answered at a time [default: one for a local model, else one for each core]
@@ -267,16 +268,17 @@ async fn assistant(
     progress: &RunProgress,
     printer: Printer,
 ) -> anyhow::Result<Report> {
-    let trials = usize::from(options.repeat.unwrap_or(1));
-    let bench_options = BenchOptions {
-        backend: options.backend,
-        jobs: options.jobs,
-        // Trials that repeat the first reply would say nothing.
-        remember: !options.no_cache && trials == 1,
-    };
+    let trials = options.repeat.unwrap_or(1);
+    let bench_options =
+        BenchOptions { backend: options.backend, jobs: options.jobs, remember: !options.no_cache };
     let bench = Bench::build(config.clone(), bench_options, set.workspace.clone(), set, printer).await?;
     let hash = bench.config_hash()?;
-    let first = bench.ask(set, &dataset.hash, 1, progress).await?;
+    let same = all_the_same(&bench.app.chat.info().backend, config.generation.temperature)
+        .filter(|_| trials > 1);
+    if let Some(same) = same {
+        progress.note(same);
+    }
+    let first = bench.ask(set, &dataset.hash, 0, progress).await?;
     let texts = dataset.texts_in_report;
     let cases_of = |outcomes: &[run::assistant::Outcome]| -> Vec<Case> {
         outcomes.iter().map(|outcome| outcome.case(texts)).collect()
@@ -284,7 +286,7 @@ async fn assistant(
     let mut cases = cases_of(&first);
     if trials > 1 {
         let mut others = Vec::new();
-        for trial in 2..=trials {
+        for trial in 1..trials {
             others.push(cases_of(&bench.ask(set, &dataset.hash, trial, progress).await?));
         }
         cases = run::assistant::with_trials(cases, &others);
@@ -324,9 +326,10 @@ async fn assistant(
     if trials > 1 {
         method.push(format!(
             "pass^k: the chance that k trials are all right (a person got what is theirs, or an acceptable draft came out), \
-             estimated from {trials} trials of every row; all else is of the first trial."
+             estimated from {trials} trials of every row, each with a seed of its own; all else is of the first trial."
         ));
     }
+    method.extend(same.map(str::to_owned));
     let report = Report::of(dataset, hash, cases, run::assistant::tables(&first), method);
     Ok(Report { circumstances: vec![circumstances], ..report })
 }
