@@ -573,8 +573,8 @@ fn adopt(
 
 /// A person takes over for no other reason than that no answer was found.
 fn lacks_knowledge(decision: &Decision) -> bool {
-    let want = [ReasonCode::NothingRelevant, ReasonCode::NoAnswerInSources, ReasonCode::LowConfidence];
-    decision.action == Action::Escalate && decision.reasons.iter().all(|reason| want.contains(&reason.code))
+    let lacks = |code: ReasonCode| ReasonCode::NO_ANSWER.contains(&code);
+    decision.action == Action::Escalate && decision.reasons.iter().all(|reason| lacks(reason.code))
 }
 
 /// What the rules may know of a draft.

@@ -172,6 +172,11 @@ pub enum ReasonCode {
     Unavailable,
 }
 
+impl ReasonCode {
+    /// Why a person takes over where the knowledge holds no answer, or none that one can be sure of.
+    pub const NO_ANSWER: [Self; 3] = [Self::NothingRelevant, Self::NoAnswerInSources, Self::LowConfidence];
+}
+
 /// One policy's finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PolicyCheck {

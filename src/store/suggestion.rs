@@ -282,7 +282,7 @@ pub struct Asked {
     pub conversation: Conversation,
     /// Its language; `None` when none of the supported ones.
     pub language: Option<Language>,
-    /// The knowledge base held no answer, or the draft was rejected.
+    /// The knowledge base held no answer, or none that was sure enough to draft, or the draft was rejected.
     pub unanswered: bool,
     /// What an agent sent.
     pub reply: Option<String>,

@@ -532,6 +532,32 @@ async fn a_suggestion_reads_back_with_its_trace_and_feedback() {
 }
 
 #[tokio::test]
+async fn questions_without_an_answer_are_told_from_those_with_one() {
+    for (kind, store, _folder) in stores().await {
+        let insert = async |id: &str, action: Action, code: ReasonCode| {
+            let mut asked = suggestion("a", id, id, action);
+            asked.answer.decision.reasons[0].code = code;
+            Suggestions::insert(&*store, &asked).await.unwrap();
+        };
+        insert("sug_0", Action::Escalate, ReasonCode::NothingRelevant).await;
+        insert("sug_1", Action::Escalate, ReasonCode::NoAnswerInSources).await;
+        insert("sug_2", Action::Escalate, ReasonCode::LowConfidence).await;
+        insert("sug_3", Action::Escalate, ReasonCode::AsksForHuman).await;
+        insert("sug_4", Action::Draft, ReasonCode::LowConfidence).await;
+        insert("sug_5", Action::Draft, ReasonCode::BelowThreshold).await;
+        insert("sug_6", Action::Draft, ReasonCode::BelowThreshold).await;
+        let a = workspace("a");
+        for (id, outcome) in [("sug_5", FeedbackOutcome::Rejected), ("sug_6", FeedbackOutcome::Accepted)] {
+            assert!(store.feedback(&a, id, &feedback(outcome)).await.unwrap());
+        }
+        let asked = store.asked(&a, at(0), 10).await.unwrap();
+        let found: Vec<_> = asked.iter().map(|asked| (asked.id.as_str(), asked.unanswered)).collect();
+        let lacking = [("sug_5", true), ("sug_2", true), ("sug_1", true), ("sug_0", true)];
+        assert_eq!(found, [&[("sug_6", false)], &lacking[..]].concat(), "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn one_message_gets_one_automatic_reply() {
     for (kind, store, _folder) in stores().await {
         let a = workspace("a");

@@ -253,7 +253,6 @@ impl Suggestions for SqliteStore {
         since: DateTime<Utc>,
         limit: usize,
     ) -> Result<Vec<Asked>, StoreError> {
-        let lacking = [ReasonCode::NothingRelevant, ReasonCode::NoAnswerInSources];
         let rows: Vec<AskedRow> = sqlx::query_as(
             "SELECT id, created_at, json_extract(body, '$.conversation') AS conversation, \
              json_extract(body, '$.trace.language') AS language, \
@@ -265,7 +264,7 @@ impl Suggestions for SqliteStore {
         )
         .bind(&workspace.0)
         .bind(to_word(&Action::Escalate)?)
-        .bind(to_json(&lacking)?)
+        .bind(to_json(&ReasonCode::NO_ANSWER)?)
         .bind(since)
         .bind(sql_number(limit))
         .fetch_all(&self.pool)
