@@ -140,7 +140,8 @@ pub(super) fn summary(report: &IngestReport) -> String {
 /// Pairs that are printed; `--json` has them all.
 const PRINTED: usize = 20;
 
-fn duplicates(report: &IngestReport) -> Vec<String> {
+/// Documents that say the same, for people; nothing where there are none.
+pub(super) fn duplicates(report: &IngestReport) -> Vec<String> {
     let pairs = report.duplicates.iter().take(PRINTED).map(|pair| {
         let percent = (pair.similarity * 100.0) as u32;
         format!("  {percent}% the same: {} and {}", pair.source, pair.other)

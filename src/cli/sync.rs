@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::ingest::{Progress, STOPPED, open, stopped_by_ctrl_c, summary};
+use super::ingest::{Progress, STOPPED, duplicates, open, stopped_by_ctrl_c, summary};
 use super::{Loaded, Printer};
 use crate::conversation::WorkspaceId;
 use crate::settings::Period;
@@ -50,6 +50,9 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
                         summary(&report.report)
                     };
                     printer.line(format!("{}: {said}", report.workspace));
+                    for line in duplicates(&report.report) {
+                        printer.line(line);
+                    }
                     if !report.report.failed.is_empty() {
                         status = ExitCode::FAILURE;
                     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::loaders::check_url;
-use super::{IngestProgress, IngestReport, IngestRequest, KnowledgeError, Library, Silent};
+use super::{Duplicate, IngestProgress, IngestReport, IngestRequest, KnowledgeError, Library, Silent};
 use crate::conversation::{Audience, Labels, WorkspaceId};
 use crate::settings::{Period, Problem};
 
@@ -66,6 +66,7 @@ impl From<&SourceConfig> for IngestRequest {
             url_prefix: source.url_prefix.clone(),
             audience: source.audience,
             labels: source.labels.clone(),
+            duplicates: true,
             ..Self::default()
         }
     }
@@ -116,11 +117,15 @@ impl Library {
         Ok(reports)
     }
 
-    /// Syncs now and then every so often, until `stop`; an error is logged, and the next turn tries again.
+    /// Syncs now and then every so often, until `stop`; an error is logged, and the next turn tries again. Documents that
+    /// say the same are logged when a turn has changed anything.
     pub async fn keep_in_sync(&self, every: Period, stop: CancellationToken) {
         loop {
-            if let Err(error) = self.sync_sources(None, &stop, &Silent).await {
-                tracing::error!(%error, "the sync failed; readers stay at the generation before");
+            match self.sync_sources(None, &stop, &Silent).await {
+                Ok(reports) => reports.iter().for_each(SyncReport::log_duplicates),
+                Err(error) => {
+                    tracing::error!(%error, "the sync failed; readers stay at the generation before");
+                }
             }
             if pause(every, &stop).await.is_none() {
                 return;
@@ -134,7 +139,18 @@ async fn pause(every: Period, stop: &CancellationToken) -> Option<()> {
     stop.run_until_cancelled(tokio::time::sleep(every.0)).await
 }
 
+/// Pairs of documents that are logged; the line of the sync has their number.
+const LOGGED: usize = 20;
+
 impl SyncReport {
+    fn log_duplicates(&self) {
+        let pairs = self.report.duplicates.iter().filter(|_| self.report.generation.is_some());
+        for Duplicate { source, other, similarity } in pairs.take(LOGGED) {
+            let workspace = &self.workspace.0;
+            tracing::warn!(workspace, source, other, similarity, "two documents say the same");
+        }
+    }
+
     fn measure(&self) {
         let report = &self.report;
         let outcome = match (self.busy, report.stopped, report.failed.is_empty()) {
@@ -166,6 +182,7 @@ impl SyncReport {
             removed = report.removed,
             failed = report.failed.len(),
             refused = report.refused.len(),
+            duplicates = report.duplicates.len(),
             passages = report.passages,
             generation = report.generation,
             seconds = report.seconds,

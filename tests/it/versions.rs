@@ -285,8 +285,14 @@ async fn the_commands_sync_show_and_roll_back() {
     assert_eq!(report["workspaces"][0]["refused"].as_array().map(Vec::len), Some(1), "{report}");
     let (code, _, _) = ponto(at, &["knowledge", "allow", &source, "--version", "2"]);
     assert_eq!(code, Some(0));
+    std::fs::copy(at.join("kb/pay.md"), at.join("kb/copy.md")).unwrap();
     let (_, report, _) = ponto(at, &["sync"]);
-    assert_eq!(report["workspaces"][0]["changed"], 1, "{report}");
+    let sync = &report["workspaces"][0];
+    assert_eq!((&sync["changed"], &sync["added"]), (&1.into(), &1.into()), "{report}");
+    assert_eq!(sync["duplicates"][0]["similarity"], 1.0, "{report}");
+    let told = Command::new(env!("CARGO_BIN_EXE_ponto")).current_dir(at).arg("sync").output().unwrap();
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.contains("100% the same:") && told.contains("copy.md"), "{told}");
     let (code, gaps, messages) = ponto(at, &["knowledge", "gaps", "--since", "7d"]);
     assert_eq!((code, &gaps["items"]), (Some(0), &serde_json::json!([])), "{messages}");
     let (code, _, messages) = ponto(at, &["knowledge", "history", "nothing"]);

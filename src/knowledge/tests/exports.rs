@@ -80,4 +80,16 @@ async fn documents_that_say_the_same_are_reported() {
     assert_eq!(pairs.len(), 3, "{pairs:?}");
     assert!(pairs[1..].iter().all(|(_, _, similarity)| (0.8..1.0).contains(similarity)), "{pairs:?}");
     assert!(room.ingest(false).await.duplicates.is_empty(), "only on request");
+
+    let mut library = library(&room.store, &room.index, &room.embedder);
+    library.config.sources = vec![SourceConfig {
+        path: room.folder.path().join("kb").to_string_lossy().into_owned(),
+        workspace: "a".into(),
+        url_prefix: None,
+        audience: None,
+        labels: Labels::default(),
+        prune: true,
+    }];
+    let synced = library.sync_sources(None, &CancellationToken::new(), &Silent).await.unwrap().remove(0);
+    assert_eq!((synced.report.unchanged, synced.report.duplicates), (4, report.duplicates));
 }
