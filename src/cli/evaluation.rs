@@ -135,7 +135,7 @@ pub(super) async fn chat(
     let embedder = load_embedder(config, &registry, &progress).await?;
     let chat = load_chat(config, &registry, &embedder, &progress).await?;
     Ok(match replies(config, &chat, remember)? {
-        Some(remembering) => remembering,
+        Some(remembering) => remembering as Arc<dyn ChatModel>,
         None => chat,
     })
 }

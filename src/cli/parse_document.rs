@@ -2,16 +2,21 @@
 
 use std::process::ExitCode;
 
-use crate::knowledge::parsing::{self, Binary, Limits};
+use url::Url;
+
+use crate::knowledge::parsing::{self, Confined, Limits};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// What the file on standard input is
-    kind: Binary,
+    kind: Confined,
     /// What it may cost, as JSON
     #[arg(long, value_parser = limits)]
     limits: Limits,
+    /// Address of the page, where its tags are asked for
+    #[arg(long)]
+    at: Option<Url>,
 }
 
 fn limits(json: &str) -> Result<Limits, serde_json::Error> {
@@ -20,7 +25,7 @@ fn limits(json: &str) -> Result<Limits, serde_json::Error> {
 
 /// Before configuration and runtime: the limits hold for the whole process.
 pub(super) fn run(args: &Args) -> ExitCode {
-    match parsing::serve(args.kind, args.limits, std::io::stdin(), std::io::stdout()) {
+    match parsing::serve(args.kind, args.at.as_ref(), args.limits, std::io::stdin(), std::io::stdout()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::parsing::Binary;
+use super::parsing::Confined;
 use super::{KnowledgeConfig, NewDocument};
 use crate::conversation::{Audience, Labels, Language, WorkspaceId};
 use crate::retrieval::Passage;
@@ -100,7 +100,7 @@ pub(super) fn content_hash(
 
 /// Hash of everything that decides what a file that has to be parsed becomes; so an unchanged one need not be.
 pub(super) fn file_hash(
-    kind: Binary,
+    kind: Confined,
     bytes: &[u8],
     fallback_url: Option<&str>,
     marks: (Option<Audience>, &Labels),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Format;
-use super::parsing::Binary;
+use super::parsing::Confined;
 
 /// How a file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub(super) enum Kind {
     /// A text that is one document.
     Text(Format),
     /// Parsed by a process of its own.
-    Binary(Binary),
+    Binary(Confined),
     /// JSON: the articles of a help centre, or nothing that is read.
     Export,
 }
@@ -25,9 +25,9 @@ impl Kind {
     pub(super) fn of_path(path: &Path) -> Option<Self> {
         let ending = path.extension()?.to_str()?.to_ascii_lowercase();
         Some(match ending.as_str() {
-            "pdf" => Self::Binary(Binary::Pdf),
-            "docx" | "docm" => Self::Binary(Binary::Docx),
-            "xlsx" | "xlsm" => Self::Binary(Binary::Sheets),
+            "pdf" => Self::Binary(Confined::Pdf),
+            "docx" | "docm" => Self::Binary(Confined::Docx),
+            "xlsx" | "xlsm" => Self::Binary(Confined::Sheets),
             "json" => Self::Export,
             _ => Self::Text(Format::of_path(path)?),
         })
@@ -48,12 +48,12 @@ impl Kind {
                 _ => Self::Text(Format::Text),
             },
             "application/json" => Self::Export,
-            "application/pdf" | "application/x-pdf" => Self::Binary(Binary::Pdf),
+            "application/pdf" | "application/x-pdf" => Self::Binary(Confined::Pdf),
             "application/vnd.openxmlformats-officedocument.wordprocessingml.document" => {
-                Self::Binary(Binary::Docx)
+                Self::Binary(Confined::Docx)
             }
             "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" => {
-                Self::Binary(Binary::Sheets)
+                Self::Binary(Confined::Sheets)
             }
             "" | "application/octet-stream" | "binary/octet-stream" => return by_path(),
             _ => return None,
@@ -67,15 +67,15 @@ mod tests {
 
     #[test]
     fn endings_and_types_tell_the_kind() {
-        assert_eq!(Kind::of_path(Path::new("a/b.PDF")), Some(Kind::Binary(Binary::Pdf)));
+        assert_eq!(Kind::of_path(Path::new("a/b.PDF")), Some(Kind::Binary(Confined::Pdf)));
         assert_eq!(Kind::of_path(Path::new("a/b.md")), Some(Kind::Text(Format::Markdown)));
         assert_eq!(Kind::of_path(Path::new("a/b.png")), None);
         for (content_type, path, kind) in [
             (Some("text/html; charset=utf-8"), "/x.pdf", Some(Kind::Text(Format::Html))),
-            (Some("Application/PDF"), "/x", Some(Kind::Binary(Binary::Pdf))),
+            (Some("Application/PDF"), "/x", Some(Kind::Binary(Confined::Pdf))),
             (Some("text/plain"), "/x.md", Some(Kind::Text(Format::Markdown))),
             (Some("text/plain"), "/x", Some(Kind::Text(Format::Text))),
-            (Some("application/octet-stream"), "/x.docx", Some(Kind::Binary(Binary::Docx))),
+            (Some("application/octet-stream"), "/x.docx", Some(Kind::Binary(Confined::Docx))),
             (None, "/x.csv", Some(Kind::Text(Format::Csv))),
             (Some("image/png"), "/x.md", None),
             (None, "/x", None),

@@ -2,8 +2,8 @@
 //!
 //! A document goes through `loaders` (bytes to text), `chunking` (text to passages) and the [`Library`], which
 //! writes to the store first and brings the index after it. Files come from `files`, pages from `fetch`; what is binary
-//! goes through [`parsing`] first. To add a text format: a file in `loaders/`, a [`Format`], and its endings in
-//! `Format::of_path`; a binary one: a file in `parsing/`, a [`parsing::Binary`], and its endings in `kind`.
+//! or a web page goes through [`parsing`] first. To add a text format: a file in `loaders/`, a [`Format`], and its endings in
+//! `Format::of_path`; a binary one: a file in `parsing/`, a [`parsing::Confined`], and its endings in `kind`.
 
 use std::path::Path;
 
@@ -132,7 +132,7 @@ pub struct KnowledgeConfig {
     pub max_document_bytes: usize,
     /// Passages that are embedded and indexed in one go.
     pub batch: usize,
-    /// What a PDF, a Word document or a workbook may cost.
+    /// What a PDF, a Word document, a workbook or a web page may cost.
     pub parsing: ParsingConfig,
     /// How web pages are read.
     pub fetch: FetchConfig,

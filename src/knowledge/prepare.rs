@@ -3,7 +3,7 @@
 use super::chunking::{Limits, chunk};
 use super::identity::{document_id, passage_id, text_hash};
 use super::loaders::{self, Loaded};
-use super::{KnowledgeError, Library, LoadError, NewDocument};
+use super::{Format, KnowledgeError, Library, LoadError, NewDocument, parsing};
 use crate::conversation::language::{Hint, detect};
 use crate::conversation::{Audience, Language, WorkspaceId};
 use crate::retrieval::Passage;
@@ -18,25 +18,28 @@ impl Library {
     pub(super) async fn prepare(
         &self,
         workspace: &WorkspaceId,
-        document: NewDocument,
+        mut document: NewDocument,
         fallback_url: Option<String>,
         content_hash: String,
     ) -> Result<Staged, KnowledgeError> {
         let tenant = workspace.clone();
         let updated_at = self.clock.now();
-        let max_bytes = self.config.max_document_bytes;
         let limits =
             Limits { passage_chars: self.config.passage_chars, max_tokens: self.embedder.info().max_tokens };
-        let work = move || {
-            if document.content.len() > max_bytes {
-                return Err(too_large(document.content.len(), max_bytes));
+        check(&document, self.config.max_document_bytes)?;
+        let page = match document.format {
+            // A page comes from anybody.
+            Format::Html => {
+                let html = std::mem::take(&mut document.content);
+                Some(parsing::page(&self.config.parsing, html).await?)
             }
-            if document.source.trim().is_empty() {
-                return Err(LoadError::whole(
-                    "the source is empty; give the document a path, an address or an id",
-                ));
-            }
-            let loaded = loaders::load(document.format, &document.content)?;
+            _ => None,
+        };
+        let work = move || -> Result<Staged, LoadError> {
+            let loaded = match page {
+                Some(page) => Loaded::from(page),
+                None => loaders::load(document.format, &document.content)?,
+            };
             let url = match document.url.as_deref() {
                 Some(url) => Some(loaders::check_url(url).map_err(LoadError::whole)?),
                 None => loaded.url.clone().or(fallback_url),
@@ -65,7 +68,7 @@ impl Library {
             let document = Document { text: loaded.text, ..document };
             Ok(Staged { document, passages, text_hash, restores: None, refuses: Vec::new() })
         };
-        let prepared: Result<Staged, LoadError> = tokio::task::spawn_blocking(work)
+        let prepared = tokio::task::spawn_blocking(work)
             .await
             .map_err(|error| KnowledgeError::Internal(error.to_string()))?;
         let prepared = prepared?;
@@ -78,6 +81,17 @@ impl Library {
             None => Ok(prepared),
         }
     }
+}
+
+/// Refuses what cannot be kept, whatever it holds.
+fn check(document: &NewDocument, max_bytes: usize) -> Result<(), LoadError> {
+    if document.content.len() > max_bytes {
+        return Err(too_large(document.content.len(), max_bytes));
+    }
+    if document.source.trim().is_empty() {
+        return Err(LoadError::whole("the source is empty; give the document a path, an address or an id"));
+    }
+    Ok(())
 }
 
 pub(super) fn too_large(bytes: usize, limit: usize) -> LoadError {

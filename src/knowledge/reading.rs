@@ -3,7 +3,7 @@
 use super::identity::{content_hash, document_id, file_hash};
 use super::ingest::{FileChange, Run, below};
 use super::loaders::export;
-use super::parsing::{self, Binary, Part};
+use super::parsing::{self, Confined, Part};
 use super::prepare::title_of;
 use super::{Format, KnowledgeError, LoadError, NewDocument};
 
@@ -13,7 +13,7 @@ pub(super) enum Content {
     /// One document.
     Text(Format, String),
     /// What has to be parsed first.
-    Binary(Binary, Vec<u8>),
+    Binary(Confined, Vec<u8>),
     /// JSON: the articles of a help centre, if anything.
     Export(String),
 }
@@ -55,7 +55,7 @@ impl Run<'_> {
             Content::Binary(kind, bytes) => {
                 // A workbook is several documents, and which of them changed is seen only when it has been parsed.
                 let marks = (self.request.audience, &self.request.labels);
-                let hash = (kind != Binary::Sheets)
+                let hash = (kind != Confined::Sheets)
                     .then(|| file_hash(kind, &bytes, address.as_deref(), marks, config));
                 if let Some(hash) = &hash
                     && self.is_known(source, hash).await?

@@ -15,7 +15,7 @@ impl Run<'_> {
         let mut config = self.library.config.fetch.clone();
         config.depth = self.request.depth.unwrap_or(config.depth);
         config.max_pages = self.request.max_pages.unwrap_or(config.max_pages);
-        let mut crawl = match Crawl::new(&config, address) {
+        let mut crawl = match Crawl::new(&config, &self.library.config.parsing, address) {
             Ok(crawl) => crawl,
             Err(error) => {
                 self.fail(address, None, error.to_string());

@@ -1,4 +1,5 @@
-//! PDF, Word documents and workbooks through the process that parses them: what they become, and how hostile ones end.
+//! PDF, Word documents, workbooks and web pages through the process that parses them: what they become, and how hostile
+//! ones end.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use ponto::conversation::{Clock, WorkspaceId};
 use ponto::inference::Embedder;
-use ponto::knowledge::{IngestReport, IngestRequest, KnowledgeConfig, Library, ParsingConfig, Silent};
+use ponto::knowledge::{IngestReport, IngestRequest, KnowledgeConfig, Library, Silent};
 use ponto::retrieval::Passage;
 use ponto::retrieval::index::PassageIndex;
 use ponto::retrieval::index::edge::EdgeIndex;
@@ -33,22 +34,22 @@ struct Room {
 }
 
 impl Room {
-    async fn new(change: impl FnOnce(&mut ParsingConfig)) -> Self {
+    async fn new(change: impl FnOnce(&mut KnowledgeConfig)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let embedder = Arc::new(HashEmbedder::new());
         let store = Arc::new(SqliteStore::open(&folder.path().join("ponto.db")).await.unwrap());
         let info = embedder.info();
         let index =
             EdgeIndex::open(&folder.path().join("index"), info.dimensions, &info.fingerprint).unwrap();
-        let mut parsing =
-            ParsingConfig { program: Some(env!("CARGO_BIN_EXE_ponto").into()), ..ParsingConfig::default() };
-        change(&mut parsing);
+        let mut config = KnowledgeConfig::default();
+        config.parsing.program = Some(env!("CARGO_BIN_EXE_ponto").into());
+        change(&mut config);
         let library = Library::new(
             Arc::clone(&store) as Arc<dyn Store>,
             Arc::new(index) as Arc<dyn PassageIndex>,
             embedder,
             Arc::new(Still),
-            KnowledgeConfig { parsing, ..KnowledgeConfig::default() },
+            config,
         );
         std::fs::create_dir(folder.path().join("kb")).unwrap();
         Self { library, store, folder }
@@ -239,10 +240,10 @@ fn circle() -> Vec<u8> {
 
 #[tokio::test]
 async fn hostile_files_are_reported_and_the_others_go_on() {
-    let room = Room::new(|parsing| {
-        parsing.timeout_s = 60.0;
-        parsing.max_memory_bytes = 400 << 20;
-        parsing.max_pages = 3;
+    let room = Room::new(|config| {
+        config.parsing.timeout_s = 60.0;
+        config.parsing.max_memory_bytes = 400 << 20;
+        config.parsing.max_pages = 3;
     })
     .await;
     let good = docx(&paragraph("", "Words."));
@@ -294,7 +295,7 @@ async fn hostile_files_are_reported_and_the_others_go_on() {
 
 #[tokio::test]
 async fn a_file_that_takes_too_long_is_given_up() {
-    let room = Room::new(|parsing| parsing.timeout_s = 0.3).await;
+    let room = Room::new(|config| config.parsing.timeout_s = 0.3).await;
     let page: Vec<_> = (0..60).map(|line| (11, 60, 60 + line * 12, WORDS)).collect();
     room.write("slow.pdf", &pdf(&vec![page; 600]));
     let started = Instant::now();
@@ -311,9 +312,63 @@ async fn a_parser_that_is_none_is_reported() {
         (Some("/bin/true"), "gave no answer"),
         (Some("/bin/false"), "its parser failed"),
     ] {
-        let room = Room::new(|parsing| parsing.program = program.map(|path| Path::new(path).into())).await;
+        let room =
+            Room::new(|config| config.parsing.program = program.map(|path| Path::new(path).into())).await;
         room.write("x.docx", &docx(&paragraph("", "Words.")));
+        room.write("y.html", b"<p>Words.</p>");
         let report = room.ingest(false).await;
-        assert!(report.failed[0].message.contains(says), "{program:?}: {report:?}");
+        assert_eq!(report.failed.len(), 2, "{program:?}: {report:?}");
+        assert!(report.failed.iter().all(|it| it.message.contains(says)), "{program:?}: {report:?}");
     }
+}
+
+/// A page with a tag of so many attributes that each is compared with all before it for minutes.
+fn endless_tag() -> String {
+    let attributes: String = (0..400_000).map(|number| format!(" a{number}")).collect();
+    format!("<main><p{attributes}>Words.</p></main>")
+}
+
+#[tokio::test]
+async fn a_page_that_never_ends_is_given_up_and_the_others_go_on() {
+    let room = Room::new(|config| config.parsing.timeout_s = 2.0).await;
+    room.write("a-endless.html", endless_tag().as_bytes());
+    room.write("b-deep.html", format!("<p>x</p>\n{}", "<div>".repeat(100_000)).as_bytes());
+    room.write(
+        "c-good.html",
+        b"<html lang=en><title>Shop</title><nav>Menu</nav><main><h1>Returns</h1><p>Thirty days.</p></main></html>",
+    );
+    let started = Instant::now();
+    let report = room.ingest(false).await;
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert_eq!((report.added, report.failed.len()), (1, 2), "{report:?}");
+    assert!(report.failed[0].message.contains("knowledge.parsing.timeout_s"), "{report:?}");
+    assert_eq!(report.failed[1].line, Some(2), "{report:?}");
+    let passages = room.passages("c-good.html").await;
+    assert_eq!((passages[0].title.as_str(), passages[0].text.as_str()), ("Returns", "Thirty days."));
+    assert_eq!(room.ingest(false).await.unchanged, 1, "and is not parsed again");
+}
+
+#[tokio::test]
+async fn a_crawl_outlives_a_page_that_never_ends() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = listener.local_addr().unwrap();
+    let html = |body: String| async move { ([("content-type", "text/html")], body) };
+    let home = "<main><p>Help.</p><a href=bomb>b</a> <a href=good>g</a></main>".to_owned();
+    let router = axum::Router::new()
+        .route("/kb/", axum::routing::get(move || html(home)))
+        .route("/kb/bomb", axum::routing::get(move || html(endless_tag())))
+        .route("/kb/good", axum::routing::get(move || html("<main><p>Five days.</p></main>".into())));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let room = Room::new(|config| {
+        config.parsing.timeout_s = 2.0;
+        config.fetch.delay_s = 0.0;
+        config.fetch.allow = vec![server.to_string()];
+    })
+    .await;
+    let request =
+        IngestRequest { patterns: vec![format!("http://{server}/kb/")], ..IngestRequest::default() };
+    let report = room.library.ingest(&shop(), request, &Silent).await.unwrap();
+    assert_eq!((report.added, report.failed.len()), (2, 1), "{report:?}");
+    assert!(report.failed[0].source.ends_with("/kb/bomb"), "{report:?}");
+    assert!(report.failed[0].message.contains("knowledge.parsing.timeout_s"), "{report:?}");
 }

@@ -12,6 +12,7 @@ use super::links::{self, Scope};
 use super::{FetchConfig, sitemap};
 use crate::knowledge::Format;
 use crate::knowledge::kind::Kind;
+use crate::knowledge::parsing::{self, ParsingConfig};
 use crate::knowledge::reading::Content;
 
 /// Sitemaps that are read for one address.
@@ -62,6 +63,7 @@ pub(in crate::knowledge) struct Page {
 /// A walk from one address.
 pub(in crate::knowledge) struct Crawl {
     web: Web,
+    parsing: ParsingConfig,
     scope: Scope,
     queue: VecDeque<Target>,
     seen: HashSet<String>,
@@ -77,12 +79,17 @@ pub(in crate::knowledge) struct Crawl {
 
 impl Crawl {
     /// From an address, over the system's resolver.
-    pub(in crate::knowledge) fn new(config: &FetchConfig, address: &str) -> Result<Self, FetchError> {
-        Self::over(config, address, Arc::new(SystemResolver))
+    pub(in crate::knowledge) fn new(
+        config: &FetchConfig,
+        parsing: &ParsingConfig,
+        address: &str,
+    ) -> Result<Self, FetchError> {
+        Self::over(config, parsing, address, Arc::new(SystemResolver))
     }
 
     pub(super) fn over(
         config: &FetchConfig,
+        parsing: &ParsingConfig,
         address: &str,
         resolver: Arc<dyn Resolve>,
     ) -> Result<Self, FetchError> {
@@ -91,6 +98,7 @@ impl Crawl {
         let url = links::normal(url);
         let mut crawl = Self {
             web: Web::new(config.clone(), resolver),
+            parsing: parsing.clone(),
             scope: Scope::of(&url),
             queue: VecDeque::new(),
             seen: HashSet::new(),
@@ -145,7 +153,7 @@ impl Crawl {
         let result = match self.web.get(&target.url, known).await {
             Ok(Response::Unchanged) => Ok(Fetched::Unchanged),
             Ok(Response::Moved(next)) => self.redirect(target, next),
-            Ok(Response::Body(body)) => self.read(target, body),
+            Ok(Response::Body(body)) => self.read(target, body).await,
             Err(error) => Err(error),
         };
         match &result {
@@ -203,7 +211,7 @@ impl Crawl {
         Ok(Fetched::Elsewhere)
     }
 
-    fn read(&mut self, target: &Target, body: Body) -> Result<Fetched, FetchError> {
+    async fn read(&mut self, target: &Target, body: Body) -> Result<Fetched, FetchError> {
         let path = target.url.path();
         let kind = Kind::of_type(body.content_type.as_deref(), path);
         if kind.is_none() && target.wanted {
@@ -225,8 +233,14 @@ impl Crawl {
             Kind::Text(format) => {
                 let text = decoded(&body.bytes, body.content_type.as_deref());
                 if format == Format::Html {
-                    let tags = links::read(&text, &target.url);
-                    (found, noindex) = (tags.links, tags.noindex);
+                    let tags = parsing::tags(&self.parsing, &text, &target.url).await;
+                    let tags = tags.map_err(|error| {
+                        // Nobody knows what it leads to.
+                        self.cut = true;
+                        FetchError::Unreadable(error.to_string())
+                    })?;
+                    found = tags.links.iter().filter_map(|link| Url::parse(link).ok()).collect();
+                    noindex = tags.noindex;
                 }
                 Content::Text(format, text)
             }

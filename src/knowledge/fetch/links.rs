@@ -7,6 +7,7 @@ use html5ever::tokenizer::states::RawKind;
 use html5ever::tokenizer::{
     BufferQueue, StartTag, Tag, TagToken, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
 };
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 /// Links of one page that are kept.
@@ -19,18 +20,19 @@ const NO_DOCUMENTS: [&str; 25] = [
 ];
 
 /// What the tags of a page say about it.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Tags {
-    /// Addresses that it links to, in order.
-    pub(super) links: Vec<Url>,
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::knowledge) struct Tags {
+    /// Whole addresses that it links to, in order.
+    pub(super) links: Vec<String>,
     /// Its author wants it in no index.
     pub(super) noindex: bool,
     /// The charset that it names.
     pub(super) charset: Option<String>,
 }
 
-/// Reads the tags of a page at `at`; its nesting does not matter.
-pub(super) fn read(html: &str, at: &Url) -> Tags {
+/// Reads the tags of a page at `at`; its nesting does not matter. For a process of its own, or a few kilobytes: a tag with
+/// very many attributes takes long.
+pub(in crate::knowledge) fn read(html: &str, at: &Url) -> Tags {
     let sink = Sink { base: RefCell::new(at.clone()), found: RefCell::default(), nofollow: Cell::new(false) };
     let tokenizer = Tokenizer::new(sink, TokenizerOpts::default());
     let input = BufferQueue::default();
@@ -90,7 +92,7 @@ impl Sink {
                 if let Some(link) = link.filter(|_| followed)
                     && found.links.len() < MAX_LINKS
                 {
-                    found.links.push(link);
+                    found.links.push(link.into());
                 }
             }
             "meta" => {
@@ -208,10 +210,8 @@ mod tests {
     fn links_are_found_wherever_they_stand() {
         let page = r#"<base href="/kb/"><nav><a href='a.html'>A</a></nav><!-- <a href="no"> --><div><a href=../b?x=1&amp;y=2#z>
             <script>let s = "<a href='no'>";</script><a rel="nofollow" href="no">n</a><a href="mailto:x@y.example">m</a>"#;
-        let links: Vec<String> =
-            read(page, &url("https://a.example/x/")).links.iter().map(ToString::to_string).collect();
         assert_eq!(
-            links,
+            read(page, &url("https://a.example/x/")).links,
             ["https://a.example/kb/a.html", "https://a.example/b?x=1&y=2#z", "mailto:x@y.example"]
         );
     }

@@ -19,6 +19,7 @@ mod sitemap;
 
 pub(super) use client::{FetchError, Validators};
 pub(super) use crawl::{Crawl, Fetched, Page, Target};
+pub(super) use links::{Tags, read as read_tags};
 
 /// `[knowledge.fetch]`: how web pages are read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

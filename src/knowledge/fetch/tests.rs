@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 
 use super::address::Resolve;
 use super::*;
+use crate::knowledge::ParsingConfig;
 use crate::knowledge::reading::Content;
 
 /// Serves what `answer` says on a free port of this machine.
@@ -100,13 +101,15 @@ async fn links_are_followed_below_the_address_and_no_deeper_than_asked() {
     })
     .await;
     let config = FetchConfig { depth: 2, ..config(server) };
-    let found = crawl(Crawl::new(&config, &format!("http://{server}/kb/")).unwrap()).await;
+    let found =
+        crawl(Crawl::new(&config, &ParsingConfig::default(), &format!("http://{server}/kb/")).unwrap()).await;
     assert_eq!(paths(&found), ["/kb/", "/kb/a", "/kb/hidden", "/kb/b", "/kb/gone", "/kb/c.pdf", "/kb/f"]);
     assert_eq!(found[5].1, "Pdf 5");
     assert!(found[2].1.contains("no index") && found[4].1.contains("404"), "{found:?}");
 
     let few = FetchConfig { max_pages: 2, ..config };
-    let found = crawl(Crawl::new(&few, &format!("http://{server}/kb/")).unwrap()).await;
+    let found =
+        crawl(Crawl::new(&few, &ParsingConfig::default(), &format!("http://{server}/kb/")).unwrap()).await;
     assert_eq!(paths(&found), ["/kb/", "/kb/a"]);
 }
 
@@ -121,7 +124,9 @@ async fn robots_txt_is_honoured() {
         _ => unreachable!("{path} is forbidden"),
     })
     .await;
-    let found = crawl(Crawl::new(&config(server), &format!("http://{server}/")).unwrap()).await;
+    let found =
+        crawl(Crawl::new(&config(server), &ParsingConfig::default(), &format!("http://{server}/")).unwrap())
+            .await;
     assert_eq!(paths(&found), ["/", "/private/x", "/open"]);
     assert!(found[1].1.contains("robots.txt"), "{found:?}");
     let broken = serve(|path| match path {
@@ -129,7 +134,9 @@ async fn robots_txt_is_honoured() {
         _ => html("x"),
     })
     .await;
-    let found = crawl(Crawl::new(&config(broken), &format!("http://{broken}/")).unwrap()).await;
+    let found =
+        crawl(Crawl::new(&config(broken), &ParsingConfig::default(), &format!("http://{broken}/")).unwrap())
+            .await;
     assert!(found[0].1.contains("500"), "a site that cannot say what it allows allows nothing: {found:?}");
 }
 
@@ -164,7 +171,11 @@ async fn sitemaps_of_sitemaps_name_pages_of_their_server_alone() {
     })
     .await;
     holder.set(server).unwrap();
-    let found = crawl(Crawl::new(&config(server), &format!("http://{server}/maps/index.xml")).unwrap()).await;
+    let found = crawl(
+        Crawl::new(&config(server), &ParsingConfig::default(), &format!("http://{server}/maps/index.xml"))
+            .unwrap(),
+    )
+    .await;
     assert_eq!(paths(&found), ["/x", "/y"], "{found:?}");
 }
 
@@ -186,10 +197,20 @@ async fn no_way_leads_into_the_network_inside() {
         ("/login", "a name or a password"),
         ("/far", "more than 5 times"),
     ] {
-        let found = crawl(Crawl::new(&config(server), &format!("http://{server}{path}")).unwrap()).await;
+        let found = crawl(
+            Crawl::new(&config(server), &ParsingConfig::default(), &format!("http://{server}{path}"))
+                .unwrap(),
+        )
+        .await;
         assert!(found.last().is_some_and(|(_, why)| why.contains(said)), "{path}: {found:?}");
     }
-    assert!(crawl(Crawl::new(&config(server), &format!("http://{server}/loop")).unwrap()).await.is_empty());
+    assert!(
+        crawl(
+            Crawl::new(&config(server), &ParsingConfig::default(), &format!("http://{server}/loop")).unwrap()
+        )
+        .await
+        .is_empty()
+    );
 
     // Numbers in any notation, names, and unusual ports.
     let nobody = FetchConfig { allow: Vec::new(), ..config(server) };
@@ -205,7 +226,7 @@ async fn no_way_leads_into_the_network_inside() {
         "http://inside.example/",
     ] {
         let resolver = names(&[("inside.example", "10.0.0.7:80".parse().unwrap())]);
-        let found = crawl(Crawl::over(&nobody, address, resolver).unwrap()).await;
+        let found = crawl(Crawl::over(&nobody, &ParsingConfig::default(), address, resolver).unwrap()).await;
         assert_eq!(found.len(), 1, "{address}");
         assert!(found[0].1.contains("is not read"), "{address}: {found:?}");
     }
@@ -218,7 +239,13 @@ async fn a_name_is_resolved_once_and_its_address_kept() {
     let resolver = names(&[("pinned.example", server)]);
     let port = server.port();
     let config = FetchConfig { allow: vec![format!("pinned.example:{port}")], ..config(server) };
-    let over = Crawl::over(&config, &format!("http://pinned.example:{port}/"), resolver.clone()).unwrap();
+    let over = Crawl::over(
+        &config,
+        &ParsingConfig::default(),
+        &format!("http://pinned.example:{port}/"),
+        resolver.clone(),
+    )
+    .unwrap();
     assert_eq!(paths(&crawl(over).await), ["/", "/a", "/b"]);
     assert_eq!(resolver.asked.load(Ordering::Relaxed), 1);
 }
@@ -239,10 +266,14 @@ async fn servers_that_hang_or_never_end_are_cut() {
     .await;
     let config = FetchConfig { timeout_s: 0.4, max_page_bytes: 100_000, ..config(server) };
     let started = std::time::Instant::now();
-    let found = crawl(Crawl::new(&config, &format!("http://{server}/hang")).unwrap()).await;
+    let found =
+        crawl(Crawl::new(&config, &ParsingConfig::default(), &format!("http://{server}/hang")).unwrap())
+            .await;
     assert!(found[0].1.contains("0.4 s"), "{found:?}");
     let config = FetchConfig { timeout_s: 20.0, ..config };
-    let found = crawl(Crawl::new(&config, &format!("http://{server}/endless")).unwrap()).await;
+    let found =
+        crawl(Crawl::new(&config, &ParsingConfig::default(), &format!("http://{server}/endless")).unwrap())
+            .await;
     assert!(found[0].1.contains("100000 bytes"), "{found:?}");
     assert!(started.elapsed() < Duration::from_secs(20));
 }

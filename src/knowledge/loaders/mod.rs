@@ -5,6 +5,7 @@ use std::ops::Range;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 use url::Url;
 
+use super::parsing::Part;
 use super::{Format, LoadError};
 use crate::conversation::{Audience, Labels, Language};
 
@@ -29,6 +30,20 @@ pub(super) struct Loaded {
     pub(super) text: String,
     /// How `text` is structured.
     pub(super) structure: Structure,
+}
+
+impl From<Part> for Loaded {
+    /// A page, as the process that parsed it answers; nothing of it is taken on trust.
+    fn from(page: Part) -> Self {
+        Self {
+            title: page.title,
+            url: page.url.and_then(|url| check_url(&url).ok()),
+            language: page.language,
+            text: page.content,
+            structure: Structure::Markdown,
+            ..Self::default()
+        }
+    }
 }
 
 /// Whom a document, or a row of it, says it is for.

@@ -3,14 +3,16 @@
 use std::io::{Read, Write};
 
 use rlimit::Resource;
+use url::Url;
 
-use super::{Answer, Binary, Limits, Part, office, pdf, sheets};
+use super::{Answer, Confined, Limits, html, office, pdf, sheets};
 use crate::knowledge::LoadError;
 
-/// Confines this process, parses the file on `input` and writes the answer to `output`. For a process that does
-/// nothing else: the limits stay until it ends.
+/// Confines this process, parses the file on `input` and writes the answer to `output`; `at` is the address of a page whose
+/// tags are read. For a process that does nothing else: the limits stay until it ends.
 pub fn serve(
-    kind: Binary,
+    kind: Confined,
+    at: Option<&Url>,
     limits: Limits,
     mut input: impl Read,
     mut output: impl Write,
@@ -18,24 +20,32 @@ pub fn serve(
     confine(&limits)?;
     let mut bytes = Vec::new();
     input.by_ref().take(limits.file_bytes + 1).read_to_end(&mut bytes)?;
-    let parts = if bytes.len() as u64 > limits.file_bytes {
+    let answer = if bytes.len() as u64 > limits.file_bytes {
         Err(LoadError::whole(format!("the file has more than {} bytes", limits.file_bytes)))
     } else {
-        read(kind, bytes, &limits)
+        read(kind, at, bytes, &limits)
     };
     // A line of its own, the last one: parsers print what they wonder about.
     output.write_all(b"\n")?;
-    serde_json::to_writer(&mut output, &Answer::from(parts))?;
+    serde_json::to_writer(&mut output, &answer.unwrap_or_else(Answer::from))?;
     output.flush()
 }
 
 /// Parses a file here and now.
-fn read(kind: Binary, bytes: Vec<u8>, limits: &Limits) -> Result<Vec<Part>, LoadError> {
-    match kind {
-        Binary::Pdf => pdf::read(&bytes, limits),
-        Binary::Docx => office::read(bytes, limits),
-        Binary::Sheets => sheets::read(bytes, limits),
-    }
+pub(super) fn read(
+    kind: Confined,
+    at: Option<&Url>,
+    bytes: Vec<u8>,
+    limits: &Limits,
+) -> Result<Answer, LoadError> {
+    let parts = match kind {
+        Confined::Pdf => pdf::read(&bytes, limits),
+        Confined::Docx => office::read(bytes, limits),
+        Confined::Sheets => sheets::read(bytes, limits),
+        Confined::Html => html::read(bytes),
+        Confined::Tags => return html::tags(bytes, at).map(Answer::Tags),
+    };
+    parts.map(Answer::Parts)
 }
 
 /// Memory and processor time come to an end, no file is written, and a crash leaves no core behind.

@@ -1,20 +1,22 @@
-//! Files that are binary or hold several documents: a PDF, a Word document, a workbook.
+//! What comes from anybody and has a large parser: a PDF, a Word document, a workbook, a web page.
 //!
-//! Their parsers are large, and the files come from anybody. So each file is parsed by a process of its own, `ponto
-//! parse-document`, which gets the file on its standard input, confines itself ([`serve`]) and answers in JSON on its
-//! standard output. Where it takes too long, too much memory, or crashes, [`parse`] reports the file and goes on.
+//! Each is parsed by a process of its own, `ponto parse-document`, which gets it on its standard input, confines itself
+//! ([`serve`]) and answers in JSON on its standard output. Where it takes too long, too much memory, or crashes, whoever
+//! asked ([`parse`], [`page`], [`tags`]) reports the file and goes on.
 
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::fetch::Tags;
 use super::{Format, LoadError};
 use crate::conversation::Language;
 use crate::settings::Problem;
 
 mod archive;
 mod child;
+mod html;
 mod layout;
 mod office;
 mod pdf;
@@ -22,27 +24,33 @@ mod process;
 mod sheets;
 
 pub use child::serve;
-pub(super) use process::parse;
+pub(super) use process::{page, parse, tags};
 
-/// A kind of file that is parsed by a process of its own.
+/// What is parsed by a process of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Binary {
+pub enum Confined {
     /// PDF, by its text; scanned pages hold none.
     Pdf,
     /// A Word document (.docx).
     Docx,
     /// A workbook (.xlsx, .xlsm): each sheet is a document.
     Sheets,
+    /// A web page, by its main text.
+    Html,
+    /// A web page, by what its tags say about it: links, for the most part.
+    Tags,
 }
 
-impl Binary {
+impl Confined {
     /// As the command line has it.
     fn name(self) -> &'static str {
         match self {
             Self::Pdf => "pdf",
             Self::Docx => "docx",
             Self::Sheets => "sheets",
+            Self::Html => "html",
+            Self::Tags => "tags",
         }
     }
 }
@@ -82,8 +90,8 @@ pub struct Limits {
     pub timeout_s: f64,
 }
 
-/// `[knowledge.parsing]`: what a PDF, a Word document or a workbook may cost. Each is parsed by a process of its own, which
-/// is ended at these limits; the file is reported, and the others go on.
+/// `[knowledge.parsing]`: what a PDF, a Word document, a workbook or a web page may cost. Each is parsed by a process of its
+/// own, which is ended at these limits; the file is reported, and the others go on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ParsingConfig {
@@ -158,15 +166,13 @@ impl ParsingConfig {
 #[serde(rename_all = "lowercase")]
 enum Answer {
     Parts(Vec<Part>),
+    Tags(Tags),
     Error { line: Option<usize>, message: String },
 }
 
-impl From<Result<Vec<Part>, LoadError>> for Answer {
-    fn from(result: Result<Vec<Part>, LoadError>) -> Self {
-        match result {
-            Ok(parts) => Self::Parts(parts),
-            Err(LoadError { line, message }) => Self::Error { line, message },
-        }
+impl From<LoadError> for Answer {
+    fn from(LoadError { line, message }: LoadError) -> Self {
+        Self::Error { line, message }
     }
 }
 

@@ -6,9 +6,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
+use url::Url;
 
-use super::{Answer, Binary, ParsingConfig, Part};
+use super::{Answer, Confined, ParsingConfig, Part};
 use crate::knowledge::LoadError;
+use crate::knowledge::fetch::Tags;
 
 /// Files that are parsed at once, whoever asks: memory is limited by process.
 static TURNS: Semaphore = Semaphore::const_new(2);
@@ -19,9 +21,44 @@ const LAST_WORDS: u64 = 4_000;
 /// Parses a file in a process of its own, which does not outlive this call.
 pub(in crate::knowledge) async fn parse(
     config: &ParsingConfig,
-    kind: Binary,
+    kind: Confined,
     bytes: Vec<u8>,
 ) -> Result<Vec<Part>, LoadError> {
+    match ask(config, kind, None, bytes).await? {
+        Answer::Parts(parts) => Ok(parts),
+        _ => Err(no_answer(&"another question was answered")),
+    }
+}
+
+/// Parses a web page in a process of its own: its main text, as Markdown.
+pub(in crate::knowledge) async fn page(config: &ParsingConfig, html: String) -> Result<Part, LoadError> {
+    let mut parts = parse(config, Confined::Html, html.into_bytes()).await?;
+    parts.pop().ok_or_else(|| no_answer(&"no text"))
+}
+
+/// Reads the tags of a web page at this address in a process of its own.
+pub(in crate::knowledge) async fn tags(
+    config: &ParsingConfig,
+    html: &str,
+    at: &Url,
+) -> Result<Tags, LoadError> {
+    match ask(config, Confined::Tags, Some(at), html.as_bytes().to_vec()).await? {
+        Answer::Tags(tags) => Ok(tags),
+        _ => Err(no_answer(&"another question was answered")),
+    }
+}
+
+async fn ask(
+    config: &ParsingConfig,
+    kind: Confined,
+    at: Option<&Url>,
+    bytes: Vec<u8>,
+) -> Result<Answer, LoadError> {
+    // Unit tests have no program to start, and write their files themselves.
+    #[cfg(test)]
+    if config.program.is_none() {
+        return super::child::read(kind, at, bytes, &config.limits());
+    }
     let program = config.program.as_deref().ok_or_else(|| {
         LoadError::whole(
             "such files are parsed by a process of their own, and no program is named; set knowledge.parsing.program",
@@ -36,6 +73,7 @@ pub(in crate::knowledge) async fn parse(
     command.process_group(0);
     let mut child = command
         .args(["parse-document", kind.name(), "--limits", &limits])
+        .args(at.map(|at| format!("--at={at}")))
         // Nothing that the service knows: no keys, no place.
         .env_clear()
         .current_dir("/")
@@ -94,24 +132,22 @@ async fn read(from: Option<impl AsyncRead + Unpin>, most: u64) -> std::io::Resul
 }
 
 impl Ended {
-    fn answer(self, config: &ParsingConfig) -> Result<Vec<Part>, LoadError> {
+    fn answer(self, config: &ParsingConfig) -> Result<Answer, LoadError> {
         if !self.status.success() {
             tracing::debug!(status = %self.status, said = self.last_words, "a parser failed");
             return Err(self.reason(config));
         }
         let answer = self.output.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
         match serde_json::from_slice(answer) {
-            Ok(Answer::Parts(parts)) => Ok(parts),
             Ok(Answer::Error { line, message }) => Err(LoadError { line, message }),
+            Ok(answer) => Ok(answer),
             Err(_) if self.output.len() as u64 == config.max_unpacked_bytes => {
                 Err(LoadError::whole(format!(
                     "it holds more than {} bytes of text; part the file, or raise knowledge.parsing.max_unpacked_bytes",
                     config.max_unpacked_bytes
                 )))
             }
-            Err(error) => Err(LoadError::whole(format!(
-                "its parser gave no answer ({error}); see knowledge.parsing.program"
-            ))),
+            Err(error) => Err(no_answer(&error)),
         }
     }
 
@@ -145,6 +181,10 @@ fn signal(status: ExitStatus) -> Option<i32> {
 #[cfg(not(unix))]
 fn signal(_: ExitStatus) -> Option<i32> {
     None
+}
+
+fn no_answer(why: &dyn std::fmt::Display) -> LoadError {
+    LoadError::whole(format!("its parser gave no answer ({why}); see knowledge.parsing.program"))
 }
 
 fn took_too_long(config: &ParsingConfig) -> LoadError {
