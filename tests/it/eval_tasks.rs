@@ -138,7 +138,8 @@ fn a_set_and_a_task_that_do_not_fit_are_refused_with_the_remedy() {
     );
     for (arguments, words) in [
         (&["eval", "run", "."][..], "--task"),
-        (&["eval", "run", ".", "--task", "retrieval"], "does not measure retrieval"),
+        (&["eval", "run", ".", "--task", "retrieval"], "shares its `label`"),
+        (&["eval", "run", ".", "--task", "answers"], "does not measure answers"),
         (&["eval", "run", ".", "--task", "groundedness"], "`context`"),
         (&["eval", "run", ".", "--task", "language", "--backend", "extractive"], "asks no chat model"),
     ] {

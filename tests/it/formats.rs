@@ -355,7 +355,7 @@ async fn a_crawl_outlives_a_page_that_never_ends() {
     let html = |body: String| async move { ([("content-type", "text/html")], body) };
     let home = "<main><p>Help.</p><a href=bomb>b</a> <a href=good>g</a></main>".to_owned();
     let router = axum::Router::new()
-        .route("/kb/", axum::routing::get(move || html(home)))
+        .route("/kb/", axum::routing::get(move || html(home.clone())))
         .route("/kb/bomb", axum::routing::get(move || html(endless_tag())))
         .route("/kb/good", axum::routing::get(move || html("<main><p>Five days.</p></main>".into())));
     tokio::spawn(async move { axum::serve(listener, router).await });

@@ -11,7 +11,7 @@ use crate::eval::case::Case;
 use crate::eval::dataset::assistant::AssistantSet;
 use crate::eval::dataset::retrieval::RetrievalSet;
 use crate::eval::dataset::rows::RowSet;
-use crate::eval::dataset::{Dataset, Rows};
+use crate::eval::dataset::{Dataset, Kind, Rows};
 use crate::eval::report::{Report, config_hash};
 use crate::eval::run;
 use crate::eval::task::Task;
@@ -131,7 +131,11 @@ async fn retrieval(
     let outcomes =
         run::retrieval::run(set, embedder, &config.retrieval, scratch.path(), progress, &cancel).await?;
     let cases = outcomes.iter().map(|row| row.case(dataset.texts_in_report)).collect();
-    Ok(Report::of(dataset, hash, cases, Vec::new(), run::retrieval::method()))
+    let mut method = run::retrieval::method();
+    if dataset.kind == Kind::Rows {
+        method.push("The known messages are the passages; those with the label of a question are relevant to it.".into());
+    }
+    Ok(Report::of(dataset, hash, cases, Vec::new(), method))
 }
 
 async fn embedder(config: &Config, printer: Printer) -> anyhow::Result<Arc<dyn Embedder>> {

@@ -11,6 +11,7 @@ use super::task::Task;
 
 pub mod assistant;
 mod jsonl;
+mod labels;
 pub mod retrieval;
 pub mod rows;
 mod suite;
@@ -93,11 +94,15 @@ impl Dataset {
             Kind::Rows => {
                 let mut set = rows::RowSet::load(&suite, &mut hasher)?;
                 let task = wanted.or_else(|| set.task()).ok_or_else(|| untold(&suite.name))?;
-                if !measures_rows(task) {
+                if task.needs_assistant() {
                     return Err(mismatch(&suite, task));
                 }
-                set.prepare(task)?;
-                (Rows::Labelled(set), task)
+                if task == Task::Retrieval {
+                    (Rows::Retrieval(set.by_label()?), task)
+                } else {
+                    set.prepare(task)?;
+                    (Rows::Labelled(set), task)
+                }
             }
         };
         if suite.kind == Kind::Retrieval && task != Task::Retrieval {
@@ -147,10 +152,6 @@ fn assistant_rows(set: assistant::AssistantSet, task: Task) -> Result<(Rows, Tas
     Ok((Rows::Labelled(rows), task))
 }
 
-fn measures_rows(task: Task) -> bool {
-    task != Task::Retrieval && !task.needs_assistant()
-}
-
 fn mismatch(suite: &Suite, task: Task) -> DatasetError {
     DatasetError::Invalid(format!(
         "the set {} is of kind {}, which does not measure {}",
@@ -162,8 +163,8 @@ fn mismatch(suite: &Suite, task: Task) -> DatasetError {
 
 fn untold(name: &str) -> DatasetError {
     DatasetError::Invalid(format!(
-        "the rows of {name} do not tell what they measure; say it with --task (language, handoff, out_of_scope, injection, \
-         planted_orders, personal_data or groundedness). Sentiment, intents and whole conversations have no task"
+        "the rows of {name} do not tell what they measure; say it with --task (language, handoff, topics, out_of_scope, \
+         injection, planted_orders, personal_data, groundedness, or retrieval where rows share their `label`)"
     ))
 }
 

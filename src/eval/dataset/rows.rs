@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::assistant::AssistantSet;
+use super::retrieval::Turn;
 use super::{DatasetError, Hasher, Suite, jsonl, seeded_hash};
 use crate::conversation::{Channel, Language};
 use crate::eval::task::Task;
@@ -32,6 +33,9 @@ pub struct Row {
     /// The message.
     #[serde(default)]
     pub text: Option<String>,
+    /// A whole conversation instead of a message.
+    #[serde(default)]
+    pub(super) turns: Option<Vec<Turn>>,
     /// What is right; its words depend on the task.
     #[serde(default)]
     pub label: Option<String>,
@@ -46,13 +50,13 @@ pub struct Row {
     pub topics: Option<Vec<String>>,
     /// `language`: present where several languages are right; such rows are left out.
     #[serde(default)]
-    ambiguous: Option<serde_json::Value>,
+    pub(super) ambiguous: Option<serde_json::Value>,
     /// `out_of_scope`: which bot is asked; each knows its own examples.
     #[serde(default)]
     pub bot: Option<String>,
     /// `out_of_scope`: `train` marks the messages that are known.
     #[serde(default)]
-    orig_split: Option<String>,
+    pub(super) orig_split: Option<String>,
     /// Where the row is from; groups the report.
     #[serde(default)]
     pub src: Option<String>,
@@ -129,6 +133,7 @@ impl RowSet {
         if let Some(twice) = set.rows.iter().find(|row| !known.insert(row.id.as_str())) {
             return Err(DatasetError::Invalid(format!("two rows have the id {}", twice.id)));
         }
+        set.interpret();
         Ok(set)
     }
 
@@ -173,6 +178,10 @@ impl RowSet {
             && self.rows.iter().all(|row| row.label.as_deref().and_then(Language::from_locale).is_some())
         {
             Some(Task::Language)
+        } else if any(|row| row.turns.is_some()) {
+            Some(Task::Handoff)
+        } else if self.has_intents() {
+            Some(Task::Retrieval)
         } else {
             None
         }
@@ -181,6 +190,7 @@ impl RowSet {
     /// Parts known messages from those that are asked, leaves out what cannot be judged, and refuses rows that lack what
     /// the task needs.
     pub(super) fn prepare(&mut self, task: Task) -> Result<(), DatasetError> {
+        self.part_turns(task)?;
         match task {
             Task::Language => self.rows.retain(|row| row.ambiguous.is_none()),
             Task::PlantedOrders => self.rows.retain(Row::attacks),
@@ -210,16 +220,15 @@ impl RowSet {
         }))
     }
 
-    /// In-scope rows of the training split are known; where the set has none, a half of the in-scope rows, chosen by id.
-    fn part_examples(&mut self) {
+    /// In-scope rows of the training split are known; where the set has none, or no others, a half of the in-scope rows,
+    /// chosen by id.
+    pub(super) fn part_examples(&mut self) {
         let in_scope = |row: &Row| row.oos != Some(true);
-        let split = self.rows.iter().any(|row| in_scope(row) && row.orig_split.as_deref() == Some("train"));
+        let known = |row: &Row| row.orig_split.as_deref() == Some("train");
+        let any = |train: bool| self.rows.iter().any(|row| in_scope(row) && known(row) == train);
+        let split = any(true) && any(false);
         let (known, asked) = std::mem::take(&mut self.rows).into_iter().partition(|row| {
-            let chosen = if split {
-                row.orig_split.as_deref() == Some("train")
-            } else {
-                seeded_hash(0, &row.id)[0].is_multiple_of(2)
-            };
+            let chosen = if split { known(row) } else { seeded_hash(0, &row.id)[0].is_multiple_of(2) };
             in_scope(row) && chosen
         });
         (self.examples, self.rows) = (known, asked);
@@ -285,6 +294,7 @@ mod tests {
                 Some(Task::Groundedness),
             ),
             (json!({"id": "a", "text": "x", "label": "card_arrival"}), None),
+            (json!({"id": "a", "turns": [{"role": "customer", "text": "hi"}]}), Some(Task::Handoff)),
         ] {
             assert_eq!(set(std::slice::from_ref(&row)).task(), task, "{row}");
         }
