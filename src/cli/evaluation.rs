@@ -261,11 +261,13 @@ impl Bench {
             progress
                 .note(format!("going on after {} finished cases of a run that was stopped", finished.len()));
         }
+        let hosted = self.app.config.inference.backends.contains(&BackendKind::Openai);
         let asked = run::assistant::Asked {
             assistant: &self.app.assistant,
             workspace: &self.workspace,
             documents: &self.documents,
             floor: self.app.config.decision.sentence_support,
+            hosted: hosted.then_some(&self.app.config.openai),
             jobs: self.jobs,
         };
         let outcomes = run::assistant::run(set, &asked, &finished, progress, &cancel).await?;

@@ -95,6 +95,7 @@ mod tests {
             latency_ms: 1.5,
             prompt_tokens: 1,
             completion_tokens: 2,
+            cost: None,
         }
     }
 

@@ -165,6 +165,7 @@ fn cost() -> Vec<Metric> {
         latency("latency_p99_ms", 0.99),
         Metric::neutral("prompt_tokens_mean", Statistic::Mean),
         Metric::neutral("completion_tokens_mean", Statistic::Mean),
+        Metric::neutral("cost_per_1000", Statistic::Mean),
     ]
 }
 

@@ -37,6 +37,12 @@ impl Room {
         self.folder.path()
     }
 
+    fn keep_the_first_question(&self) {
+        let file = self.path().join("questions.jsonl");
+        let first = std::fs::read_to_string(&file).unwrap().lines().take(1).collect::<String>();
+        std::fs::write(file, first).unwrap();
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ponto"));
         command.current_dir(self.path()).env("PONTO_CACHE", self.path().join("cache")).args(arguments);
@@ -110,9 +116,7 @@ async fn no_cache_holds_for_planted_orders_and_for_the_judge() {
 async fn each_trial_has_a_seed_of_its_own() {
     let wrong = Fault::reply(&["Standard delivery takes ", "9 business days [1]."]);
     let room = Room::new(vec![delivery(), wrong.clone(), delivery(), wrong]).await;
-    let one: String =
-        std::fs::read_to_string(room.path().join("questions.jsonl")).unwrap().lines().take(1).collect();
-    std::fs::write(room.path().join("questions.jsonl"), one).unwrap();
+    room.keep_the_first_question();
     let run = || json_of(&room.run(&[".", "--repeat", "3", "--jobs", "1", "--json", "--out", "report"]));
     let first = run();
     let seeds: Vec<Value> =
@@ -125,4 +129,21 @@ async fn each_trial_has_a_seed_of_its_own() {
     assert_eq!(room.server.calls(), 3);
     let report = std::fs::read_to_string(room.path().join("report/report.json")).unwrap();
     assert!(report.contains("generation.temperature = 0"), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_drafts_cost_is_told_where_prices_are_set() {
+    let room = Room::new(vec![delivery()]).await;
+    room.keep_the_first_question();
+    let free = json_of(&room.run(&[".", "--json"]));
+    assert!(free["all"]["metrics"].get("cost_per_1000").is_none(), "{free}");
+    let config = std::fs::read_to_string(room.path().join("ponto.toml")).unwrap();
+    let priced = config.replace("[openai]\n", "[openai]\nprompt_price = 1000.0\ncompletion_price = 2000.0\n");
+    std::fs::write(room.path().join("ponto.toml"), priced).unwrap();
+    let priced = json_of(&room.run(&[".", "--json"]));
+    // The scripted server counts three tokens read and two written.
+    let cost = priced["all"]["metrics"]["cost_per_1000"]["value"].as_f64().unwrap();
+    assert!((cost - 7.0).abs() < 1e-9, "{priced}");
+    let quoted = json_of(&room.run(&[".", "--json", "--backend", "extractive"]));
+    assert!(quoted["all"]["metrics"].get("cost_per_1000").is_none(), "{quoted}");
 }

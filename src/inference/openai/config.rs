@@ -6,6 +6,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::inference::TokenUsage;
+
+/// Tokens that a price is of.
+const PRICED: f64 = 1e6;
+
 /// `[openai]`: an OpenAI-compatible server, used where `inference.backends` names `openai`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -20,6 +25,12 @@ pub struct OpenAiConfig {
     pub context_length: usize,
     /// Longest wait for a connection, in seconds.
     pub connect_timeout_s: f64,
+    /// What a million tokens that the model reads cost, in any currency; with it, evaluations say what drafts cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_price: Option<f64>,
+    /// What a million tokens that the model writes cost, in the same currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completion_price: Option<f64>,
 }
 
 impl Default for OpenAiConfig {
@@ -30,11 +41,24 @@ impl Default for OpenAiConfig {
             model: String::new(),
             context_length: 8_192,
             connect_timeout_s: 5.0,
+            prompt_price: None,
+            completion_price: None,
         }
     }
 }
 
 impl OpenAiConfig {
+    /// What tokens cost; nothing is known of it where no price is set. A price that is left out is 0.
+    pub fn cost(&self, tokens: TokenUsage) -> Option<f64> {
+        if self.prompt_price.is_none() && self.completion_price.is_none() {
+            return None;
+        }
+        let of = |tokens: usize, price: Option<f64>| tokens as f64 * price.unwrap_or(0.0) / PRICED;
+        Some(
+            of(tokens.prompt_tokens, self.prompt_price) + of(tokens.completion_tokens, self.completion_price),
+        )
+    }
+
     /// Checks the section: (setting, what is wrong and what to do).
     pub fn validate(&self) -> Vec<(String, String)> {
         let mut problems = Vec::new();
@@ -69,6 +93,15 @@ impl OpenAiConfig {
             "connect_timeout_s",
             "write a number of seconds above 0, up to 300",
         );
+        for (price, setting) in
+            [(self.prompt_price, "prompt_price"), (self.completion_price, "completion_price")]
+        {
+            check(
+                price.is_none_or(|price| price.is_finite() && price >= 0.0),
+                setting,
+                "write what a million tokens cost, 0 or more, or leave it out",
+            );
+        }
         problems
     }
 }
@@ -140,17 +173,35 @@ mod tests {
     }
 
     #[test]
+    fn tokens_cost_what_a_million_of_them_cost() {
+        let tokens = TokenUsage { prompt_tokens: 2_000, completion_tokens: 500 };
+        let free = OpenAiConfig::default();
+        assert_eq!(free.cost(tokens), None);
+        let priced = OpenAiConfig { prompt_price: Some(0.5), completion_price: Some(2.0), ..free.clone() };
+        assert!((priced.cost(tokens).unwrap() - 0.002).abs() < 1e-12);
+        let read = OpenAiConfig { prompt_price: Some(0.5), ..free };
+        assert!((read.cost(tokens).unwrap() - 0.001).abs() < 1e-12);
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let config = OpenAiConfig {
             base_url: "api.openai.com".into(),
             api_key: ApiKey::new("sk-1\n"),
             context_length: 0,
+            completion_price: Some(-1.0),
             ..OpenAiConfig::default()
         };
         let settings: Vec<_> = config.validate().into_iter().map(|(setting, _)| setting).collect();
         assert_eq!(
             settings,
-            ["openai.base_url", "openai.base_url", "openai.api_key", "openai.context_length"]
+            [
+                "openai.base_url",
+                "openai.base_url",
+                "openai.api_key",
+                "openai.context_length",
+                "openai.completion_price"
+            ]
         );
     }
 }

@@ -25,7 +25,10 @@ impl Outcome {
             ..Case::default()
         };
         let case = self.answer(self.decision(case));
-        let case = case.with("latency_ms", self.latency_ms).with_yes("success", self.success());
+        let mut case = case.with("latency_ms", self.latency_ms).with_yes("success", self.success());
+        if let Some(cost) = self.cost {
+            case = case.with("cost_per_1000", 1000.0 * cost);
+        }
         self.trace(self.fault(case), texts)
     }
 

@@ -16,6 +16,7 @@ use crate::decision::Mode;
 use crate::eval::EvalError;
 use crate::eval::dataset::assistant::{AssistantSet, Row, document_name};
 use crate::eval::finished::Finished;
+use crate::inference::openai::OpenAiConfig;
 use crate::store::{Documents, Page, Store};
 
 mod facts;
@@ -39,6 +40,8 @@ pub struct Asked<'a> {
     pub documents: &'a BTreeMap<String, String>,
     /// Support from which a sentence counts as grounded.
     pub floor: f64,
+    /// The hosted model that is asked, with what it costs.
+    pub hosted: Option<&'a OpenAiConfig>,
     /// Conversations that are answered at a time.
     pub jobs: usize,
 }
@@ -103,5 +106,5 @@ async fn ask(row: &Row, asked: &Asked<'_>) -> Result<Outcome, EvalError> {
     let suggestion = AbortOnDropHandle::new(answering)
         .await
         .map_err(|error| EvalError::NotEnough(format!("question {} was not answered: {error}", row.id)))?;
-    Ok(Outcome::of(row, &suggestion, asked.documents, asked.floor))
+    Ok(Outcome::of(row, &suggestion, asked))
 }

@@ -5,16 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
+use super::Asked;
 use super::facts::states;
 use crate::conversation::language::{Hint, detect};
 use crate::conversation::{Channel, Language};
 use crate::decision::{Action, ReasonCode, Verdict};
 use crate::eval::calibration::Example;
 use crate::eval::dataset::assistant::{Expected, Row};
+use crate::inference::TokenUsage;
 use crate::store::suggestion::{PublicDraft, Suggestion};
 
 /// A draft counts as being in another language from this confidence of the detector on.
 const SURE_OF_ANOTHER_LANGUAGE: f64 = 0.8;
+/// Backend whose tokens cost nothing.
+const CANDLE: &str = "candle";
 
 /// One row of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,6 +65,9 @@ pub struct Outcome {
     pub prompt_tokens: usize,
     /// Tokens written.
     pub completion_tokens: usize,
+    /// What the draft cost, where the prices of the hosted model are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
 }
 
 /// What a draft is worth.
@@ -85,13 +92,9 @@ pub struct DraftOutcome {
 }
 
 impl Outcome {
-    /// Compares a suggestion with what its row expects. A sentence is grounded from the support `floor` on.
-    pub(super) fn of(
-        row: &Row,
-        suggestion: &Suggestion,
-        documents: &BTreeMap<String, String>,
-        floor: f64,
-    ) -> Self {
+    /// Compares a suggestion with what its row expects.
+    pub(super) fn of(row: &Row, suggestion: &Suggestion, asked: &Asked<'_>) -> Self {
+        let (documents, floor) = (asked.documents, asked.floor);
         let answer = &suggestion.answer;
         let mut found: Vec<String> = Vec::new();
         let mut seen = BTreeSet::new();
@@ -125,6 +128,11 @@ impl Outcome {
             latency_ms: answer.timings_ms.total,
             prompt_tokens: answer.usage.tokens.prompt_tokens,
             completion_tokens: answer.usage.tokens.completion_tokens,
+            cost: asked.hosted.and_then(|hosted| {
+                // A quote costs what the model took that found no answer before it.
+                let local = answer.usage.backend == CANDLE;
+                hosted.cost(if local { TokenUsage::default() } else { answer.usage.tokens })
+            }),
         }
     }
 
