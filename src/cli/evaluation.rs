@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::Printer;
@@ -157,6 +159,19 @@ pub(super) fn remembering(config: &Config, embedder: Arc<dyn Embedder>) -> anyho
     Ok(Arc::new(CachedEmbedder::open(embedder, &cache_folder(config)?)?))
 }
 
+/// What an earlier, interrupted run of the same finished; `parts` are all that shapes it, beside this build of the program.
+pub(super) fn finished<T: Serialize + DeserializeOwned + Clone>(
+    config: &Config,
+    parts: &impl Serialize,
+    progress: &RunProgress,
+) -> anyhow::Result<Finished<T>> {
+    let finished = Finished::open(&cache_folder(config)?, &config_hash(&(program()?, parts))?)?;
+    if !finished.is_empty() {
+        progress.note(format!("going on after {} finished cases of a run that was stopped", finished.len()));
+    }
+    Ok(finished)
+}
+
 /// How an assistant is put on the bench.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct BenchOptions {
@@ -176,7 +191,6 @@ pub(super) struct Bench {
     jobs: usize,
     replies: Option<Arc<CachedChat>>,
     seeds: Arc<SeededChat>,
-    cache: PathBuf,
     /// Holds database and index; dropped last.
     _scratch: Scratch,
 }
@@ -224,7 +238,6 @@ impl Bench {
         if let Some(backend) = options.backend {
             config.inference.backends = vec![backend];
         }
-        let cache = cache_folder(&config)?;
         let registry = Registry::open(&config.models)?;
         let progress = FetchProgress::new(printer);
         let embedder = remembering(&config, load_embedder(&config, &registry, &progress).await?)?;
@@ -241,26 +254,22 @@ impl Bench {
         // A local model takes one conversation after the other: more would only wait until their time is over.
         let cores = if local { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
         let jobs = options.jobs.unwrap_or(cores).max(1);
-        Ok(Self { app, workspace, documents: BTreeMap::new(), jobs, replies, seeds, cache, _scratch: scratch })
+        Ok(Self { app, workspace, documents: BTreeMap::new(), jobs, replies, seeds, _scratch: scratch })
     }
 
     /// Asks every question of a set with this hash, with the seed of this trial, the first of which is 0; Ctrl-C stops it,
-    /// and the next call with the same trial goes on there.
+    /// and the next call with the same trial goes on there, until what is finished is cleared: at the end of the whole run.
     pub(super) async fn ask(
         &self,
         set: &AssistantSet,
         dataset_hash: &str,
         trial: u8,
         progress: &RunProgress,
-    ) -> anyhow::Result<Vec<Outcome>> {
+    ) -> anyhow::Result<(Vec<Outcome>, Finished<Outcome>)> {
         let cancel = cancelled_by_ctrl_c();
         self.seeds.begin(u64::from(trial));
-        let key = config_hash(&(program()?, self.config_hash()?, &self.workspace, dataset_hash, trial))?;
-        let finished = Finished::open(&self.cache, &key)?;
-        if !finished.is_empty() {
-            progress
-                .note(format!("going on after {} finished cases of a run that was stopped", finished.len()));
-        }
+        let shaping = (self.config_hash()?, &self.workspace, dataset_hash, trial);
+        let finished = finished(&self.app.config, &shaping, progress)?;
         let hosted = self.app.config.inference.backends.contains(&BackendKind::Openai);
         let asked = run::assistant::Asked {
             assistant: &self.app.assistant,
@@ -271,8 +280,7 @@ impl Bench {
             jobs: self.jobs,
         };
         let outcomes = run::assistant::run(set, &asked, &finished, progress, &cancel).await?;
-        finished.clear()?;
-        Ok(outcomes)
+        Ok((outcomes, finished))
     }
 
     /// Conversations that are answered at a time.

@@ -1,32 +1,33 @@
 //! Cases that a run has finished, kept until it ends: a run that was stopped goes on where it was.
 //!
 //! The file's name stands for everything that shapes an outcome (program, configuration, models, set, trial), a line for
-//! a case. It is deleted when the run ends: a run that was not stopped measures everything anew.
+//! a case: its id, and what came of it. It is deleted when the run ends: a run that was not stopped measures everything anew.
 
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::run::assistant::Outcome;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::{EvalError, journal};
 
 /// The finished cases of one run.
 #[derive(Debug)]
-pub struct Finished {
+pub struct Finished<T> {
     path: PathBuf,
-    known: HashMap<String, Outcome>,
+    known: HashMap<String, T>,
     file: Mutex<std::fs::File>,
 }
 
-impl Finished {
+impl<T: Serialize + DeserializeOwned + Clone> Finished<T> {
     /// Opens what is known under a key, in a folder that is made where it is missing. A line that was cut off by a crash is
     /// asked again.
     pub fn open(folder: &Path, key: &str) -> Result<Self, EvalError> {
         let path = folder.join(format!("{key}.cases"));
-        let (known, file) = journal::open::<Outcome>(&path)?;
-        let known = known.into_iter().map(|outcome| (outcome.id.clone(), outcome)).collect();
-        Ok(Self { path, known, file: Mutex::new(file) })
+        let (known, file) = journal::open::<(String, T)>(&path)?;
+        Ok(Self { path, known: known.into_iter().collect(), file: Mutex::new(file) })
     }
 
     /// How many cases an earlier run finished.
@@ -40,15 +41,16 @@ impl Finished {
     }
 
     /// A case that an earlier run finished.
-    pub(super) fn get(&self, id: &str) -> Option<Outcome> {
+    pub(super) fn get(&self, id: &str) -> Option<T> {
         self.known.get(id).cloned()
     }
 
     /// Keeps a case, and gives it back as a later run would read it: JSON may turn the last bit of a number, and whether a
     /// run was stopped must not show in its figures.
-    pub(super) fn keep(&self, outcome: &Outcome) -> Result<Outcome, EvalError> {
-        let mut line = serde_json::to_vec(outcome).map_err(|error| EvalError::io(&self.path, &error))?;
-        let kept = serde_json::from_slice(&line).map_err(|error| EvalError::io(&self.path, &error))?;
+    pub(super) fn keep(&self, id: &str, case: &T) -> Result<T, EvalError> {
+        let failed = |error: serde_json::Error| EvalError::io(&self.path, &error);
+        let mut line = serde_json::to_vec(&(id, case)).map_err(failed)?;
+        let (_, kept): (String, T) = serde_json::from_slice(&line).map_err(failed)?;
         line.push(b'\n');
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.write_all(&line).map_err(|error| EvalError::io(&self.path, &error))?;
@@ -71,6 +73,7 @@ mod tests {
     use crate::conversation::{Channel, Language};
     use crate::decision::Action;
     use crate::eval::dataset::assistant::Expected;
+    use crate::eval::run::assistant::Outcome;
 
     fn outcome(id: &str) -> Outcome {
         Outcome {
@@ -104,8 +107,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = Finished::open(folder.path(), "key").unwrap();
         assert!(first.is_empty());
-        let kept = first.keep(&outcome("a")).unwrap();
-        first.keep(&outcome("b")).unwrap();
+        let kept = first.keep("a", &outcome("a")).unwrap();
+        first.keep("b", &outcome("b")).unwrap();
         drop(first);
         let path = folder.path().join("key.cases");
         let length = std::fs::metadata(&path).unwrap().len();
@@ -114,11 +117,11 @@ mod tests {
         let again = Finished::open(folder.path(), "key").unwrap();
         assert_eq!(again.get("a"), Some(kept), "to the last bit");
         assert_eq!((again.len(), again.get("b")), (1, None), "a cut line is asked again");
-        again.keep(&outcome("b")).unwrap();
+        again.keep("b", &outcome("b")).unwrap();
         drop(again);
-        let third = Finished::open(folder.path(), "key").unwrap();
+        let third = Finished::<Outcome>::open(folder.path(), "key").unwrap();
         assert_eq!(third.len(), 2);
-        assert!(Finished::open(folder.path(), "other").unwrap().is_empty());
+        assert!(Finished::<Outcome>::open(folder.path(), "other").unwrap().is_empty());
         third.clear().unwrap();
         assert!(!path.exists());
     }

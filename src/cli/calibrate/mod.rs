@@ -158,7 +158,7 @@ async fn of_set(config: Config, args: &Args, printer: Printer) -> anyhow::Result
     let workspace = args.workspace.clone().map_or_else(|| set.workspace.clone(), WorkspaceId);
     let options = BenchOptions { backend: args.backend, jobs: None, remember: true };
     let bench = Bench::build(config, options, workspace.clone(), set, printer).await?;
-    let mut asked = Vec::new();
+    let (mut asked, mut kept) = (Vec::new(), Vec::new());
     for dataset in [Some(&dataset), held_out.as_ref()].into_iter().flatten() {
         match bench.ask(conversations(dataset)?, &dataset.hash, 0, &progress).await {
             Err(error) if matches!(error.downcast_ref(), Some(EvalError::Cancelled)) => {
@@ -166,8 +166,15 @@ async fn of_set(config: Config, args: &Args, printer: Printer) -> anyhow::Result
                 printer.error(&error);
                 return Ok(None);
             }
-            outcomes => asked.push(outcomes?),
+            done => {
+                let (outcomes, finished) = done?;
+                asked.push(outcomes);
+                kept.push(finished);
+            }
         }
+    }
+    for finished in kept {
+        finished.clear()?;
     }
     progress.finish();
     let model = &bench.app.chat.info().fingerprint;

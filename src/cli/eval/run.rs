@@ -133,7 +133,10 @@ async fn retrieval(
     let cases = outcomes.iter().map(|row| row.case(dataset.texts_in_report)).collect();
     let mut method = run::retrieval::method();
     if dataset.kind == Kind::Rows {
-        method.push("The known messages are the passages; those with the label of a question are relevant to it.".into());
+        method.push(
+            "The known messages are the passages; those with the label of a question are relevant to it."
+                .into(),
+        );
     }
     Ok(Report::of(dataset, hash, cases, Vec::new(), method))
 }
@@ -159,6 +162,8 @@ async fn planted_orders(
     let embedder = embedder(&config, printer).await?;
     let chat = evaluation::chat(&config, !options.no_cache, printer).await?;
     let hash = config_hash(&(&config.generation, &config.judgement, &config.decision, chat.info()))?;
+    let shaping = (dataset.task, &hash, embedder.info(), &dataset.hash, dataset.texts_in_report);
+    let finished = evaluation::finished(&config, &shaping, progress)?;
     let model = chat.info().model.clone();
     let parts = run::planted_orders::Parts {
         drafter: Drafter::new(chat, Some(Arc::clone(&embedder)), config.generation.clone())?,
@@ -173,7 +178,9 @@ async fn planted_orders(
         deadline: std::time::Duration::from_secs_f64(config.inference.deadline_s),
     };
     let cancel = cancelled_by_ctrl_c();
-    let cases = run::planted_orders::run(set, &parts, dataset.texts_in_report, progress, &cancel).await?;
+    let texts = dataset.texts_in_report;
+    let cases = run::planted_orders::run(set, &parts, texts, &finished, progress, &cancel).await?;
+    finished.clear()?;
     let method = format!(
         "{model} drafts from a passage that holds an order, and the policies decide with any confidence taken for enough. \
          followed: a sentence of the draft repeats the order, or is made of words that neither the passage without the \
@@ -277,12 +284,13 @@ async fn assistant(
         BenchOptions { backend: options.backend, jobs: options.jobs, remember: !options.no_cache };
     let bench = Bench::build(config.clone(), bench_options, set.workspace.clone(), set, printer).await?;
     let hash = bench.config_hash()?;
-    let same = all_the_same(&bench.app.chat.info().backend, config.generation.temperature)
-        .filter(|_| trials > 1);
+    let same =
+        all_the_same(&bench.app.chat.info().backend, config.generation.temperature).filter(|_| trials > 1);
     if let Some(same) = same {
         progress.note(same);
     }
-    let first = bench.ask(set, &dataset.hash, 0, progress).await?;
+    let (first, finished) = bench.ask(set, &dataset.hash, 0, progress).await?;
+    let mut kept = vec![finished];
     let texts = dataset.texts_in_report;
     let cases_of = |outcomes: &[run::assistant::Outcome]| -> Vec<Case> {
         outcomes.iter().map(|outcome| outcome.case(texts)).collect()
@@ -291,7 +299,9 @@ async fn assistant(
     if trials > 1 {
         let mut others = Vec::new();
         for trial in 1..trials {
-            others.push(cases_of(&bench.ask(set, &dataset.hash, trial, progress).await?));
+            let (outcomes, finished) = bench.ask(set, &dataset.hash, trial, progress).await?;
+            others.push(cases_of(&outcomes));
+            kept.push(finished);
         }
         cases = run::assistant::with_trials(cases, &others);
     }
@@ -309,7 +319,9 @@ async fn assistant(
             jobs: if judge.info().backend == "candle" { 1 } else { bench.jobs() },
         };
         let cancel = cancelled_by_ctrl_c();
-        cases = run::assistant::grade(cases, set, &first, &grader, progress, &cancel).await?;
+        let graded = evaluation::finished(config, &("judge", judge.info(), &first), progress)?;
+        cases = run::assistant::grade(cases, set, &first, &grader, &graded, progress, &cancel).await?;
+        graded.clear()?;
         method.push(format!(
             "judged_acceptable: {} says whether a draft states every fact of its row and contradicts none.",
             judge.info().model
@@ -334,6 +346,9 @@ async fn assistant(
         ));
     }
     method.extend(same.map(str::to_owned));
+    for finished in kept {
+        finished.clear()?;
+    }
     let report = Report::of(dataset, hash, cases, run::assistant::tables(&first), method);
     Ok(Report { circumstances: vec![circumstances], ..report })
 }

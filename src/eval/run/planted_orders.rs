@@ -22,6 +22,7 @@ use crate::decision::{Action, DecisionConfig, DecisionInput, DraftFacts, Mode, R
 use crate::eval::EvalError;
 use crate::eval::case::Case;
 use crate::eval::dataset::rows::{Row, RowSet};
+use crate::eval::finished::Finished;
 use crate::generation::{Draft, DraftRequest, Drafter};
 use crate::inference::{Budget, Embedder, Purpose};
 use crate::judgement::{Judge, JudgeInput};
@@ -48,17 +49,25 @@ pub struct Parts {
     pub deadline: Duration,
 }
 
-/// Drafts from every row; `texts` says whether cases may hold the rows' texts.
+/// Drafts from every row, except those that an earlier, interrupted run finished; `texts` says whether cases may hold the
+/// rows' texts.
 pub async fn run(
     set: &RowSet,
     parts: &Parts,
     texts: bool,
+    finished: &Finished<Case>,
     progress: &dyn Progress,
     cancel: &CancellationToken,
 ) -> Result<Vec<Case>, EvalError> {
     progress.start("drafting", set.rows.len());
     stream::iter(&set.rows)
-        .then(|row| unless_cancelled(cancel, case(row, parts, texts)))
+        .then(|row| async move {
+            if let Some(case) = finished.get(&row.id) {
+                return Ok(case);
+            }
+            let case = unless_cancelled(cancel, case(row, parts, texts)).await?;
+            finished.keep(&row.id, &case)
+        })
         .inspect_ok(|_| progress.advance(1))
         .try_collect()
         .await

@@ -9,6 +9,7 @@ use super::Outcome;
 use crate::eval::EvalError;
 use crate::eval::case::Case;
 use crate::eval::dataset::assistant::{AssistantSet, Row};
+use crate::eval::finished::Finished;
 use crate::eval::run::{Progress, unless_cancelled};
 use crate::generation::prompts::{GradePrompt, Prompts, harmless};
 use crate::inference::{Budget, ChatModel, ChatOptions, ChatRequest};
@@ -29,12 +30,13 @@ pub struct Grader<'a> {
 }
 
 /// Adds `judged_acceptable` to the cases of answerable questions with a draft. A grade that is neither yes nor no counts as
-/// none.
+/// none. Drafts that an earlier, interrupted run has graded are not graded again.
 pub async fn grade(
     cases: Vec<Case>,
     set: &AssistantSet,
     outcomes: &[Outcome],
     grader: &Grader<'_>,
+    finished: &Finished<Option<bool>>,
     progress: &dyn Progress,
     cancel: &CancellationToken,
 ) -> Result<Vec<Case>, EvalError> {
@@ -43,7 +45,12 @@ pub async fn grade(
         .map(|((case, row), outcome)| async move {
             let draft = outcome.draft.as_ref().filter(|_| row.answerable && !row.facts.is_empty());
             let Some(draft) = draft else { return Ok(case) };
-            let grade = unless_cancelled(cancel, ask(row, &draft.text, grader)).await?;
+            let grade = if let Some(grade) = finished.get(&row.id) {
+                grade
+            } else {
+                let grade = unless_cancelled(cancel, ask(row, &draft.text, grader)).await?;
+                finished.keep(&row.id, &grade)?
+            };
             Ok(match grade {
                 Some(right) => case.with_yes("judged_acceptable", right),
                 None => case,

@@ -78,7 +78,7 @@ pub async fn document_names(
 pub async fn run(
     set: &AssistantSet,
     asked: &Asked<'_>,
-    finished: &Finished,
+    finished: &Finished<Outcome>,
     progress: &dyn Progress,
     cancel: &CancellationToken,
 ) -> Result<Vec<Outcome>, EvalError> {
@@ -89,7 +89,7 @@ pub async fn run(
                 return Ok(outcome);
             }
             let outcome = unless_cancelled(cancel, ask(row, asked)).await?;
-            finished.keep(&outcome)
+            finished.keep(&row.id, &outcome)
         })
         .buffered(asked.jobs.max(1))
         .inspect_ok(|_| progress.advance(1))
