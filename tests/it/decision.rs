@@ -9,8 +9,8 @@ use ponto::conversation::{Channel, Conversation, Labels, Message};
 use ponto::decision::policy::{PolicyInput, check_message};
 use ponto::decision::rollout::Allowed;
 use ponto::decision::{
-    Action, DecisionConfig, DecisionInput, DraftFacts, Evidence, Mode, PolicyCheck, ReasonCode, Unavailable, Verdict,
-    decide,
+    Action, DecisionConfig, DecisionInput, DraftFacts, Evidence, Mode, PolicyCheck, ReasonCode, Unavailable,
+    Verdict, decide,
 };
 use ponto::explanation::replays;
 use ponto::store::Suggestions;

@@ -38,15 +38,18 @@ async fn a_holding_message_keeps_to_the_reply_window() {
     }
 }
 
-/// By channel and language: in the same conversation, in another one of the same customer, and for somebody else.
+/// Told by channel and language: in the same conversation, in another one of the same customer, and for somebody else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_an_opt_out_nothing_is_sent_until_it_is_lifted() {
     let assistant = certified().await;
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&dir.path().join("ponto.db")).await.unwrap();
     let stops = ["parar", "STOP", "baja", "unsubscribe"];
-    for channel in [Channel::Whatsapp, Channel::Instagram, Channel::WebChat, Channel::Api] {
-        for ((language, question), stop) in QUESTIONS.into_iter().zip(stops) {
+    // Every language on one channel, and every other channel in one language.
+    let others = [Channel::Instagram, Channel::WebChat, Channel::Email, Channel::Api];
+    for (place, channels) in others.iter().map(|other| [Channel::Whatsapp, *other]).enumerate() {
+        let ((language, question), stop) = (QUESTIONS[place], stops[place]);
+        for channel in channels {
             let name = format!("{channel:?} {language:?}");
             let ask =
                 async |id: &str, customer: &str, talk: &[(Role, &str)], lift: &dyn Fn(&mut Conversation)| {
