@@ -220,6 +220,7 @@ impl Told<'_> {
         };
         let passages: Vec<String> = self.reason.evidence.iter().filter_map(told).collect();
         if passages.is_empty() {
+            let without = if self.signal("passages").is_some() { "nothing_found" } else { without };
             return vec![self.say(without, &[])];
         }
         vec![self.say("nearest", &[("{passages}", &listed(&passages, self.language))])]
