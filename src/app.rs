@@ -105,9 +105,10 @@ impl App {
         let progress = progress.as_ref();
         // Fetched one after the other, loaded side by side.
         registry.ensure(&registry.find(&config.models.embedder)?, progress).await?;
+        // On the heap: together they would make the future of every caller large.
         let (embedder, local) = tokio::try_join!(
-            load_embedder(&config, &registry, progress),
-            load_local_chat(&config, &registry, progress)
+            Box::pin(load_embedder(&config, &registry, progress)),
+            Box::pin(load_local_chat(&config, &registry, progress))
         )?;
         let cached = cached_embedder(&config, &embedder);
         let chat = chat_of(&config, local, &cached)?;

@@ -204,7 +204,7 @@ pub enum ReasonCode {
     OffTopic,
     /// The message is a greeting, thanks or a goodbye.
     SmallTalk,
-    /// The draft holds personal data the customer did not give here.
+    /// The draft holds personal data that neither the customer nor a published source gave.
     PersonalData,
     /// The channel's reply window is closed.
     ReplyWindowClosed,

@@ -122,6 +122,7 @@ impl Engine {
     }
 
     /// Whether a lone draft guesses its next tokens from its prompt; it does unless told otherwise.
+    #[must_use]
     pub fn with_prompt_lookup(self, prompt_lookup: bool) -> Self {
         Self { prompt_lookup, ..self }
     }
