@@ -8,7 +8,7 @@ use crate::store::suggestion::Suggestion;
 use crate::store::{LastWord, Store, StoreError};
 
 /// What is stored of the conversation, and of how far the rollout has come; nothing where nothing is stored.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub(super) struct Before {
     pub(super) already_replied: bool,
     /// What was last said automatically, in answer to another message.
@@ -19,6 +19,7 @@ pub(super) struct Before {
 }
 
 /// How far the rollout has come.
+#[derive(PartialEq)]
 enum Rollout {
     /// The changes in force, and the stage where none of them counts.
     Now(Vec<Step>, Stage),
@@ -52,11 +53,18 @@ impl Before {
         Ok(before)
     }
 
-    /// As it was when a suggestion was made, as far as its trace tells; of the opt-outs, those that came before it.
+    /// As it was when a suggestion was made, as far as its trace tells; of the opt-outs, those that came before it and were
+    /// not heard by itself.
     pub(super) fn then(stored: &Suggestion, opt_outs: Vec<OptOut>) -> Self {
+        let answered = stored.conversation.last_customer_message().map(|message| &message.id);
+        let before = |opt_out: &OptOut| {
+            let own = opt_out.conversation_id == stored.conversation.id
+                && answered.is_some_and(|id| *id == opt_out.message_id);
+            opt_out.at <= stored.created_at && !own
+        };
         Self {
             already_replied: stored.trace.decided.as_ref().is_some_and(|decided| decided.already_replied),
-            opt_outs: opt_outs.into_iter().filter(|opt_out| opt_out.at <= stored.created_at).collect(),
+            opt_outs: opt_outs.into_iter().filter(before).collect(),
             rollout: Rollout::Then(stored.trace.rollout.clone()),
             ..Self::default()
         }

@@ -182,6 +182,13 @@ impl Assistant {
     ) -> Result<Suggestion, StoreError> {
         let before = Before::read(store, workspace, conversation, self.parts.rollout.default_stage).await?;
         let (mut suggestion, mut input) = self.run(workspace, conversation, mode, &before, deltas).await;
+        if suggestion.answer.decision.action == Action::AutoReply {
+            // The customer may have opted out, or a slice been demoted, while this was written.
+            let now = Before::read(store, workspace, conversation, self.parts.rollout.default_stage).await?;
+            if now != before {
+                (suggestion, input) = Box::pin(self.run(workspace, conversation, mode, &now, None)).await;
+            }
+        }
         let stored = |suggestion: &Suggestion| stored::stored(suggestion, &self.parts.privacy);
         match Suggestions::insert(store, &stored(&suggestion)).await {
             // Another call answered the same message meanwhile: this one may only draft.

@@ -10,7 +10,7 @@ use super::{Assistant, Findings};
 use crate::conversation::WorkspaceId;
 use crate::decision::ReasonCode;
 use crate::decision::rollout::sequential::SequentialTest;
-use crate::decision::rollout::{AUTOMATIC, RolloutConfig, Slice, Stage, Step, audited};
+use crate::decision::rollout::{AUTOMATIC, RolloutConfig, Slice, Stage, Step, audited, inherited};
 use crate::store::rollout::{Audit, NewStep, Rolled};
 use crate::store::suggestion::AuditDraw;
 use crate::store::{Rollouts, Store, StoreError};
@@ -34,8 +34,8 @@ pub struct SliceReport {
     /// The slice.
     #[serde(flatten)]
     pub slice: Slice,
-    /// How far Ponto may go in it: as the whole workspace, where nobody has set this slice, and as `rollout.default_stage` says,
-    /// where nobody has set anything.
+    /// How far Ponto may go in it: as in the nearest slice around it, where nobody has set this one, and as
+    /// `rollout.default_stage` says, where there is none.
     pub stage: Stage,
     /// Share of the conversations at stage `sample`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,9 +82,9 @@ pub async fn report(
     let missing = if known.contains(&whole) { None } else { Some(&whole) };
     let since = now - window;
     let rolled = store.rolled(workspace, since, COUNTED).await?;
-    let unset = of_the_whole(&steps, config);
     let mut reports = Vec::new();
     for slice in missing.into_iter().chain(known) {
+        let unset = inherited(&steps, config.default_stage, slice);
         let step = steps.iter().find(|step| step.slice == *slice);
         let audits = store.audits(workspace, step.map_or(0, |step| step.sequence)).await?;
         reports.push(counted(slice, step, since, &rolled, &audits, (unset, config.false_alarm)));
@@ -108,14 +108,8 @@ pub async fn report_of(
         None => Vec::new(),
     };
     let rolled = store.rolled(workspace, since, COUNTED).await?;
-    let unset = of_the_whole(&steps, config);
+    let unset = inherited(&steps, config.default_stage, slice);
     Ok(counted(slice, step, since, &rolled, &audits, (unset, config.false_alarm)))
-}
-
-/// The stage of a slice that nobody has set.
-fn of_the_whole(steps: &[Step], config: &RolloutConfig) -> Stage {
-    let whole = steps.iter().find(|step| step.slice == Slice::default());
-    whole.map_or(config.default_stage, |step| step.stage)
 }
 
 fn counted(

@@ -18,11 +18,15 @@ pub(super) fn stored(suggestion: &Suggestion, privacy: &PrivacyConfig) -> Sugges
     stored
 }
 
-/// What an agent says of a suggestion, as it is stored.
-pub fn stored_feedback(text: Option<String>, privacy: &PrivacyConfig) -> Option<String> {
+/// What an agent says of a suggestion, as it is stored: what stands in the stored draft as it is stays so here.
+pub fn stored_feedback(
+    text: Option<String>,
+    suggestion: &Suggestion,
+    privacy: &PrivacyConfig,
+) -> Option<String> {
     match privacy.store {
         StoredText::Plain => text,
-        StoredText::Masked => text.map(|text| Placeholders::default().mask(&text)),
+        StoredText::Masked => text.map(|text| learned(suggestion, false).mask(&text)),
     }
 }
 

@@ -268,7 +268,8 @@ impl Bench {
     ) -> anyhow::Result<(Vec<Outcome>, Finished<Outcome>)> {
         let cancel = cancelled_by_ctrl_c();
         self.seeds.begin(u64::from(trial));
-        let shaping = (self.config_hash()?, &self.workspace, dataset_hash, trial);
+        // Replies from the cache say nothing of latency.
+        let shaping = (self.config_hash()?, &self.workspace, dataset_hash, trial, self.replies.is_some());
         let finished = finished(&self.app.config, &shaping, progress)?;
         let hosted = self.app.config.inference.backends.contains(&BackendKind::Openai);
         let asked = run::assistant::Asked {

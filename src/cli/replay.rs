@@ -74,7 +74,7 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
     anyhow::ensure!(!stored.is_empty(), "the workspace {workspace} holds no suggestion since {since}");
 
     let clock = Arc::new(ReplayClock(Mutex::new(since)));
-    let options = BenchOptions { backend: args.backend, jobs: None, remember: true };
+    let options = BenchOptions { backend: args.backend, jobs: None, remember: false };
     let bench =
         Bench::empty(config, options, workspace.clone(), Arc::clone(&clock) as Arc<dyn Clock>, *printer)
             .await?;
@@ -89,7 +89,7 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
         let again = bench.app.assistant.again(&workspace, suggestion, opt_outs);
         let Some(again) = cancel.run_until_cancelled(again).await else {
             progress.finish();
-            printer.note("stopped; replies of a chat model are kept, so the same command goes on faster");
+            printer.note("stopped");
             return Ok(ExitCode::from(130));
         };
         replay.add(suggestion, &again);

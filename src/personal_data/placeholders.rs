@@ -149,10 +149,18 @@ fn whole<'a>(text: &'a str, spelling: &'a str) -> impl Iterator<Item = Range<usi
     let same = move |at: &usize| {
         text.get(*at..at + spelling.len()).is_some_and(|part| part.to_lowercase() == spelling.to_lowercase())
     };
-    text.char_indices().map(|(at, _)| at).filter(same).map(|at| at..at + spelling.len()).filter(|span| {
-        let word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-        !word(text[..span.start].chars().next_back()) && !word(text[span.end..].chars().next())
-    })
+    let first = spelling.chars().next();
+    // Most places differ in their first letter already.
+    let begins = move |c: char| first.is_some_and(|first| c.to_lowercase().eq(first.to_lowercase()));
+    text.char_indices()
+        .filter(move |(_, c)| begins(*c))
+        .map(|(at, _)| at)
+        .filter(same)
+        .map(|at| at..at + spelling.len())
+        .filter(|span| {
+            let word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+            !word(text[..span.start].chars().next_back()) && !word(text[span.end..].chars().next())
+        })
 }
 
 /// Where a text was shortened in the middle of a value.

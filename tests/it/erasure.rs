@@ -29,6 +29,12 @@ fn of(workspace: &str, id: &str, conversation: &str, customer: &str) -> Suggesti
     made
 }
 
+/// The same, from a call that said nothing of the customer.
+fn nameless(mut made: Suggestion) -> Suggestion {
+    made.conversation.customer = None;
+    made
+}
+
 async fn left(store: &dyn Store, name: &str) -> Vec<String> {
     let listed = Suggestions::list(store, &workspace(name), None, page(None, 99)).await.unwrap();
     listed.items.into_iter().map(|one| one.id).rev().collect()
@@ -42,6 +48,7 @@ async fn what_is_erased_takes_everything_along_but_verdicts() {
             of("a", "s1", "c-1", "ana"),
             of("a", "s2", "c-1", "ana"),
             of("a", "s3", "c-2", "ana"),
+            nameless(of("a", "s6", "c-2", "ana")),
             of("a", "s4", "c-3", "rui"),
             of("b", "s5", "c-1", "ana"),
         ] {
@@ -60,20 +67,21 @@ async fn what_is_erased_takes_everything_along_but_verdicts() {
 
         let erased = store.erase(&a, Whose::Conversation("c-1")).await.unwrap();
         assert_eq!(erased, Erased { suggestions: 2, events: 3, answers: 2 }, "{kind}");
-        assert_eq!(left(store, "a").await, ["s3", "s4"], "{kind}");
+        assert_eq!(left(store, "a").await, ["s3", "s6", "s4"], "{kind}");
         assert_eq!(left(store, "b").await, ["s5"], "{kind}: another workspace's conversation of that id");
         assert!(Suggestions::get(store, &a, "s1").await.unwrap().is_none(), "{kind}");
         assert!(store.erase(&a, Whose::Conversation("c-1")).await.unwrap().is_nothing(), "{kind}: again");
 
         let erased = store.erase(&a, Whose::Customer("ana")).await.unwrap();
-        assert_eq!(erased, Erased { suggestions: 1, events: 1, answers: 0 }, "{kind}");
+        let all = Erased { suggestions: 2, events: 2, answers: 0 };
+        assert_eq!(erased, all, "{kind}: of her conversation, what did not name her too");
         assert_eq!(left(store, "a").await, ["s4"], "{kind}");
         let events = store.events(&a, 0, 99).await.unwrap();
         assert!(events.iter().all(|event| event.suggestion_id == "s4"), "{kind}: {events:?}");
 
         // What the rollout's test counts is still there, and nothing else.
         let audits = store.audits(&a, 0).await.unwrap();
-        assert_eq!(audits.len(), 4, "{kind}");
+        assert_eq!(audits.len(), 5, "{kind}");
         assert_eq!(audits[0].wrong, Some(true), "{kind}");
     }
 }

@@ -842,12 +842,12 @@ async fn an_opt_out_is_known_in_its_conversation_and_of_its_customer() {
             let found = known(conversation, customer, channel).await;
             assert_eq!(found, expected, "{name}: {conversation} {customer:?} {channel:?}");
         }
-        // A later one takes its place, and one of another conversation stands beside it, this conversation's first.
+        // A later one stands before it, and one of another conversation stands beside it, this conversation's first.
         let mut later = stored("sug_4", "c-1", "m3", Verdict::Escalate);
         later.created_at = at(60);
         Suggestions::insert(store, &later).await.unwrap();
         Suggestions::insert(store, &stored("sug_5", "c-2", "m1", Verdict::Escalate)).await.unwrap();
-        let both = [heard("c-2", "m1", 2), heard("c-1", "m3", 60)];
+        let both = [heard("c-2", "m1", 2), heard("c-1", "m3", 60), heard("c-1", "m2", 2)];
         assert_eq!(known("c-2", customer, whatsapp).await, both, "{name}");
         let foreign = store.opt_outs(&workspace("w2"), &asked("c-1", customer, whatsapp)).await.unwrap();
         assert_eq!(foreign, [], "{name}");

@@ -84,10 +84,11 @@ pub(in crate::api) async fn record(
         .await?
         .ok_or_else(|| ApiError::not_found("suggestion", &id))?;
     hold_against_window(api, caller, &suggestion, &request).await?;
-    let draft = suggestion.answer.drafts.into_iter().next().map(|draft| draft.text);
     let FeedbackRequest { outcome, text, reason, agent, sent_at: _ } = request;
     // The draft is compared as it is stored.
-    let [text, reason] = [text, reason].map(|said| stored_feedback(said, &api.app.config.privacy));
+    let privacy = &api.app.config.privacy;
+    let [text, reason] = [text, reason].map(|said| stored_feedback(said, &suggestion, privacy));
+    let draft = suggestion.answer.drafts.into_iter().next().map(|draft| draft.text);
     let edit_distance = match (outcome, draft, &text) {
         (FeedbackOutcome::Accepted, Some(_), _) => Some(0),
         (FeedbackOutcome::Edited, Some(draft), Some(text)) => Some(distance(draft, text.clone()).await?),

@@ -38,8 +38,12 @@ impl OptOut {
     /// Whether it still counts in a conversation.
     fn holds_in(&self, conversation: &Conversation) -> bool {
         let agreed = conversation.customer.as_ref().and_then(|customer| customer.opted_in_at);
-        let handed_back =
-            self.conversation_id == conversation.id && conversation.handed_back_since(&self.message_id);
+        // A request that is behind knows nothing of what came after the opt-out.
+        let behind =
+            conversation.messages.last().and_then(|message| message.at).is_some_and(|at| at < self.at);
+        let handed_back = self.conversation_id == conversation.id
+            && !behind
+            && conversation.handed_back_since(&self.message_id);
         !handed_back && agreed.is_none_or(|agreed| agreed <= self.at)
     }
 }

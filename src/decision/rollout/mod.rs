@@ -133,6 +133,13 @@ impl Slice {
             && self.language.is_none_or(|own| Some(own) == language)
     }
 
+    /// Whether every message that `other` holds is one of this slice.
+    fn contains(&self, other: &Self) -> bool {
+        self.channel.is_none_or(|own| other.channel == Some(own))
+            && self.topic.as_ref().is_none_or(|own| other.topic.as_ref() == Some(own))
+            && self.language.is_none_or(|own| other.language == Some(own))
+    }
+
     fn specific(&self) -> usize {
         usize::from(self.channel.is_some())
             + usize::from(self.topic.is_some())
@@ -257,6 +264,14 @@ pub fn allowed(
     )
 }
 
+/// The stage of a slice that nobody has set: that of the most specific slice around it, the strictest of equals, and `unset`
+/// where there is none.
+pub fn inherited(steps: &[Step], unset: Stage, slice: &Slice) -> Stage {
+    let around = steps.iter().filter(|step| step.slice.contains(slice));
+    let nearest = around.max_by_key(|step| (step.slice.specific(), std::cmp::Reverse(step.stage)));
+    nearest.map_or(unset, |step| step.stage)
+}
+
 /// Whether a suggestion is one of the share that is audited: nobody chooses it, and a larger share holds every smaller one.
 pub fn audited(suggestion_id: &str, share: f64) -> bool {
     drawn(&["audit of ", suggestion_id], share)
@@ -290,6 +305,25 @@ mod tests {
         let place = ("c", Channel::Whatsapp);
         let found = allowed(steps, unset, &WorkspaceId("w".into()), place, topics, language);
         (found.stage, found.step)
+    }
+
+    #[test]
+    fn a_slice_that_nobody_set_stands_where_the_nearest_around_it_does() {
+        let steps = [
+            step(1, Slice::default(), Stage::Auto),
+            step(2, slice(Some(Channel::Whatsapp), None, None), Stage::Shadow),
+            step(3, slice(None, None, Some(Language::Pt)), Stage::Draft),
+        ];
+        let inherited = |slice: Slice| inherited(&steps, Stage::Auto, &slice);
+        assert_eq!(inherited(slice(Some(Channel::Whatsapp), Some("refund"), None)), Stage::Shadow);
+        assert_eq!(inherited(slice(Some(Channel::Email), None, Some(Language::Pt))), Stage::Draft);
+        assert_eq!(
+            inherited(slice(Some(Channel::Whatsapp), None, Some(Language::Pt))),
+            Stage::Shadow,
+            "the stricter"
+        );
+        assert_eq!(inherited(slice(None, Some("refund"), None)), Stage::Auto);
+        assert_eq!(super::inherited(&[], Stage::Shadow, &Slice::default()), Stage::Shadow);
     }
 
     #[test]

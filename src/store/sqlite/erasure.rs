@@ -18,7 +18,12 @@ impl Erasure for SqliteStore {
     async fn erase(&self, workspace: &WorkspaceId, whose: Whose<'_>) -> Result<Erased, StoreError> {
         let (of, id) = match whose {
             Whose::Conversation(id) => ("conversation_id = ?2", id),
-            Whose::Customer(id) => ("json_extract(body, '$.conversation.customer.id') = ?2", id),
+            // Whole conversations: the hub may have named the customer in some calls alone.
+            Whose::Customer(id) => (
+                "conversation_id IN (SELECT conversation_id FROM suggestions \
+                 WHERE workspace = ?1 AND json_extract(body, '$.conversation.customer.id') = ?2)",
+                id,
+            ),
         };
         // All of it in one transaction: either it is gone, or the call failed.
         let mut transaction = self.write().await?;
@@ -68,9 +73,8 @@ impl Erasure for SqliteStore {
             .execute(&self.pool)
             .await?
             .rows_affected();
-        if !erased.is_nothing() {
-            self.empty_log().await?;
-        }
+        // Whatever was deleted: an earlier call may not have come to this.
+        self.empty_log().await?;
         Ok(erased)
     }
 }

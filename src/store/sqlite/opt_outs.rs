@@ -9,7 +9,8 @@ use crate::decision::policy::opted_out::OptOut;
 use crate::store::StoreError;
 use crate::store::suggestion::Suggestion;
 
-/// Keeps what a suggestion heard of an opt-out. The same message heard again changes nothing.
+/// Keeps what a suggestion heard of an opt-out. The same message heard again adds who the customer is, where that was
+/// not known.
 pub(super) async fn insert_opt_out(
     connection: &mut SqliteConnection,
     suggestion: &Suggestion,
@@ -19,9 +20,8 @@ pub(super) async fn insert_opt_out(
     sqlx::query(
         "INSERT INTO opt_outs (workspace, conversation_id, channel, customer_id, message_id, at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-         ON CONFLICT (workspace, conversation_id) DO UPDATE SET channel = excluded.channel, \
-         customer_id = coalesce(excluded.customer_id, customer_id), message_id = excluded.message_id, \
-         at = excluded.at WHERE message_id <> excluded.message_id",
+         ON CONFLICT (workspace, conversation_id, message_id) \
+         DO UPDATE SET customer_id = coalesce(customer_id, excluded.customer_id)",
     )
     .bind(&suggestion.workspace.0)
     .bind(&opt_out.conversation_id)
