@@ -10,7 +10,7 @@ use super::{Assistant, Findings};
 use crate::conversation::WorkspaceId;
 use crate::decision::ReasonCode;
 use crate::decision::rollout::sequential::SequentialTest;
-use crate::decision::rollout::{AUTOMATIC, RolloutConfig, Slice, Stage, Step, audited, inherited};
+use crate::decision::rollout::{AUTOMATIC, RolloutConfig, Slice, Stage, Step, audited, stage_of};
 use crate::store::rollout::{Audit, NewStep, Rolled};
 use crate::store::suggestion::AuditDraw;
 use crate::store::{Rollouts, Store, StoreError};
@@ -84,10 +84,10 @@ pub async fn report(
     let rolled = store.rolled(workspace, since, COUNTED).await?;
     let mut reports = Vec::new();
     for slice in missing.into_iter().chain(known) {
-        let unset = inherited(&steps, config.default_stage, slice);
+        let stage = stage_of(&steps, config.default_stage, slice);
         let step = steps.iter().find(|step| step.slice == *slice);
         let audits = store.audits(workspace, step.map_or(0, |step| step.sequence)).await?;
-        reports.push(counted(slice, step, since, &rolled, &audits, (unset, config.false_alarm)));
+        reports.push(counted(slice, step, since, &rolled, &audits, stage, config.false_alarm));
     }
     Ok(reports)
 }
@@ -108,8 +108,8 @@ pub async fn report_of(
         None => Vec::new(),
     };
     let rolled = store.rolled(workspace, since, COUNTED).await?;
-    let unset = inherited(&steps, config.default_stage, slice);
-    Ok(counted(slice, step, since, &rolled, &audits, (unset, config.false_alarm)))
+    let stage = stage_of(&steps, config.default_stage, slice);
+    Ok(counted(slice, step, since, &rolled, &audits, stage, config.false_alarm))
 }
 
 fn counted(
@@ -118,7 +118,8 @@ fn counted(
     since: DateTime<Utc>,
     rolled: &[Rolled],
     audits: &[Audit],
-    (unset, false_alarm): (Stage, f64),
+    stage: Stage,
+    false_alarm: f64,
 ) -> SliceReport {
     let topics = |one: &Rolled| -> Vec<Option<String>> {
         std::iter::once(None).chain(one.topics.iter().cloned().map(Some)).collect()
@@ -138,7 +139,7 @@ fn counted(
     let test = tested(audits);
     SliceReport {
         slice: slice.clone(),
-        stage: step.map_or(unset, |step| step.stage),
+        stage,
         share: step.and_then(|step| step.share),
         step: step.map_or(0, |step| step.sequence),
         since,

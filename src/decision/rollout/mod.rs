@@ -241,10 +241,8 @@ pub fn allowed(
     language: Option<Language>,
 ) -> Allowed {
     let (conversation, channel) = conversation;
-    let best = |topic: Option<&str>| {
-        let holding = steps.iter().filter(|step| step.slice.holds(channel, topic, language));
-        holding.max_by_key(|step| (step.slice.specific(), std::cmp::Reverse(step.stage)))
-    };
+    let best =
+        |topic: Option<&str>| nearest(steps.iter().filter(|step| step.slice.holds(channel, topic, language)));
     let found = if topics.is_empty() {
         best(None)
     } else {
@@ -264,12 +262,15 @@ pub fn allowed(
     )
 }
 
-/// The stage of a slice that nobody has set: that of the most specific slice around it, the strictest of equals, and `unset`
-/// where there is none.
-pub fn inherited(steps: &[Step], unset: Stage, slice: &Slice) -> Stage {
-    let around = steps.iter().filter(|step| step.slice.contains(slice));
-    let nearest = around.max_by_key(|step| (step.slice.specific(), std::cmp::Reverse(step.stage)));
-    nearest.map_or(unset, |step| step.stage)
+/// The stage of a slice: its own, else that of the most specific slice around it, the strictest of equals, and `unset` where
+/// there is none.
+pub fn stage_of(steps: &[Step], unset: Stage, slice: &Slice) -> Stage {
+    nearest(steps.iter().filter(|step| step.slice.contains(slice))).map_or(unset, |step| step.stage)
+}
+
+/// The step of the most specific slice, the strictest of equals.
+fn nearest<'a>(steps: impl Iterator<Item = &'a Step>) -> Option<&'a Step> {
+    steps.max_by_key(|step| (step.slice.specific(), std::cmp::Reverse(step.stage)))
 }
 
 /// Whether a suggestion is one of the share that is audited: nobody chooses it, and a larger share holds every smaller one.
@@ -314,16 +315,17 @@ mod tests {
             step(2, slice(Some(Channel::Whatsapp), None, None), Stage::Shadow),
             step(3, slice(None, None, Some(Language::Pt)), Stage::Draft),
         ];
-        let inherited = |slice: Slice| inherited(&steps, Stage::Auto, &slice);
-        assert_eq!(inherited(slice(Some(Channel::Whatsapp), Some("refund"), None)), Stage::Shadow);
-        assert_eq!(inherited(slice(Some(Channel::Email), None, Some(Language::Pt))), Stage::Draft);
+        let stage = |slice: Slice| stage_of(&steps, Stage::Auto, &slice);
+        assert_eq!(stage(slice(Some(Channel::Whatsapp), Some("refund"), None)), Stage::Shadow);
+        assert_eq!(stage(slice(Some(Channel::Email), None, Some(Language::Pt))), Stage::Draft);
         assert_eq!(
-            inherited(slice(Some(Channel::Whatsapp), None, Some(Language::Pt))),
+            stage(slice(Some(Channel::Whatsapp), None, Some(Language::Pt))),
             Stage::Shadow,
             "the stricter"
         );
-        assert_eq!(inherited(slice(None, Some("refund"), None)), Stage::Auto);
-        assert_eq!(super::inherited(&[], Stage::Shadow, &Slice::default()), Stage::Shadow);
+        assert_eq!(stage(slice(None, Some("refund"), None)), Stage::Auto);
+        assert_eq!(stage(slice(Some(Channel::Whatsapp), None, None)), Stage::Shadow, "its own");
+        assert_eq!(stage_of(&[], Stage::Shadow, &Slice::default()), Stage::Shadow);
     }
 
     #[test]
