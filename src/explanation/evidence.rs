@@ -2,11 +2,12 @@
 //! written before.
 
 use super::words::word;
-use super::{apart, filled, listed, name_of, one_line, placed};
+use super::{apart, filled, listed, local, name_of, placed};
 use crate::conversation::{Audience, Language, Role};
 use crate::decision::rollout::{Slice, Stage};
 use crate::decision::{DecisionInput, DraftFacts, Evidence, Mode, Reason, ReasonCode, Verdict};
 use crate::store::suggestion::Suggestion;
+use crate::text::{collapse, cut};
 use crate::understanding::MatchedBy;
 use crate::understanding::injection::{HIDDEN, Sign};
 
@@ -127,7 +128,7 @@ impl Told<'_> {
                     let place = place.map(|place| format!("_{}", name_of(&place))).unwrap_or_default();
                     let found = match condition.as_str() {
                         "channel" | "language" => self.word(condition, found, &[]),
-                        "confidence_below" => self.local(found),
+                        "confidence_below" => local(found, self.language),
                         _ => found.clone(),
                     };
                     conditions.push(self.word(
@@ -336,11 +337,6 @@ impl Told<'_> {
             _ => None,
         })
     }
-
-    /// A number that was stored as text.
-    fn local(&self, number: &str) -> String {
-        if self.language == Language::En { number.to_owned() } else { number.replace('.', ",") }
-    }
 }
 
 fn share(value: f64) -> String {
@@ -349,11 +345,7 @@ fn share(value: f64) -> String {
 
 /// The beginning of a text, on one line.
 fn quoted(text: &str) -> String {
-    let text = one_line(text);
-    match text.char_indices().nth(QUOTED) {
-        Some((end, _)) => format!("{}…", text[..end].trim_end()),
-        None => text,
-    }
+    cut(&collapse(text), QUOTED)
 }
 
 /// With a capital letter and a full stop.

@@ -10,6 +10,7 @@ use crate::decision::{Action, ReasonCode, decide};
 use crate::generation::Citation;
 use crate::judgement::Confidence;
 use crate::store::suggestion::Suggestion;
+use crate::text::collapse;
 
 mod counterfactual;
 mod evidence;
@@ -221,7 +222,7 @@ fn text(explanation: &Explanation, suggestion: &Suggestion) -> String {
     };
     let heading = if calibrated { "signals" } else { "signals_uncalibrated" };
     section(heading, explanation.signals.iter().map(share).collect());
-    let passage = |citation: &Citation| format!("{}: “{}”", citation.title, one_line(&citation.quote));
+    let passage = |citation: &Citation| format!("{}: “{}”", citation.title, collapse(&citation.quote));
     section("passages", explanation.passages.iter().map(passage).collect());
     lines.join("\n")
 }
@@ -286,12 +287,12 @@ fn apart(one: f64, other: f64, language: Language) -> (String, String) {
 }
 
 fn placed(value: f64, places: usize, language: Language) -> String {
-    let text = format!("{value:.places$}");
-    if language == Language::En { text } else { text.replace('.', ",") }
+    local(&format!("{value:.places$}"), language)
 }
 
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// A number that was written in English.
+fn local(number: &str, language: Language) -> String {
+    if language == Language::En { number.to_owned() } else { number.replace('.', ",") }
 }
 
 /// A name as it is written in JSON.

@@ -26,7 +26,7 @@ use crate::inference::{
     InferenceError, ModelInfo, Persons, Source, TokenUsage,
 };
 use crate::retrieval::{Passage, Retrieved};
-use crate::text::sentences;
+use crate::text::{cut, sentences};
 
 /// Longest question in a prompt, in characters.
 const LONGEST_QUESTION: usize = 2_000;
@@ -324,15 +324,6 @@ pub(super) fn speaker(role: Role) -> &'static str {
         Role::Agent => "agent",
         Role::Bot => "bot",
         Role::System => "system",
-    }
-}
-
-/// The first `chars` characters, with an ellipsis where something was cut.
-pub(super) fn cut(text: &str, chars: usize) -> String {
-    let text = text.trim();
-    match text.char_indices().nth(chars) {
-        Some((end, _)) => format!("{}…", text[..end].trim_end()),
-        None => text.to_owned(),
     }
 }
 

@@ -1,12 +1,13 @@
 //! A follow-up as a question that stands alone, by the chat model.
 
 use super::Drafter;
-use super::drafter::{cut, persons};
+use super::drafter::persons;
 use super::plain::{AllowedLinks, plain};
 use super::prompts::{QueryPrompt, harmless};
 use super::refusal::is_refusal;
 use crate::conversation::Conversation;
 use crate::inference::{Budget, ChatOptions, ChatRequest, FinishReason};
+use crate::text::cut;
 
 /// Characters of the customer's last words a model reads.
 const QUESTION_CHARS: usize = 600;

@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::Drafter;
-use super::drafter::{cut, persons, speaker};
+use super::drafter::{persons, speaker};
 use super::plain::{AllowedLinks, plain};
 use super::prompts::{PromptMessage, SummaryPrompt, harmless};
 use super::refusal::is_refusal;
 use crate::conversation::{Channel, Conversation, Language, Role};
 use crate::inference::{Budget, ChatOptions, ChatRequest, FinishReason};
+use crate::text::{collapse, cut};
 
 /// Messages a model reads.
 const MESSAGES: usize = 12;
@@ -84,9 +85,8 @@ pub fn compose(conversation: &Conversation, agents: Language) -> String {
         .map(|name| cut(name, 60))
         .filter(|name| !name.is_empty());
     let channel = channel_name(conversation.channel, agents);
-    let quoted = conversation
-        .last_customer_message()
-        .map(|message| cut(&message.text.split_whitespace().collect::<Vec<_>>().join(" "), QUOTED_CHARS));
+    let quoted =
+        conversation.last_customer_message().map(|message| cut(&collapse(&message.text), QUOTED_CHARS));
     let (who, last) = match agents {
         Language::Pt => (name.unwrap_or_else(|| "O cliente".into()), "Última mensagem"),
         Language::It => (name.unwrap_or_else(|| "Il cliente".into()), "Ultimo messaggio"),

@@ -15,4 +15,4 @@ pub use letter::own_words;
 pub use sentences::{sentences, trimmed};
 pub use stop_words::{filler_words, function_words};
 pub use units::{Unit, UnitKind, announcer, next_sentence, units};
-pub use words::{collapse, fold, fold_compatible, runs, words};
+pub use words::{collapse, cut, fold, fold_compatible, runs, words};
