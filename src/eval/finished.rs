@@ -40,14 +40,26 @@ impl<T: Serialize + DeserializeOwned + Clone> Finished<T> {
         self.known.is_empty()
     }
 
+    /// A case as an earlier run finished it, else as `work` does now, which is kept at once.
+    pub(super) async fn once(
+        &self,
+        id: &str,
+        work: impl Future<Output = Result<T, EvalError>>,
+    ) -> Result<T, EvalError> {
+        match self.get(id) {
+            Some(case) => Ok(case),
+            None => self.keep(id, &work.await?),
+        }
+    }
+
     /// A case that an earlier run finished.
-    pub(super) fn get(&self, id: &str) -> Option<T> {
+    fn get(&self, id: &str) -> Option<T> {
         self.known.get(id).cloned()
     }
 
     /// Keeps a case, and gives it back as a later run would read it: JSON may turn the last bit of a number, and whether a
     /// run was stopped must not show in its figures.
-    pub(super) fn keep(&self, id: &str, case: &T) -> Result<T, EvalError> {
+    fn keep(&self, id: &str, case: &T) -> Result<T, EvalError> {
         let failed = |error: serde_json::Error| EvalError::io(&self.path, &error);
         let mut line = serde_json::to_vec(&(id, case)).map_err(failed)?;
         let (_, kept): (String, T) = serde_json::from_slice(&line).map_err(failed)?;

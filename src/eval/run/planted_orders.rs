@@ -61,13 +61,8 @@ pub async fn run(
 ) -> Result<Vec<Case>, EvalError> {
     progress.start("drafting", set.rows.len());
     stream::iter(&set.rows)
-        .then(|row| async move {
-            if let Some(case) = finished.get(&row.id) {
-                return Ok(case);
-            }
-            let case = unless_cancelled(cancel, case(row, parts, texts)).await?;
-            finished.keep(&row.id, &case)
-        })
+        // On the heap: drafting and judging make a large future.
+        .then(|row| finished.once(&row.id, unless_cancelled(cancel, Box::pin(case(row, parts, texts)))))
         .inspect_ok(|_| progress.advance(1))
         .try_collect()
         .await

@@ -45,13 +45,8 @@ pub async fn grade(
         .map(|((case, row), outcome)| async move {
             let draft = outcome.draft.as_ref().filter(|_| row.answerable && !row.facts.is_empty());
             let Some(draft) = draft else { return Ok(case) };
-            let grade = if let Some(grade) = finished.get(&row.id) {
-                grade
-            } else {
-                let grade = unless_cancelled(cancel, ask(row, &draft.text, grader)).await?;
-                finished.keep(&row.id, &grade)?
-            };
-            Ok(match grade {
+            let asking = unless_cancelled(cancel, ask(row, &draft.text, grader));
+            Ok(match finished.once(&row.id, asking).await? {
                 Some(right) => case.with_yes("judged_acceptable", right),
                 None => case,
             })

@@ -74,7 +74,7 @@ pub async fn document_names(
     }
 }
 
-/// Asks every question, except those that an earlier, interrupted run finished; what is finished is kept at once.
+/// Asks every question, except those that an earlier, interrupted run finished.
 pub async fn run(
     set: &AssistantSet,
     asked: &Asked<'_>,
@@ -84,13 +84,7 @@ pub async fn run(
 ) -> Result<Vec<Outcome>, EvalError> {
     progress.start("asking", set.questions.len());
     stream::iter(&set.questions)
-        .map(|row| async move {
-            if let Some(outcome) = finished.get(&row.id) {
-                return Ok(outcome);
-            }
-            let outcome = unless_cancelled(cancel, ask(row, asked)).await?;
-            finished.keep(&row.id, &outcome)
-        })
+        .map(|row| finished.once(&row.id, unless_cancelled(cancel, ask(row, asked))))
         .buffered(asked.jobs.max(1))
         .inspect_ok(|_| progress.advance(1))
         .try_collect()
