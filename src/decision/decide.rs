@@ -96,12 +96,12 @@ pub fn decide(input: &DecisionInput) -> Decision {
     let mut object = |verdict, code, detail: &str| {
         let evidence = match (code, input.draft) {
             (ReasonCode::BelowThreshold | ReasonCode::LowConfidence, Some(draft)) => {
-                vec![Evidence::signal("confidence", format!("{:.4}", draft.confidence), None)]
+                vec![Evidence::measured("confidence", format!("{:.4}", draft.confidence))]
             }
-            (ReasonCode::Unavailable, _) => vec![Evidence::signal("unavailable", detail, None)],
-            (ReasonCode::NoAnswerInSources, _) => vec![Evidence::signal("drafts", "0", None)],
+            (ReasonCode::Unavailable, _) => vec![Evidence::measured("unavailable", detail)],
+            (ReasonCode::NoAnswerInSources, _) => vec![Evidence::measured("drafts", "0")],
             (ReasonCode::Ungrounded, Some(draft)) => {
-                vec![Evidence::signal("citations", draft.citations.to_string(), None)]
+                vec![Evidence::measured("citations", draft.citations.to_string())]
             }
             _ => Vec::new(),
         };

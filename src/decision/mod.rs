@@ -122,9 +122,14 @@ pub enum Evidence {
 }
 
 impl Evidence {
-    /// Something measured, against a limit or none.
-    fn signal(name: &str, found: impl Into<String>, limit: Option<String>) -> Self {
-        Self::Signal { name: name.to_owned(), found: found.into(), limit }
+    /// Something measured.
+    fn measured(name: &str, found: impl Into<String>) -> Self {
+        Self::Signal { name: name.to_owned(), found: found.into(), limit: None }
+    }
+
+    /// Something measured, and what it was held against.
+    fn held_against(name: &str, found: impl Into<String>, limit: impl Into<String>) -> Self {
+        Self::Signal { name: name.to_owned(), found: found.into(), limit: Some(limit.into()) }
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
     let name = found.language.map_or("another language", Language::english_name);
     let code = found.language.map_or("other", Language::code);
     Finding::draft(format!("The customer writes {} and the draft is in {name}.", expected.english_name()))
-        .with([Evidence::signal("language", code, Some(expected.code().to_owned()))])
+        .with([Evidence::held_against("language", code, expected.code())])
 }
 
 #[cfg(test)]

@@ -94,15 +94,10 @@ fn last_message(input: &PolicyInput<'_>) -> Option<Evidence> {
     input.conversation.last_customer_message().map(|message| Evidence::Message { id: message.id.clone() })
 }
 
-/// Something measured, as evidence.
-fn measured(name: &str, found: impl Into<String>) -> Evidence {
-    Evidence::signal(name, found, None)
-}
-
 /// The best passages that were looked at, as evidence; that there was none is evidence too.
 fn looked_at(input: &PolicyInput<'_>) -> Vec<Evidence> {
     if input.retrieved.is_empty() {
-        return vec![measured("passages", "0")];
+        return vec![Evidence::measured("passages", "0")];
     }
     let passages = input.retrieved.iter().take(3).map(|hit| Evidence::Passage {
         id: hit.passage.id.clone(),

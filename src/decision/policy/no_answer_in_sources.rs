@@ -14,10 +14,9 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::measured;
     use super::super::tests::{Case, draft};
     use super::check;
-    use crate::decision::Verdict;
+    use crate::decision::{Evidence, Verdict};
 
     #[test]
     fn a_refusal_is_no_draft() {
@@ -29,7 +28,7 @@ mod tests {
         case.draft = Some(refused);
         let finding = check(&case.input());
         assert_eq!(finding.verdict, Verdict::Escalate);
-        assert_eq!(finding.evidence, [measured("passages", "0")]);
+        assert_eq!(finding.evidence, [Evidence::measured("passages", "0")]);
         case.draft = Some(draft("  "));
         assert_eq!(check(&case.input()).verdict, Verdict::Escalate);
     }

@@ -37,7 +37,6 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::measured;
     use super::super::tests::{Case, hit};
     use super::check;
     use crate::decision::{Evidence, Verdict};
@@ -56,6 +55,9 @@ mod tests {
         }
         let finding = check(&Case::asking("anything").input());
         assert_eq!(finding.verdict, Verdict::Escalate);
-        assert_eq!(finding.evidence, [Evidence::Message { id: "m".into() }, measured("passages", "0")]);
+        assert_eq!(
+            finding.evidence,
+            [Evidence::Message { id: "m".into() }, Evidence::measured("passages", "0")]
+        );
     }
 }

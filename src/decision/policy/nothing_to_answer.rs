@@ -1,6 +1,6 @@
 //! There is no text of the customer to answer: the last word was ours, or it is a picture or a voice message.
 
-use super::{Finding, PolicyInput, last_message, measured};
+use super::{Finding, PolicyInput, last_message};
 use crate::conversation::Role;
 use crate::decision::Evidence;
 
@@ -19,7 +19,10 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
 fn last_word(input: &PolicyInput<'_>) -> Evidence {
     let mut newest = input.conversation.messages.iter().rev();
     let spoken = newest.find(|message| message.role != Role::System);
-    spoken.map_or_else(|| measured("messages", "0"), |message| Evidence::Message { id: message.id.clone() })
+    spoken.map_or_else(
+        || Evidence::measured("messages", "0"),
+        |message| Evidence::Message { id: message.id.clone() },
+    )
 }
 
 #[cfg(test)]
@@ -49,8 +52,8 @@ mod tests {
         let message = |id: &str, role| Message { id: id.into(), role, text: "x".into(), at: None };
         for (roles, expected) in [
             (&[Role::Customer, Role::Agent, Role::System][..], Evidence::Message { id: "1".into() }),
-            (&[Role::System], measured("messages", "0")),
-            (&[], measured("messages", "0")),
+            (&[Role::System], Evidence::measured("messages", "0")),
+            (&[], Evidence::measured("messages", "0")),
         ] {
             let messages = roles.iter().enumerate().map(|(id, role)| message(&id.to_string(), *role));
             case.conversation.messages = messages.collect();

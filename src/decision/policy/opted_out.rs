@@ -7,7 +7,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{Finding, PolicyInput, measured, topics};
+use super::{Finding, PolicyInput, topics};
 use crate::conversation::Conversation;
 use crate::decision::{Evidence, PolicyCheck, ReasonCode, Verdict};
 
@@ -61,10 +61,10 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
     let place = if elsewhere { " in another conversation" } else { "" };
     let mut evidence = vec![
         Evidence::Message { id: earlier.message_id.clone() },
-        measured("opted_out_at", earlier.at.to_rfc3339_opts(SecondsFormat::Secs, true)),
+        Evidence::measured("opted_out_at", earlier.at.to_rfc3339_opts(SecondsFormat::Secs, true)),
     ];
     if elsewhere {
-        evidence.push(measured("opted_out_in", &earlier.conversation_id));
+        evidence.push(Evidence::measured("opted_out_in", &earlier.conversation_id));
     }
     Finding::draft(format!("The customer asked for no more messages on {day}{place}, and that still holds."))
         .with(evidence)
@@ -125,10 +125,22 @@ mod tests {
             if verdict == draft {
                 assert!(finding.evidence.contains(&Evidence::Message { id: "m1".into() }), "{name}");
                 assert!(
-                    finding.evidence.contains(&measured("opted_out_at", "2026-11-15T11:06:40Z")),
+                    finding.evidence.contains(&Evidence::measured("opted_out_at", "2026-11-15T11:06:40Z")),
                     "{name}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_request_that_is_behind_lifts_nothing() {
+        let mut case = Case::asking("How long does delivery take?");
+        case.conversation.handed_back_after = Some("m".into());
+        for (hours, verdict) in [(-1, Verdict::Draft), (1, Verdict::Pass)] {
+            let opt_out = OptOut { conversation_id: "c".into(), message_id: "m0".into(), at: case.now };
+            case.opt_outs = vec![opt_out];
+            case.conversation.messages[0].at = Some(case.now + TimeDelta::hours(hours));
+            assert_eq!(check(&case.input()).verdict, verdict, "{hours}");
         }
     }
 

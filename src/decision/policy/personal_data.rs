@@ -45,7 +45,7 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
     } else {
         let (names, labels): (Vec<_>, Vec<_>) = foreign.into_iter().unzip();
         Finding::draft(format!("The draft holds {} that no source gives.", names.join(" and ")))
-            .with(labels.into_iter().map(|label| Evidence::signal("personal_data", label, None)))
+            .with(labels.into_iter().map(|label| Evidence::measured("personal_data", label)))
     }
 }
 

@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{DecisionConfig, Finding, PolicyInput, last_message, measured};
+use super::{DecisionConfig, Finding, PolicyInput, last_message};
 use crate::conversation::{Channel, Conversation, Language};
+use crate::decision::Evidence;
 use crate::settings::Problem;
 
 /// Until when the channel takes free text, and what it takes from then on.
@@ -118,15 +119,18 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
     let closed = window.send_before.to_rfc3339_opts(SecondsFormat::Secs, true);
     Finding::draft(format!("The customer's last message is older than {hours} hours. {}", window.remedy()))
         .with(last_message(input))
-        .with([measured("reply_window_hours", hours.to_string()), measured("reply_window_closed_at", closed)])
-        .with(window.template.map(|template| measured("reply_template", template.name)))
+        .with([
+            Evidence::measured("reply_window_hours", hours.to_string()),
+            Evidence::measured("reply_window_closed_at", closed),
+        ])
+        .with(window.template.map(|template| Evidence::measured("reply_template", template.name)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::Case;
     use super::*;
-    use crate::decision::{Evidence, Verdict};
+    use crate::decision::Verdict;
 
     #[test]
     fn a_day_after_the_last_message() {

@@ -13,7 +13,7 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
     let length = draft.text.chars().count() + added;
     if length > limit {
         Finding::draft(format!("The draft has {length} characters; the channel takes {limit}."))
-            .with([Evidence::signal("characters", length.to_string(), Some(limit.to_string()))])
+            .with([Evidence::held_against("characters", length.to_string(), limit.to_string())])
     } else {
         Finding::pass()
     }

@@ -1,6 +1,6 @@
 //! What follows from the topics of a message: one check for each reason.
 
-use super::{Finding, PolicyInput, last_message, measured};
+use super::{Finding, PolicyInput, last_message};
 use crate::decision::{Evidence, Verdict};
 use crate::understanding::{MatchedBy, TopicMatch, names};
 
@@ -62,7 +62,7 @@ pub(super) fn several_questions(input: &PolicyInput<'_>) -> Finding {
         questions => Finding::draft(format!(
             "The message asks {questions} questions; make sure that the reply answers each."
         ))
-        .with([measured("questions", questions.to_string())])
+        .with([Evidence::measured("questions", questions.to_string())])
         .with(last_message(input)),
     }
 }

@@ -1,6 +1,7 @@
 //! Every sentence must stand on a passage, and every number, date, link and name must be in one.
 
-use super::{Finding, PolicyInput, measured};
+use super::{Finding, PolicyInput};
+use crate::decision::Evidence;
 
 /// Holds a draft with a sentence or a claim that no source supports.
 pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
@@ -15,12 +16,12 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
         Finding::draft(format!(
             "{claims} number(s), link(s), name(s) or word(s) of the draft are in no source, or turn it around."
         ))
-        .with([measured("unsupported_claims", claims.to_string())])
+        .with([Evidence::measured("unsupported_claims", claims.to_string())])
     } else if weak > 0 {
         Finding::draft(format!("{weak} sentence(s) of the draft are not supported by the passages."))
-            .with([measured("unsupported_sentences", weak.to_string())])
+            .with([Evidence::measured("unsupported_sentences", weak.to_string())])
     } else if draft.citations.is_empty() {
-        Finding::draft("The draft cites no passage.").with([measured("citations", "0")])
+        Finding::draft("The draft cites no passage.").with([Evidence::measured("citations", "0")])
     } else {
         Finding::pass()
     }

@@ -80,7 +80,7 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
         Finding::pass()
     } else {
         Finding::draft(format!("The draft promises {}, and no passage does.", unsupported.join(" and ")))
-            .with(unsupported.into_iter().map(|name| Evidence::signal("promise", name, None)))
+            .with(unsupported.into_iter().map(|name| Evidence::measured("promise", name)))
     }
 }
 
