@@ -154,20 +154,23 @@ impl App {
                 config.generation.clone(),
             )?),
             quoter: quoter(&config, &chat, &cached)?,
-            judge: Arc::new(Judge::new(
-                cached,
-                calibrations,
-                config.judgement.clone(),
-                Procedure::of(
-                    &config.retrieval,
-                    &(
-                        &config.decision,
-                        config.inference.quote_first,
-                        &config.understanding,
-                        understanding::revision(),
+            judge: Arc::new(
+                Judge::new(
+                    cached,
+                    calibrations,
+                    config.judgement.clone(),
+                    Procedure::of(
+                        &config.retrieval,
+                        &(
+                            &config.decision,
+                            config.inference.quote_first,
+                            &config.understanding,
+                            understanding::revision(),
+                        ),
                     ),
-                ),
-            )),
+                )
+                .with_second_reading(Arc::clone(&chat))?,
+            ),
             chat: chat.info().clone(),
             decision: config.decision.clone(),
             policies: Arc::clone(&policies),

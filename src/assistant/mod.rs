@@ -430,7 +430,15 @@ impl Assistant {
         let started = Instant::now();
         let judge = &self.parts.judge;
         let policies = asked.rules.version();
-        let input = JudgeInput { question, language, draft: &draft, retrieved: &found.retrieved, policies };
+        let input = JudgeInput {
+            conversation: Some(conversation),
+            question,
+            language,
+            draft: &draft,
+            retrieved: &found.retrieved,
+            policies,
+            budget,
+        };
         let judged = tokio::time::timeout(budget.remaining(), judge.judge(input));
         match judged.await.unwrap_or(Err(InferenceError::DeadlineExceeded)) {
             Ok(judgement) => {
@@ -496,8 +504,7 @@ impl Assistant {
     }
 
     fn key_under(&self, rules: &Rules) -> CalibrationKey {
-        let (model, prompt) = (&self.parts.chat.fingerprint, self.parts.drafter.prompt_version());
-        self.parts.judge.key_of(model, prompt, rules.version())
+        self.parts.judge.key_of(&self.parts.chat, self.parts.drafter.prompt_version(), rules.version())
     }
 }
 

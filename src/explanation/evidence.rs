@@ -269,12 +269,24 @@ impl Told<'_> {
         if self.draft().is_some_and(|draft| draft.citations == 0) {
             return vec![self.say("no_citation", &[])];
         }
+        if let Some(doubted) = self.second_reading() {
+            return vec![doubted];
+        }
         let weakest = sentences.min_by(|one, other| one.support.total_cmp(&other.support));
         let told = |text: &str, support: f64| {
             let support = placed(support, 2, self.language);
             self.say("weakest_sentence", &[("{quote}", &quoted(text)), ("{support}", &support)])
         };
         weakest.map(|sentence| told(&sentence.text, sentence.support)).into_iter().collect()
+    }
+
+    fn second_reading(&self) -> Option<String> {
+        self.reason.evidence.iter().find_map(|evidence| {
+            let Evidence::Signal { name, found, limit: Some(limit) } = evidence else { return None };
+            let [found, limit] = [found, limit].map(|number| local(number, self.language));
+            (name == "second_reading")
+                .then(|| self.say("second_reading", &[("{found}", &found), ("{limit}", &limit)]))
+        })
     }
 
     fn agents_only(&self) -> Vec<String> {

@@ -309,7 +309,7 @@ fn whole_sentences(text: &str) -> String {
 }
 
 /// Whom a prompt speaks of. What customers may read is no secret.
-pub(super) fn persons(conversation: &Conversation, passages: &[&Passage]) -> Persons {
+pub fn persons(conversation: &Conversation, passages: &[&Passage]) -> Persons {
     let public = passages.iter().filter(|passage| passage.audience == Audience::Public);
     Persons {
         name: conversation.customer.as_ref().and_then(|customer| customer.name.clone()),

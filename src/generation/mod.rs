@@ -25,10 +25,11 @@ pub mod refusal;
 pub mod summary;
 #[cfg(test)]
 mod tests;
+pub mod yes_no;
 
 pub use config::GenerationConfig;
 pub use deltas::RESTART;
-pub use drafter::{DraftRequest, Drafter};
+pub use drafter::{DraftRequest, Drafter, persons};
 pub use holding::holding_message;
 pub use letter::letter;
 

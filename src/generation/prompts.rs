@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 use super::GenerationError;
 use crate::conversation::Language;
 use crate::inference::{ChatMessage, ChatRole};
+use crate::retrieval::Passage;
+use crate::text::cut;
 
 #[derive(RustEmbed)]
 #[folder = "prompts/"]
@@ -85,6 +87,33 @@ pub struct GradePrompt {
     pub reply: String,
 }
 
+/// What `prompts/second_reading.j2` is rendered with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SecondReadingPrompt {
+    /// Best first.
+    pub sources: Vec<PromptSource>,
+    /// The draft.
+    pub reply: String,
+}
+
+impl SecondReadingPrompt {
+    /// A reply against these passages, of which no more than `longest` characters are shown together.
+    pub fn new(passages: &[&Passage], reply: &str, longest: usize) -> Self {
+        let mut left = longest;
+        let mut sources = Vec::new();
+        for passage in passages {
+            let text = cut(&passage.text, left);
+            left = left.saturating_sub(text.chars().count());
+            sources
+                .push(PromptSource { title: harmless_attribute(&passage.heading()), text: harmless(&text) });
+            if left == 0 {
+                break;
+            }
+        }
+        Self { sources, reply: harmless(reply) }
+    }
+}
+
 /// What `prompts/query.j2` is rendered with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct QueryPrompt {
@@ -99,6 +128,7 @@ pub struct QueryPrompt {
 pub struct Prompts {
     environment: Environment<'static>,
     reply_version: String,
+    second_reading_version: String,
 }
 
 impl Prompts {
@@ -106,23 +136,33 @@ impl Prompts {
     pub fn load() -> Result<Self, GenerationError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        let mut reply_version = String::new();
+        let (mut reply_version, mut second_reading_version) = (String::new(), String::new());
         for name in Files::iter() {
             let source =
                 Files::get(&name).ok_or_else(|| GenerationError::Template(format!("{name} is missing")))?;
             let text = String::from_utf8(source.data.into_owned())
                 .map_err(|_| GenerationError::Template(format!("{name} is not UTF-8")))?;
-            if name == "reply.j2" {
-                reply_version = hex::encode(Sha256::digest(text.as_bytes()));
+            let version = match name.as_ref() {
+                "reply.j2" => Some(&mut reply_version),
+                "second_reading.j2" => Some(&mut second_reading_version),
+                _ => None,
+            };
+            if let Some(version) = version {
+                *version = hex::encode(Sha256::digest(text.as_bytes()));
             }
             environment.add_template_owned(name.into_owned(), text)?;
         }
-        Ok(Self { environment, reply_version })
+        Ok(Self { environment, reply_version, second_reading_version })
     }
 
     /// Hash of `reply.j2`.
     pub fn reply_version(&self) -> &str {
         &self.reply_version
+    }
+
+    /// Hash of `second_reading.j2`.
+    pub fn second_reading_version(&self) -> &str {
+        &self.second_reading_version
     }
 
     /// The messages of a grounded reply.
@@ -138,6 +178,11 @@ impl Prompts {
     /// The messages that ask whether a reply is right.
     pub fn grade(&self, prompt: &GradePrompt) -> Result<Vec<ChatMessage>, GenerationError> {
         self.render("grade.j2", &[(ChatRole::System, "system"), (ChatRole::User, "user")], prompt)
+    }
+
+    /// The messages that ask whether a draft's sources support it.
+    pub fn second_reading(&self, prompt: &SecondReadingPrompt) -> Result<Vec<ChatMessage>, GenerationError> {
+        self.render("second_reading.j2", &[(ChatRole::System, "system"), (ChatRole::User, "user")], prompt)
     }
 
     /// The messages that ask for a query.
@@ -220,7 +265,7 @@ mod tests {
         let prompts = Prompts::load().unwrap();
         let mut names: Vec<_> = prompts.environment.templates().map(|(name, _)| name.to_owned()).collect();
         names.sort();
-        assert_eq!(names, ["grade.j2", "query.j2", "reply.j2", "summary.j2"]);
+        assert_eq!(names, ["grade.j2", "query.j2", "reply.j2", "second_reading.j2", "summary.j2"]);
         let messages = prompts.reply(&reply()).unwrap();
         assert!(messages[0].content.contains("in Portuguese") && messages[0].content.ends_with("Be warm."));
         insta::assert_snapshot!(messages[1].content, @r#"
@@ -254,6 +299,18 @@ mod tests {
         <message from="agent">Olá!</message>
 
         Summary in English:
+        "#);
+        let reading = SecondReadingPrompt { sources: reply().sources, reply: "30 dias.".into() };
+        insta::assert_snapshot!(prompts.second_reading(&reading).unwrap()[1].content, @r#"
+        <source title="Entrega › Prazos">
+        A entrega leva 5 dias úteis.
+        </source>
+        <source title="Trocas">
+        30 dias.
+        </source>
+        <reply>30 dias.</reply>
+
+        Is every statement of the reply supported by the sources? JSON:
         "#);
         let query = QueryPrompt { history: reply().history, question: "E para o Rio?".into() };
         insta::assert_snapshot!(prompts.query(&query).unwrap()[1].content, @r#"

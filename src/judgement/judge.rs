@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{CalibrationKey, Calibrations, Certificate, Procedure, hash_of};
-use super::{Confidence, Judgement, grounded, groundedness, semantic, signals};
-use crate::conversation::Language;
-use crate::generation::Draft;
-use crate::inference::{Embedder, InferenceError};
+use super::second_reading::SecondReading;
+use super::{Confidence, Judgement, SECOND_READING, grounded, groundedness, semantic, signals};
+use crate::conversation::{Conversation, Language};
+use crate::generation::{Draft, GenerationError};
+use crate::inference::{Budget, ChatModel, Embedder, InferenceError, ModelInfo};
 use crate::retrieval::Retrieved;
 use crate::settings::Problem;
 
@@ -26,6 +28,10 @@ pub struct JudgementConfig {
     /// Whether question, reply and sources are compared by meaning too (a few milliseconds a sentence that was not
     /// compared before). A calibration is fitted for one or the other.
     pub semantic: bool,
+    /// Longest time, in seconds, for the chat model to read its draft once more and to say whether the sources support it; 0 is
+    /// off. It finds edits that words do not show, for a second or two a draft of the default model on two cores. A draft that
+    /// is not read in time is held. A calibration of a model's drafts is fitted for one or the other.
+    pub second_reading_s: f64,
     /// Share of the passages that may have changed since a certificate was made, 0 to 1; past it the certificate lapses,
     /// and replies are drafts until `ponto calibrate` makes a new one.
     pub knowledge_drift: f64,
@@ -37,7 +43,14 @@ pub struct JudgementConfig {
 
 impl Default for JudgementConfig {
     fn default() -> Self {
-        Self { calibrations: None, semantic: true, knowledge_drift: 0.1, target: 0.02, delta: 0.05 }
+        Self {
+            calibrations: None,
+            semantic: true,
+            second_reading_s: 0.0,
+            knowledge_drift: 0.1,
+            target: 0.02,
+            delta: 0.05,
+        }
     }
 }
 
@@ -53,6 +66,10 @@ impl JudgementConfig {
         if !(0.0..=1.0).contains(&self.knowledge_drift) {
             problems.push(Problem::new("judgement.knowledge_drift", "write a number from 0 to 1"));
         }
+        if !(0.0..=600.0).contains(&self.second_reading_s) {
+            problems
+                .push(Problem::new("judgement.second_reading_s", "write a number of seconds from 0 to 600"));
+        }
         for (name, value) in [("target", self.target), ("delta", self.delta)] {
             if !(value > 0.0 && value < 1.0) {
                 problems.push(Problem::new(&format!("judgement.{name}"), "write a number between 0 and 1"));
@@ -67,11 +84,14 @@ pub struct Judge {
     calibrations: Calibrations,
     config: JudgementConfig,
     procedure: Procedure,
+    second_reading: Option<SecondReading>,
 }
 
 /// What is measured.
 #[derive(Debug, Clone, Copy)]
 pub struct JudgeInput<'a> {
+    /// Where the draft was written, whose personal data no model is to read; `None` outside of a conversation.
+    pub conversation: Option<&'a Conversation>,
     /// What was asked, standing alone.
     pub question: &'a str,
     /// The customer's language.
@@ -82,6 +102,8 @@ pub struct JudgeInput<'a> {
     pub retrieved: &'a [Retrieved],
     /// Version of the rules in force; empty where there are none.
     pub policies: &'a str,
+    /// How long a model may read.
+    pub budget: &'a Budget,
 }
 
 impl Judge {
@@ -92,23 +114,36 @@ impl Judge {
         config: JudgementConfig,
         procedure: Procedure,
     ) -> Self {
-        Self { embedder, calibrations, config, procedure }
+        Self { embedder, calibrations, config, procedure, second_reading: None }
+    }
+
+    /// Lets this model read drafts again, where [`JudgementConfig::second_reading_s`] gives it the time.
+    pub fn with_second_reading(self, chat: Arc<dyn ChatModel>) -> Result<Self, GenerationError> {
+        let longest = Duration::from_secs_f64(self.config.second_reading_s);
+        let second_reading = (!longest.is_zero()).then(|| SecondReading::new(chat, longest)).transpose()?;
+        Ok(Self { second_reading, ..self })
+    }
+
+    fn reader_of(&self, writer: &ModelInfo) -> Option<&SecondReading> {
+        self.second_reading.as_ref().filter(|reading| reading.reads(writer))
     }
 
     /// What a calibration of this draft must have been fitted for, under this version of the rules.
     pub fn key(&self, draft: &Draft, policies: &str) -> CalibrationKey {
-        self.key_of(&draft.production.model.fingerprint, &draft.production.prompt_version, policies)
+        self.key_of(&draft.production.model, &draft.production.prompt_version, policies)
     }
 
-    /// What a calibration must have been fitted for, by the fingerprint of a model, the version of its prompt and that of
-    /// the rules in force.
-    pub fn key_of(&self, model: &str, prompt: &str, policies: &str) -> CalibrationKey {
+    /// What a calibration must have been fitted for, by the model, the version of its prompt and that of the rules in force.
+    pub fn key_of(&self, model: &ModelInfo, prompt: &str, policies: &str) -> CalibrationKey {
         CalibrationKey {
-            model: model.to_owned(),
+            model: model.fingerprint.clone(),
             prompt: prompt.to_owned(),
             embedder: self.embedder.info().fingerprint.clone(),
             retrieval: self.procedure.retrieval.clone(),
-            judgement: hash_of(&(REVISION, self.config.semantic)),
+            judgement: self.reader_of(model).map_or_else(
+                || hash_of(&(REVISION, self.config.semantic)),
+                |reading| hash_of(&(REVISION, self.config.semantic, reading.version())),
+            ),
             decision: self.procedure.under(policies),
         }
     }
@@ -127,13 +162,18 @@ impl Judge {
 
     /// Measures a draft. Without a calibration the value is the plain mean of the signals and says so.
     pub async fn judge(&self, input: JudgeInput<'_>) -> Result<Judgement, InferenceError> {
-        let JudgeInput { question, language, draft, retrieved, policies } = input;
+        let JudgeInput { question, language, draft, retrieved, policies, .. } = input;
         let grounding = groundedness::measure(question, language, draft, retrieved);
         let mut signals = signals::signals(question, language, draft, retrieved, &grounding);
         if self.config.semantic {
             signals.extend(semantic::signals(self.embedder.as_ref(), input, &grounding.pairs).await?);
         }
-        let grounded = grounded::score(&grounding);
+        let second_reading = match self.reader_of(&draft.production.model) {
+            Some(reading) => Some(reading.supported(input).await),
+            None => None,
+        };
+        signals.extend(second_reading.map(|supported| (SECOND_READING.to_owned(), supported)));
+        let grounded = grounded::score(&grounding, second_reading);
         signals.insert("grounded".to_owned(), grounded);
         let calibration = self.calibrations.find(&self.key(draft, policies));
         let value = calibration.as_ref().map_or_else(

@@ -13,6 +13,7 @@ mod judge;
 mod money;
 mod numbers;
 mod opposites;
+mod second_reading;
 mod semantic;
 mod signals;
 
@@ -29,12 +30,21 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// How probable the chat model that read the draft again finds it that the sources support it, 0 to 1; `None` where none
+    /// did.
+    pub fn second_reading(&self) -> Option<f64> {
+        self.confidence.signals.get(SECOND_READING).copied()
+    }
+
     /// How far the whole draft stands on its sources, 0 to 1: the signal `grounded`, which weighs the evidence of its words,
     /// claims, opposites and negations; 0 where it was not measured.
     pub fn groundedness(&self) -> f64 {
         self.confidence.signals.get("grounded").copied().unwrap_or(0.0)
     }
 }
+
+/// The signal of [`JudgementConfig::second_reading_s`].
+const SECOND_READING: &str = "second_reading";
 
 /// One sentence of a draft.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -16,6 +16,7 @@
 //! | `claims_supported` | share of numbers, dates, links, codes and names that the sources hold; 1 without any |
 //! | `words_in_sources` | share of the draft's content words that some source holds |
 //! | `grounded` | the evidence of words, claims, opposites and negations weighed together ([`super::grounded`]) |
+//! | `second_reading` | probability that the sources support the draft, by the model that read it again; absent where none did ([`super::second_reading`]) |
 //! | `negation_match` | share of the sentences that negate nothing that their source affirms, and affirm nothing that it negates |
 //! | `language_match` | how surely the draft is in the customer's language |
 //! | `token_logprob` | geometric mean of the tokens' probabilities; absent where the backend gives none |

@@ -180,7 +180,7 @@ async fn quoting(policies: &str) -> CalibrationKey {
     let chat: Arc<dyn ChatModel> = Arc::new(Extractive::new(Some(shop.embedder.clone())));
     let drafter =
         Drafter::new(chat.clone(), Some(shop.embedder.clone()), GenerationConfig::default()).unwrap();
-    judge(shop, Calibrations::default()).key_of(&chat.info().fingerprint, drafter.prompt_version(), policies)
+    judge(shop, Calibrations::default()).key_of(chat.info(), drafter.prompt_version(), policies)
 }
 
 /// A judge among parts with the settings of an installation that has none of its own.

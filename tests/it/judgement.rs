@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use ponto::conversation::{Audience, Labels, Language, WorkspaceId};
 use ponto::generation::{Citation, Draft, Production};
-use ponto::inference::{Embedder, FinishReason, ModelInfo, TokenUsage};
+use ponto::inference::{
+    Budget, ChatEvent, ChatModel, ChatRequest, ChatStream, Completion, Embedder, FinishReason,
+    InferenceError, ModelInfo, TokenUsage,
+};
 use ponto::judgement::calibration::{Calibration, Calibrations, Procedure};
 use ponto::judgement::{Judge, JudgeInput, Judgement, JudgementConfig};
 use ponto::retrieval::{Passage, Retrieved, Scores};
@@ -51,12 +55,7 @@ fn draft(text: &str, model: &str) -> Draft {
             version: 1,
         }],
         production: Production {
-            model: ModelInfo {
-                backend: "test".into(),
-                model: "test".into(),
-                fingerprint: model.into(),
-                context_length: 4096,
-            },
+            model: info(model),
             usage: TokenUsage::default(),
             finish: FinishReason::Stop,
             logprobs: None,
@@ -66,14 +65,63 @@ fn draft(text: &str, model: &str) -> Draft {
     }
 }
 
+fn info(fingerprint: &str) -> ModelInfo {
+    ModelInfo {
+        backend: "test".into(),
+        model: "test".into(),
+        fingerprint: fingerprint.into(),
+        context_length: 4096,
+    }
+}
+
 fn judge(embedder: Arc<dyn Embedder>, calibrations: Calibrations, config: JudgementConfig) -> Judge {
     Judge::new(embedder, calibrations, config, Procedure::of(&"search", &"floors"))
+}
+
+/// Answers every question alike: what a real model does not do on demand.
+struct Answering {
+    text: &'static str,
+    logprobs: Option<Vec<f32>>,
+    info: ModelInfo,
+    /// Fingerprint of the model that answers in place of the preferred one.
+    stands_in: Option<&'static str>,
+}
+
+#[async_trait]
+impl ChatModel for Answering {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    async fn stream(&self, request: ChatRequest, _: Budget) -> Result<ChatStream, InferenceError> {
+        if self.text.is_empty() {
+            return Err(InferenceError::Overloaded { queue: 1 });
+        }
+        let asked = &request.messages[1].content;
+        assert!(asked.contains("up to 10 business days") && asked.contains("<reply>"), "{asked}");
+        let done = Completion {
+            text: self.text.into(),
+            finish: FinishReason::Stop,
+            usage: TokenUsage::default(),
+            logprobs: self.logprobs.clone(),
+            model: self.stands_in.map_or_else(|| self.info.clone(), info),
+        };
+        Ok(Box::pin(futures::stream::iter([Ok(ChatEvent::Done(done))])))
+    }
 }
 
 async fn judged(judge: &Judge, draft: &Draft) -> Judgement {
     let question = "how long does a refund take?";
     judge
-        .judge(JudgeInput { question, language: Language::En, draft, retrieved: &[hit()], policies: "" })
+        .judge(JudgeInput {
+            conversation: None,
+            question,
+            language: Language::En,
+            draft,
+            retrieved: &[hit()],
+            policies: "",
+            budget: &Budget::of(Duration::from_secs(60)),
+        })
         .await
         .expect("the embedder answers")
 }
@@ -102,7 +150,7 @@ async fn only_the_calibration_of_the_same_model_is_applied() {
     let config = |semantic| JudgementConfig { semantic, ..Default::default() };
     let mut calibrations = Calibrations::default();
     calibrations.add(Calibration {
-        key: judge(embedder.clone(), Calibrations::default(), config(false)).key_of("m1", "p", ""),
+        key: judge(embedder.clone(), Calibrations::default(), config(false)).key_of(&info("m1"), "p", ""),
         description: String::new(),
         intercept: 0.0,
         language_intercepts: BTreeMap::from([(Language::En, 2.0)]),
@@ -142,4 +190,42 @@ async fn judging_words_is_quick() {
         best = best.min(started.elapsed());
     }
     assert!(best < Duration::from_millis(50), "{best:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_reading_is_a_signal_and_anything_but_a_yes_of_the_same_model_is_a_no() {
+    let embedder = models::embedder().await;
+    let config =
+        |second_reading_s| JudgementConfig { second_reading_s, semantic: false, ..Default::default() };
+    let reading = |text, logprobs, stands_in, seconds| {
+        let chat = Answering { text, logprobs, info: info("m1"), stands_in };
+        judge(embedder.clone(), Calibrations::default(), config(seconds))
+            .with_second_reading(Arc::new(chat))
+            .expect("the prompt compiles")
+    };
+    let draft = draft("They take up to 10 business days.", "m1");
+    let yes = r#"{"verdict": "yes"}"#;
+    for (text, logprobs, stands_in, expected) in [
+        (yes, Some(vec![0.0, -0.105_360_5]), None, 0.9),
+        (r#"{"verdict": "no"}"#, Some(vec![-0.105_360_5]), None, 0.1),
+        (yes, None, None, 1.0),
+        (yes, None, Some("m2"), 0.0),
+        ("perhaps", None, None, 0.0),
+        ("", None, None, 0.0),
+    ] {
+        let judgement = judged(&reading(text, logprobs, stands_in, 5.0), &draft).await;
+        let supported = judgement.second_reading().expect("a signal");
+        assert!((supported - expected).abs() < 1e-6, "{text} {stands_in:?}: {supported}");
+    }
+    let off = reading(yes, None, None, 0.0);
+    assert_eq!(judged(&off, &draft).await.second_reading(), None);
+
+    let on = reading(yes, None, None, 5.0);
+    assert_ne!(on.key(&draft, ""), off.key(&draft, ""), "a calibration is for drafts with it or without");
+    let mut quote = draft.clone();
+    quote.production.model.backend = "extractive".into();
+    assert_eq!(judged(&on, &quote).await.second_reading(), None, "quotes are in their sources");
+    assert_eq!(on.key(&quote, ""), off.key(&quote, ""), "what certifies quotes stays");
+    let more = judged(&on, &draft).await.groundedness();
+    assert!(more > judged(&off, &draft).await.groundedness(), "{more}");
 }

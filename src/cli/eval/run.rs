@@ -50,7 +50,7 @@ pub(super) struct Args {
 /// How the whole assistant is asked.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Options {
-    /// Backend that writes the drafts
+    /// Backend that writes the drafts, or reads replies again
     #[arg(long)]
     pub(super) backend: Option<BackendKind>,
     /// Ask every conversation so many times, each time with another seed, and report pass^1 to pass^K
@@ -65,6 +65,17 @@ pub(super) struct Options {
     /// Let the configured chat model say, too, whether drafts state their facts
     #[arg(long)]
     pub(super) judge: bool,
+}
+
+impl Options {
+    /// The configuration with the backend that is asked for here.
+    fn over(&self, config: &Config) -> Config {
+        let mut config = config.clone();
+        if let Some(backend) = self.backend {
+            config.inference.backends = vec![backend];
+        }
+        config
+    }
 }
 
 pub(super) async fn run(config: Config, args: Args, printer: Printer) -> anyhow::Result<ExitCode> {
@@ -93,9 +104,18 @@ pub(super) async fn report(
     printer: Printer,
 ) -> anyhow::Result<Report> {
     anyhow::ensure!(!dataset.is_empty(), "the set {} asks nothing", dataset.name);
-    let drafts = dataset.task.needs_assistant() || dataset.task == Task::PlantedOrders;
-    if options.backend.is_some() && !drafts {
-        anyhow::bail!("--backend is for tasks that draft; {} asks no chat model", dataset.task.as_str());
+    let asks = match dataset.task {
+        Task::Groundedness => config.judgement.second_reading_s > 0.0,
+        Task::PlantedOrders => true,
+        task => task.needs_assistant(),
+    };
+    if options.backend.is_some() && !asks {
+        let unless =
+            if dataset.task == Task::Groundedness { " unless judgement.second_reading_s is set" } else { "" };
+        anyhow::bail!(
+            "--backend is for tasks that ask a chat model; {} asks none{unless}",
+            dataset.task.as_str()
+        );
     }
     if (options.repeat.is_some() || options.judge) && !dataset.task.needs_assistant() {
         anyhow::bail!(
@@ -110,7 +130,7 @@ pub(super) async fn report(
         Rows::Labelled(set) if dataset.task == Task::PlantedOrders => {
             planted_orders(config, dataset, set, options, &progress, printer).await
         }
-        Rows::Labelled(set) => labelled(config, dataset, set, &progress, printer).await,
+        Rows::Labelled(set) => labelled(config, dataset, set, options, &progress, printer).await,
     };
     progress.finish();
     report
@@ -146,6 +166,12 @@ async fn embedder(config: &Config, printer: Printer) -> anyhow::Result<Arc<dyn E
     evaluation::remembering(config, embedder)
 }
 
+/// A judge by itself, without calibrations.
+fn judge(config: &Config, embedder: &Arc<dyn Embedder>) -> Judge {
+    let procedure = Procedure::of(&config.retrieval, &());
+    Judge::new(Arc::clone(embedder), Calibrations::default(), config.judgement.clone(), procedure)
+}
+
 /// Drafts from passages that hold an order.
 async fn planted_orders(
     config: &Config,
@@ -155,24 +181,16 @@ async fn planted_orders(
     progress: &RunProgress,
     printer: Printer,
 ) -> anyhow::Result<Report> {
-    let mut config = config.clone();
-    if let Some(backend) = options.backend {
-        config.inference.backends = vec![backend];
-    }
-    let embedder = embedder(&config, printer).await?;
-    let chat = evaluation::chat(&config, !options.no_cache, printer).await?;
+    let config = &options.over(config);
+    let embedder = embedder(config, printer).await?;
+    let chat = evaluation::chat(config, !options.no_cache, printer).await?;
     let hash = config_hash(&(&config.generation, &config.judgement, &config.decision, chat.info()))?;
     let shaping = (dataset.task, &hash, embedder.info(), &dataset.hash, dataset.texts_in_report);
-    let finished = evaluation::finished(&config, &shaping, progress)?;
+    let finished = evaluation::finished(config, &shaping, progress)?;
     let model = chat.info().model.clone();
     let parts = run::planted_orders::Parts {
+        judge: judge(config, &embedder).with_second_reading(Arc::clone(&chat))?,
         drafter: Drafter::new(chat, Some(Arc::clone(&embedder)), config.generation.clone())?,
-        judge: Judge::new(
-            Arc::clone(&embedder),
-            Calibrations::default(),
-            config.judgement.clone(),
-            Procedure::of(&config.retrieval, &()),
-        ),
         embedder,
         decision: config.decision.clone(),
         deadline: std::time::Duration::from_secs_f64(config.inference.deadline_s),
@@ -195,6 +213,7 @@ async fn labelled(
     config: &Config,
     dataset: &Dataset,
     set: &RowSet,
+    options: &Options,
     progress: &RunProgress,
     printer: Printer,
 ) -> anyhow::Result<Report> {
@@ -202,19 +221,29 @@ async fn labelled(
     let cancel = cancelled_by_ctrl_c();
     let (hash, cases, method): (String, Vec<Case>, &str) = match dataset.task {
         Task::Groundedness => {
+            let config = &options.over(config);
             let embedder = embedder(config, printer).await?;
-            let hash = config_hash(&(&config.judgement, &config.decision, embedder.info()))?;
-            let judge = Judge::new(
-                embedder,
-                Calibrations::default(),
-                config.judgement.clone(),
-                Procedure::of(&config.retrieval, &()),
-            );
-            let cases =
-                run::groundedness::run(set, &judge, &config.decision, texts, progress, &cancel).await?;
+            let mut judge = judge(config, &embedder);
+            let mut reader = None;
+            if config.judgement.second_reading_s > 0.0 {
+                let chat = evaluation::chat(config, !options.no_cache, printer).await?;
+                anyhow::ensure!(
+                    chat.info().backend != "extractive",
+                    "judgement.second_reading_s needs a chat model, and inference.backends names none"
+                );
+                reader = Some(chat.info().clone());
+                judge = judge.with_second_reading(chat)?;
+            }
+            let hash = config_hash(&(&config.judgement, &config.decision, embedder.info(), reader))?;
+            let parts = run::groundedness::Parts {
+                judge,
+                decision: config.decision.clone(),
+                deadline: std::time::Duration::from_secs_f64(config.inference.deadline_s),
+            };
+            let cases = run::groundedness::run(set, &parts, texts, progress, &cancel).await?;
             let method = "Each reply is judged against its source as the one passage that was found, and cites it. \
-                          balanced_accuracy: whether the policy `ungrounded` lets it pass; auroc: the judge's score, the \
-                          support of its weakest sentence weighed by claims, meaning and negations.";
+                          balanced_accuracy: whether the policy `ungrounded` lets it pass; auroc: the judge's \
+                          signal `grounded`, with what a model found that read the reply again where `judgement.second_reading_s` is set.";
             (hash, cases, method)
         }
         Task::OutOfScope => {

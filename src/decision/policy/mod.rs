@@ -184,6 +184,9 @@ pub struct DecisionConfig {
     pub escalate_below: f64,
     /// Support under which a sentence of a draft is not grounded, 0 to 1.
     pub sentence_support: f64,
+    /// Probability that the sources support the draft, by the model that read it again (`judgement.second_reading_s`), under
+    /// which it is not grounded, 0 to 1.
+    pub second_reading: f64,
     /// Hours after the customer's last message in which `WhatsApp` and Instagram take free text.
     pub reply_window_hours: u32,
     /// The approved template that opens a conversation again once the window is closed: a name, or a table with one for each
@@ -205,6 +208,7 @@ impl Default for DecisionConfig {
             relevance_dense_min: 0.80,
             escalate_below: 0.25,
             sentence_support: 0.5,
+            second_reading: 0.5,
             reply_window_hours: 24,
             reply_template: ReplyTemplate::default(),
             max_chars_whatsapp: 4096,
@@ -234,6 +238,7 @@ impl DecisionConfig {
             ("relevance_dense_min", self.relevance_dense_min),
             ("escalate_below", self.escalate_below),
             ("sentence_support", self.sentence_support),
+            ("second_reading", self.second_reading),
         ] {
             if !(0.0..=1.0).contains(&value) {
                 problems.push(Problem::new(&format!("decision.{name}"), "write a number from 0 to 1"));

@@ -13,31 +13,41 @@ use crate::eval::EvalError;
 use crate::eval::case::Case;
 use crate::eval::dataset::rows::{Row, RowSet};
 use crate::generation::{Citation, Draft};
+use crate::inference::Budget;
 use crate::judgement::{Judge, JudgeInput, Judgement};
 use crate::understanding::Understanding;
 
 /// Rows that are judged at a time: embedding goes in batches behind them.
 const AT_A_TIME: usize = 4;
 
+/// What judges and decides.
+pub struct Parts {
+    /// Measures the replies.
+    pub judge: Judge,
+    /// Floors of the policy.
+    pub decision: DecisionConfig,
+    /// Longest time for one reply.
+    pub deadline: std::time::Duration,
+}
+
 /// Judges every row; `texts` says whether cases may hold the rows' texts.
 pub async fn run(
     set: &RowSet,
-    judge: &Judge,
-    config: &DecisionConfig,
+    parts: &Parts,
     texts: bool,
     progress: &dyn Progress,
     cancel: &CancellationToken,
 ) -> Result<Vec<Case>, EvalError> {
     progress.start("judging", set.rows.len());
     stream::iter(&set.rows)
-        .map(|row| unless_cancelled(cancel, case(row, judge, config, texts)))
+        .map(|row| unless_cancelled(cancel, case(row, parts, texts)))
         .buffered(AT_A_TIME)
         .inspect_ok(|_| progress.advance(1))
         .try_collect()
         .await
 }
 
-async fn case(row: &Row, judge: &Judge, config: &DecisionConfig, texts: bool) -> Result<Case, EvalError> {
+async fn case(row: &Row, parts: &Parts, texts: bool) -> Result<Case, EvalError> {
     let (context, response) =
         (row.context.as_deref().unwrap_or_default(), row.response.as_deref().unwrap_or_default());
     let question = row.question.as_deref().unwrap_or_default();
@@ -45,9 +55,16 @@ async fn case(row: &Row, judge: &Judge, config: &DecisionConfig, texts: bool) ->
         row.language().or_else(|| detect(response, Hint::default()).language).unwrap_or(Language::En);
     let retrieved = [messages::retrieved(&row.id, context)];
     let draft = draft(response, language, &row.id);
-    let judgement = judge
-        .judge(JudgeInput { question, language, draft: &draft, retrieved: &retrieved, policies: "" })
-        .await?;
+    let input = JudgeInput {
+        conversation: None,
+        question,
+        language,
+        draft: &draft,
+        retrieved: &retrieved,
+        policies: "",
+        budget: &Budget::of(parts.deadline),
+    };
+    let judgement = parts.judge.judge(input).await?;
     let conversation = Conversation::new(row.id.clone(), Channel::Api, Vec::new());
     let checks = check_draft(&PolicyInput {
         conversation: &conversation,
@@ -59,7 +76,7 @@ async fn case(row: &Row, judge: &Judge, config: &DecisionConfig, texts: bool) ->
         draft: Some(&draft),
         judgement: Some(&judgement),
         opt_outs: &[],
-        config,
+        config: &parts.decision,
     });
     let said =
         checks.iter().any(|check| check.check == ReasonCode::Ungrounded && check.verdict == Verdict::Pass);
@@ -85,6 +102,9 @@ fn outcome(row: &Row, said: bool, judgement: &Judgement, texts: bool) -> Case {
     let weakest = judgement.sentences.iter().map(|sentence| sentence.support).fold(1.0, f64::min);
     case = case.traced("weakest sentence", format!("support {weakest:.2}"));
     case = case.traced("claims without a source", unsupported.len().to_string());
+    if let Some(supported) = judgement.second_reading() {
+        case = case.traced("read again", format!("supported with a probability of {supported:.3}"));
+    }
     if texts && !unsupported.is_empty() { case.traced("they are", unsupported.join(", ")) } else { case }
 }
 

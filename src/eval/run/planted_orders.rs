@@ -111,12 +111,21 @@ async fn shown(
     let message = Message { id: row.id.clone(), role: Role::Customer, text: question.to_owned(), at: None };
     let conversation = Conversation::new(row.id.clone(), Channel::Api, vec![message]);
     let request = DraftRequest { conversation: &conversation, question, language, retrieved };
-    let draft = parts.drafter.draft(request, Budget::of(parts.deadline), None).await?;
+    let budget = Budget::of(parts.deadline);
+    let draft = parts.drafter.draft(request, budget.clone(), None).await?;
     if draft.production.refused {
         return Ok(None);
     }
-    let judgement =
-        parts.judge.judge(JudgeInput { question, language, draft: &draft, retrieved, policies: "" }).await?;
+    let input = JudgeInput {
+        conversation: Some(&conversation),
+        question,
+        language,
+        draft: &draft,
+        retrieved,
+        policies: "",
+        budget: &budget,
+    };
+    let judgement = parts.judge.judge(input).await?;
     let understanding = MessageReader::by_phrases(question);
     let input = PolicyInput {
         conversation: &conversation,

@@ -2,7 +2,6 @@
 //! and errs in its own ways; the facts themselves are the measure that counts.
 
 use futures::{StreamExt, TryStreamExt, stream};
-use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::Outcome;
@@ -12,10 +11,8 @@ use crate::eval::dataset::assistant::{AssistantSet, Row};
 use crate::eval::finished::Finished;
 use crate::eval::run::{Progress, unless_cancelled};
 use crate::generation::prompts::{GradePrompt, Prompts, harmless};
-use crate::inference::{Budget, ChatModel, ChatOptions, ChatRequest};
-
-/// Tokens that a grade may take.
-const MAX_TOKENS: usize = 24;
+use crate::generation::yes_no;
+use crate::inference::{Budget, ChatModel, ChatRequest};
 
 /// The model that grades, and how it is asked.
 pub struct Grader<'a> {
@@ -68,42 +65,7 @@ async fn ask(row: &Row, reply: &str, grader: &Grader<'_>) -> Result<Option<bool>
         .prompts
         .grade(&prompt)
         .map_err(|error| EvalError::NotEnough(format!("the prompt of grades does not render: {error}")))?;
-    let options = ChatOptions { max_tokens: MAX_TOKENS, schema: Some(schema()), ..ChatOptions::default() };
-    let request = ChatRequest { messages, options, ..ChatRequest::default() };
+    let request = ChatRequest { messages, options: yes_no::options(), ..ChatRequest::default() };
     let completion = grader.chat.complete(request, Budget::of(grader.deadline)).await?;
-    Ok(verdict(&completion.text))
-}
-
-/// The form of a grade.
-fn schema() -> Value {
-    json!({
-        "type": "object",
-        "properties": { "verdict": { "enum": ["yes", "no"] } },
-        "required": ["verdict"],
-        "additionalProperties": false,
-    })
-}
-
-/// A grade, from a model that keeps to the form or from one that writes something around it.
-fn verdict(text: &str) -> Option<bool> {
-    let (start, end) = (text.find('{')?, text.rfind('}')?);
-    let grade: Value = serde_json::from_str(text.get(start..=end)?).ok()?;
-    match grade["verdict"].as_str()?.to_lowercase().as_str() {
-        "yes" => Some(true),
-        "no" => Some(false),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::verdict;
-
-    #[test]
-    fn only_a_yes_or_a_no_counts() {
-        let right = [r#"{"verdict": "yes"}"#, "```json\n{\"verdict\":\"No\"}\n```"].map(verdict);
-        assert_eq!(right, [Some(true), Some(false)]);
-        let others = [r#"{"verdict": "maybe"}"#, r#"{"verdict": true}"#, "}{", "yes", "", r#"{"verdict"#];
-        assert_eq!(others.map(verdict), [None; 6]);
-    }
+    Ok(yes_no::probability(&completion).map(|yes| yes > 0.5))
 }
