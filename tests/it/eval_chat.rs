@@ -65,6 +65,33 @@ fn delivery() -> Fault {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_that_reads_replies_again_holds_what_words_let_pass() {
+    let room = Room::new(vec![Fault::reply(&["{\"verdict\": ", "\"no\"}"])]).await;
+    let rows = room.path().join("pairs");
+    std::fs::create_dir(&rows).unwrap();
+    let source = "Kettles have a guarantee of two years, if the receipt was kept.";
+    write(
+        &rows,
+        "data.jsonl",
+        &[json!({"id": "1", "lang": "en", "context": source, "label": "hallucinated",
+            "response": "Kettles have a guarantee of two years."})],
+    );
+    let said_grounded = |seconds: &str| {
+        let output = room
+            .command(&["eval", "run", "pairs", "--config", "ponto.toml", "--out", "out"])
+            .env("PONTO__JUDGEMENT__SECOND_READING_S", seconds)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let cases = std::fs::read_to_string(room.path().join("out/cases.jsonl")).unwrap();
+        serde_json::from_str::<Value>(cases.trim()).unwrap()["measures"]["said_grounded"].as_f64()
+    };
+    assert_eq!((said_grounded("0"), room.server.calls()), (Some(1.0), 0));
+    assert_eq!((said_grounded("30"), room.server.calls()), (Some(0.0), 1));
+    assert_eq!((said_grounded("30"), room.server.calls()), (Some(0.0), 1), "the answer was kept");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_from_the_cache_writes_the_same_bytes_apart_from_latencies() {
     let room = Room::new(vec![delivery()]).await;
     let written =

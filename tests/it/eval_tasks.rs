@@ -103,6 +103,8 @@ fn replies_are_held_against_their_source_and_messages_against_what_is_known() {
         is(value(&grounded, "balanced_accuracy"), 1.0) && is(value(&grounded, "auroc"), 1.0),
         "{grounded}"
     );
+    let backend = ponto(folder.path(), &["eval", "run", ".", "--backend", "candle"]);
+    assert!(stderr(&backend).contains("unless judgement.second_reading_s is set"), "{}", stderr(&backend));
 
     let bots = folder.path().join("bots");
     std::fs::create_dir(&bots).unwrap();
@@ -141,7 +143,7 @@ fn a_set_and_a_task_that_do_not_fit_are_refused_with_the_remedy() {
         (&["eval", "run", ".", "--task", "retrieval"], "shares its `label`"),
         (&["eval", "run", ".", "--task", "answers"], "does not measure answers"),
         (&["eval", "run", ".", "--task", "groundedness"], "`context`"),
-        (&["eval", "run", ".", "--task", "language", "--backend", "extractive"], "asks no chat model"),
+        (&["eval", "run", ".", "--task", "language", "--backend", "extractive"], "language asks none"),
     ] {
         let output = ponto(folder.path(), arguments);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
