@@ -299,7 +299,7 @@ mod tests {
         };
         let at = |day: u8| format!("2026-01-0{day}T03:04:05Z").parse().unwrap();
         let first = OptOut { conversation_id: "c-1".into(), message_id: "m1".into(), at: at(2) };
-        assert_eq!(heard("c-1", Channel::Whatsapp, None).await, [first.clone()]);
+        assert_eq!(heard("c-1", Channel::Whatsapp, None).await, std::slice::from_ref(&first));
         assert_eq!(heard("c-9", Channel::Whatsapp, Some("ana")).await, [first]);
         assert_eq!(heard("c-9", Channel::Email, Some("ana")).await, [], "another channel");
         assert_eq!(heard("c-2", Channel::Whatsapp, None).await, []);
