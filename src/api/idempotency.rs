@@ -2,7 +2,8 @@
 //!
 //! One middleware stands before every POST that creates. It claims the key in the store, lets the handler work, and
 //! stores a successful answer; an attempt that failed, or whose caller went away, gives the claim back. A handler that
-//! streams takes the [`Recorder`] along and stores the answer when the stream has it.
+//! streams takes the [`Recorder`] along and stores the answer when the stream has it. What a suggestion was erased with
+//! is not stored again: an answer says which one it is [`About`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +28,10 @@ pub(super) const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const LONGEST_KEY: usize = 255;
 
+/// Of a response: the suggestion that it speaks of.
+#[derive(Clone)]
+pub(super) struct About(pub(super) String);
+
 /// The claim on a key. The last clone to go gives the claim back unless it was settled before.
 #[derive(Clone)]
 pub(super) struct Recorder(Arc<Claimed>);
@@ -40,10 +45,16 @@ struct Claimed {
 }
 
 impl Recorder {
-    /// Stores the answer; from now on the key gets it again.
-    pub(super) async fn store(&self, status: StatusCode, body: &str) -> Result<(), ApiError> {
+    /// Stores the answer; from now on the key gets it again, unless the suggestion that it is about was erased.
+    pub(super) async fn store(
+        &self,
+        status: StatusCode,
+        body: &str,
+        about: Option<&str>,
+    ) -> Result<(), ApiError> {
         let Claimed { api, workspace, key, settled } = self.0.as_ref();
-        Idempotency::complete(api.app.store.as_ref(), workspace, key, status.as_u16(), body).await?;
+        let store = api.app.store.as_ref();
+        Idempotency::complete(store, workspace, key, status.as_u16(), body, about).await?;
         settled.store(true, Ordering::Release);
         Ok(())
     }
@@ -125,7 +136,8 @@ pub(super) async fn once(
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.map_err(ApiError::internal)?;
     // The work is done: an answer that cannot be kept is still an answer.
-    if let Err(error) = recorder.store(parts.status, &String::from_utf8_lossy(&body)).await {
+    let about = parts.extensions.get::<About>().map(|About(id)| id.as_str());
+    if let Err(error) = recorder.store(parts.status, &String::from_utf8_lossy(&body), about).await {
         tracing::warn!(?error, "an answer could not be kept for its idempotency key");
     }
     Ok(Response::from_parts(parts, Body::from(body)))

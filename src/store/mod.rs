@@ -251,13 +251,15 @@ pub trait Idempotency: Send + Sync {
         request_hash: &str,
         now: DateTime<Utc>,
     ) -> Result<Claim, StoreError>;
-    /// Stores the answer.
+    /// Stores the answer, which goes when the suggestion that it speaks of is erased. Where that is erased already, the claim is
+    /// given back and nothing is stored.
     async fn complete(
         &self,
         workspace: &WorkspaceId,
         key: &str,
         status: u16,
         body: &str,
+        suggestion: Option<&str>,
     ) -> Result<(), StoreError>;
     /// Gives the claim back after a failure.
     async fn abandon(&self, workspace: &WorkspaceId, key: &str) -> Result<(), StoreError>;

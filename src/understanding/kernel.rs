@@ -3,7 +3,7 @@
 //! A sentence scores by how like it is to each known one: those of a topic speak for it, all others against it, the more the
 //! nearer they lie. So a topic may have many ways of being said, and a near miss beside one of them counts.
 
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 /// Strength of the ridge, against a weight of one half for each side.
 const RIDGE: f32 = 0.3;
@@ -26,9 +26,16 @@ pub(super) fn likenesses(vector: &[f32], others: &[Vec<f32>]) -> Vec<f32> {
 pub(super) struct Likeness(Vec<Vec<f32>>);
 
 impl Likeness {
-    /// Compares every vector with every other.
+    /// Compares every vector with every other, each pair once: likeness is mutual.
     pub(super) fn among(vectors: &[Vec<f32>]) -> Self {
-        Self(vectors.par_iter().map(|vector| likenesses(vector, vectors)).collect())
+        let all = 0..vectors.len();
+        let to_earlier = |at: usize| likenesses(&vectors[at], &vectors[..=at]);
+        let earlier: Vec<Vec<f32>> = all.clone().into_par_iter().map(to_earlier).collect();
+        let to_all = |at: usize| {
+            let later = earlier[at + 1..].iter().map(|row| row[at]);
+            earlier[at].iter().copied().chain(later).collect()
+        };
+        Self(all.into_par_iter().map(to_all).collect())
     }
 
     /// What each vector says: the sum of these by likeness is about 1 for what is like those that are `inside`, about −1 for

@@ -3,7 +3,7 @@
 //! Cosines of e5 lie close together (0.7 to 0.95), so none means anything alone. Vectors are centred on ordinary messages to
 //! a company; then each topic's examples are told from all other sentences known here (ordinary messages, what only sounds
 //! alike, and the examples of other topics) by kernel ridge regression in which both sides weigh the same. That takes a
-//! second when the process starts and nobody has to train anything. The closest example is kept as evidence.
+//! second or two when the process starts and nobody has to train anything. The closest example is kept as evidence.
 
 use std::ops::Range;
 

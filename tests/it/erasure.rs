@@ -9,7 +9,7 @@ use ponto::decision::Action;
 use ponto::store::erasure::{Erased, Whose};
 use ponto::store::sqlite::SqliteStore;
 use ponto::store::suggestion::{AuditDraw, FeedbackOutcome, Suggestion};
-use ponto::store::{Erasure, Store, Suggestions};
+use ponto::store::{Claim, Erasure, Store, Suggestions};
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -55,15 +55,11 @@ async fn what_is_erased_takes_everything_along_but_verdicts() {
             Suggestions::insert(store, &made).await.unwrap();
         }
         assert!(store.feedback(&a, "s1", &feedback(FeedbackOutcome::Rejected)).await.unwrap());
-        for (key, body) in
-            [("k1", json!({"id": "s1"})), ("k2", json!({"suggestion_id": "s1"})), ("k3", json!({"id": "s4"}))]
-        {
+        for (key, about) in [("k1", Some("s1")), ("k2", Some("s1")), ("k3", Some("s4")), ("other", None)] {
             store.begin(&a, key, "r", at(0)).await.unwrap();
-            store.complete(&a, key, 200, &body.to_string()).await.unwrap();
+            store.complete(&a, key, 200, "{}", about).await.unwrap();
         }
         store.begin(&a, "running", "r", at(0)).await.unwrap();
-        store.begin(&a, "other", "r", at(0)).await.unwrap();
-        store.complete(&a, "other", 200, "no JSON").await.unwrap();
 
         let erased = store.erase(&a, Whose::Conversation("c-1")).await.unwrap();
         assert_eq!(erased, Erased { suggestions: 2, events: 3, answers: 2 }, "{kind}");
@@ -83,6 +79,27 @@ async fn what_is_erased_takes_everything_along_but_verdicts() {
         let audits = store.audits(&a, 0).await.unwrap();
         assert_eq!(audits.len(), 5, "{kind}");
         assert_eq!(audits[0].wrong, Some(true), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_not_kept_once_its_suggestion_is_erased() {
+    for (kind, store, _folder) in stores().await {
+        let (store, a) = (store.as_ref(), workspace("a"));
+        for made in [of("a", "s1", "c-1", "ana"), of("a", "s2", "c-2", "rui")] {
+            Suggestions::insert(store, &made).await.unwrap();
+        }
+        for key in ["k1", "k2"] {
+            assert_eq!(store.begin(&a, key, "r", at(0)).await.unwrap(), Claim::New, "{kind}");
+        }
+        // The suggestions are stored, and their answers not yet, when one conversation is erased.
+        store.erase(&a, Whose::Conversation("c-1")).await.unwrap();
+        for (key, about) in [("k1", "s1"), ("k2", "s2")] {
+            store.complete(&a, key, 200, "what she wrote", Some(about)).await.unwrap();
+        }
+        assert_eq!(store.begin(&a, "k1", "r", at(1)).await.unwrap(), Claim::New, "{kind}");
+        let kept = Claim::Done { status: 200, body: "what she wrote".into() };
+        assert_eq!(store.begin(&a, "k2", "r", at(1)).await.unwrap(), kept, "{kind}");
     }
 }
 
@@ -200,6 +217,9 @@ async fn an_administrator_erases_over_the_api() {
     other.ask("Qual é o prazo?").await;
     let body = crate::support::app::question("Qual é o prazo?");
     let first = hub.post_once("/v1/suggest", "erased-key", &body).await.json();
+    let path = format!("/v1/suggestions/{}/feedback", first["id"].as_str().unwrap());
+    let verdict = hub.post_once(&path, "erased-verdict", &json!({"outcome": "rejected"})).await;
+    assert_eq!(verdict.status, StatusCode::OK, "{}", verdict.text);
     hub.ask("E o frete?").await;
     for path in ["/v1/conversations/c-1", "/v1/customers/u-9"] {
         assert_eq!(hub.delete(path).await.status, StatusCode::FORBIDDEN, "{path}");
@@ -207,7 +227,7 @@ async fn an_administrator_erases_over_the_api() {
     let erased = admin.delete("/v1/conversations/c-1").await;
     assert_eq!(
         (erased.status, erased.json()),
-        (StatusCode::OK, json!({"suggestions": 2, "events": 2, "answers": 1}))
+        (StatusCode::OK, json!({"suggestions": 2, "events": 3, "answers": 2}))
     );
     let gone = hub.get(&format!("/v1/suggestions/{}", first["id"].as_str().unwrap())).await;
     assert_eq!(gone.status, StatusCode::NOT_FOUND);

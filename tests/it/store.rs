@@ -656,7 +656,7 @@ async fn an_idempotency_key_is_claimed_once() {
         assert_eq!(store.begin(&a, "k", "r1", at(1)).await.unwrap(), Claim::InFlight, "{kind}");
         assert_eq!(store.begin(&a, "k", "r2", at(1)).await.unwrap(), Claim::Mismatch, "{kind}");
         assert_eq!(store.begin(&b, "k", "r2", at(1)).await.unwrap(), Claim::New, "{kind}: another tenant's");
-        store.complete(&a, "k", 200, "{\"ü\":1}").await.unwrap();
+        store.complete(&a, "k", 200, "{\"ü\":1}", None).await.unwrap();
         let done = Claim::Done { status: 200, body: "{\"ü\":1}".into() };
         assert_eq!(store.begin(&a, "k", "r1", at(2)).await.unwrap(), done, "{kind}");
         assert_eq!(store.begin(&a, "k", "r2", at(2)).await.unwrap(), Claim::Mismatch, "{kind}");

@@ -1,5 +1,6 @@
 //! `POST /v1/suggestions/{id}/feedback`: what an agent did with a draft.
 
+use axum::Extension;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use utoipa::ToSchema;
 use crate::api::auth::Caller;
 use crate::api::error::{ApiError, Code, FieldError};
 use crate::api::extract::{Json, Path};
+use crate::api::idempotency::About;
 use crate::api::state::Api;
 use crate::assistant::rollout::reconsider;
 use crate::assistant::stored_feedback;
@@ -67,8 +69,9 @@ pub(super) async fn give(
     caller: Caller,
     Path(id): Path<String>,
     Json(request): Json<FeedbackRequest>,
-) -> Result<axum::Json<FeedbackStored>, ApiError> {
-    record(&api, &caller, id, request).await.map(axum::Json)
+) -> Result<(Extension<About>, axum::Json<FeedbackStored>), ApiError> {
+    let stored = record(&api, &caller, id, request).await?;
+    Ok((Extension(About(stored.suggestion_id.clone())), axum::Json(stored)))
 }
 
 /// Checks and stores a verdict; the API and the console both come through here.

@@ -18,7 +18,7 @@ use crate::api::admission::Place;
 use crate::api::auth::Caller;
 use crate::api::error::{ApiError, FieldError};
 use crate::api::extract::Json;
-use crate::api::idempotency::{Recorder, wants_stream};
+use crate::api::idempotency::{About, Recorder, wants_stream};
 use crate::api::observe::TraceId;
 use crate::api::state::Api;
 use crate::conversation::Conversation;
@@ -79,6 +79,7 @@ pub(super) async fn suggest(
     let suggestion = answer(&api, &caller, &request, None).await?;
     let mut response = axum::Json(&suggestion.answer).into_response();
     response.extensions_mut().insert(TraceId(suggestion.answer.trace_id));
+    response.extensions_mut().insert(About(suggestion.answer.id));
     Ok(response)
 }
 
@@ -114,7 +115,7 @@ fn streamed(
         let suggestion = answer(&api, &caller, &request, Some(deltas)).await?;
         let body = serde_json::to_string(&suggestion.answer).map_err(ApiError::internal)?;
         if let Some(recorder) = recorder
-            && let Err(error) = recorder.store(StatusCode::OK, &body).await
+            && let Err(error) = recorder.store(StatusCode::OK, &body, Some(&suggestion.answer.id)).await
         {
             tracing::warn!(?error, "an answer could not be kept for its idempotency key");
         }

@@ -36,9 +36,7 @@ impl Erasure for SqliteStore {
         .await?;
         let mut erased = delete(&mut transaction, &ids).await?;
         erased.answers = sqlx::query(
-            "DELETE FROM idempotency WHERE workspace = ?1 AND CASE WHEN json_valid(body) \
-                 THEN COALESCE(json_extract(body, '$.suggestion_id'), json_extract(body, '$.id')) END \
-             IN (SELECT value FROM json_each(?2))",
+            "DELETE FROM idempotency WHERE workspace = ?1 AND suggestion_id IN (SELECT value FROM json_each(?2))",
         )
         .bind(&workspace.0)
         .bind(id_list(&ids))

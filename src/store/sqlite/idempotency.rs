@@ -62,15 +62,21 @@ impl Idempotency for SqliteStore {
         key: &str,
         status: u16,
         body: &str,
+        suggestion: Option<&str>,
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE idempotency SET status = ?3, body = ?4 WHERE workspace = ?1 AND key = ?2")
-            .bind(&workspace.0)
-            .bind(key)
-            .bind(i64::from(status))
-            .bind(body)
-            .execute(&self.pool)
-            .await?;
-        Ok(())
+        let kept = sqlx::query(
+            "UPDATE idempotency SET status = ?3, body = ?4, suggestion_id = ?5 WHERE workspace = ?1 AND key = ?2 \
+             AND (?5 IS NULL OR EXISTS (SELECT 1 FROM suggestions WHERE workspace = ?1 AND id = ?5))",
+        )
+        .bind(&workspace.0)
+        .bind(key)
+        .bind(i64::from(status))
+        .bind(body)
+        .bind(suggestion)
+        .execute(&self.pool)
+        .await?
+        .rows_affected();
+        if kept == 0 { self.abandon(workspace, key).await } else { Ok(()) }
     }
 
     async fn abandon(&self, workspace: &WorkspaceId, key: &str) -> Result<(), StoreError> {

@@ -176,10 +176,14 @@ fn one_more(limit: usize) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::erasure::{Erased, Whose};
     use super::super::versions::Versions;
-    use super::super::{Documents, Keys};
+    use super::super::{Documents, Erasure, Keys, Suggestions};
     use super::*;
-    use crate::conversation::{Audience, WorkspaceId};
+    use crate::conversation::{Audience, Channel, Conversation, Customer, WorkspaceId};
+    use crate::decision::policy::opted_out::OptOut;
 
     #[tokio::test]
     async fn a_database_of_a_newer_version_is_refused() {
@@ -199,21 +203,30 @@ mod tests {
         assert!(error.to_string().contains("newer version"), "{error}");
     }
 
+    /// A database as the version with so many changes left it.
+    async fn older(path: &Path, changes: i64, statements: &[String]) {
+        let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+        let old = SqlitePool::connect_with(options).await.unwrap();
+        let mut connection = old.acquire().await.unwrap();
+        MIGRATIONS.run_direct(Some(changes), &mut *connection, false).await.unwrap();
+        for statement in statements {
+            sqlx::raw_sql(sqlx::AssertSqlSafe(statement.clone())).execute(&mut *connection).await.unwrap();
+        }
+        drop(connection);
+        old.close().await;
+    }
+
     #[tokio::test]
     async fn a_database_of_an_older_version_keeps_what_it_holds() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ponto.db");
-        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
-        let old = SqlitePool::connect_with(options).await.unwrap();
-        let mut connection = old.acquire().await.unwrap();
-        MIGRATIONS.run_direct(Some(1), &mut *connection, false).await.unwrap();
         let passage = |id: &str, ordinal: u8, text: &str| {
             format!(
                 "INSERT INTO passages (id, workspace, document_id, ordinal, title, heading_path, text, language, span_start, \
                  span_end, indexed_for) VALUES ('{id}', 'w', 'd1', {ordinal}, 'Prazos', '[\"Prazos\"]', '{text}', 'pt', 0, 9, 'e')"
             )
         };
-        for statement in [
+        let statements = [
             "INSERT INTO documents VALUES ('w', 'd1', 'pt/prazos.md', 'Prazos', NULL, 'pt', 'h', 'Cinco dias. Três dias.', \
              '2026-01-02T03:04:05Z')"
                 .to_owned(),
@@ -221,11 +234,8 @@ mod tests {
             passage("p2", 1, "Três dias."),
             passage("p1", 0, "Cinco dias."),
             "INSERT INTO api_keys VALUES ('k1', 'w', 'hub', '[\"suggest\"]', x'01', '2026-01-02T03:04:05Z', NULL)".to_owned(),
-        ] {
-            sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut *connection).await.unwrap();
-        }
-        drop(connection);
-        old.close().await;
+        ];
+        older(&path, 1, &statements).await;
 
         let store = SqliteStore::open(&path).await.unwrap();
         let workspace = WorkspaceId("w".into());
@@ -241,6 +251,83 @@ mod tests {
         let first = store.version(&workspace, "d1", 1).await.unwrap().unwrap();
         assert_eq!(first.passages, current);
         assert_eq!(Keys::list(&store, Some(&workspace)).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn opt_outs_of_an_older_version_are_honoured() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ponto.db");
+        let heard = |id: &str, conversation: &str, message: &str, customer: &str, day: u8, found: &str| {
+            let body = format!(
+                "{{\"conversation\": {{\"customer\": {customer}}}, \"answer\": {{\"policy\": [\
+                 {{\"check\": \"too_long\", \"verdict\": \"pass\"}}, {found}]}}}}"
+            );
+            format!(
+                "INSERT INTO suggestions (id, workspace, conversation_id, message_id, channel, question, action, \
+                 confidence, created_at, body) VALUES ('{id}', 'w', '{conversation}', {message}, 'whatsapp', '', \
+                 'escalate', 0, '2026-01-0{day}T03:04:05Z', '{body}')"
+            )
+        };
+        let said = "{\"check\": \"opted_out\", \"verdict\": \"escalate\"}";
+        let (ana, nobody) = ("{\"id\": \"ana\"}", "null");
+        older(
+            &path,
+            5,
+            &[
+                // Heard again, by a call that came into the table first and did not name the customer.
+                heard("s1", "c-1", "'m1'", nobody, 3, said),
+                heard("s2", "c-1", "'m1'", ana, 2, said),
+                // Held because of it, for another reason, or with nothing to point to.
+                heard("s3", "c-1", "'m2'", ana, 4, &said.replace("escalate", "draft")),
+                heard("s4", "c-2", "'m3'", ana, 4, &said.replace("opted_out", "asks_for_human")),
+                heard("s5", "c-2", "NULL", ana, 4, said),
+                heard("s6", "c-3", "'m4'", nobody, 5, said),
+            ],
+        )
+        .await;
+
+        let store = SqliteStore::open(&path).await.unwrap();
+        let heard = async |conversation: &str, channel, customer: Option<&str>| {
+            let mut asked = Conversation::new(conversation, channel, Vec::new());
+            asked.customer = customer.map(|id| Customer {
+                id: id.into(),
+                name: None,
+                attributes: BTreeMap::new(),
+                opted_in_at: None,
+            });
+            store.opt_outs(&WorkspaceId("w".into()), &asked).await.unwrap()
+        };
+        let at = |day: u8| format!("2026-01-0{day}T03:04:05Z").parse().unwrap();
+        let first = OptOut { conversation_id: "c-1".into(), message_id: "m1".into(), at: at(2) };
+        assert_eq!(heard("c-1", Channel::Whatsapp, None).await, std::slice::from_ref(&first));
+        assert_eq!(heard("c-9", Channel::Whatsapp, Some("ana")).await, [first]);
+        assert_eq!(heard("c-9", Channel::Email, Some("ana")).await, [], "another channel");
+        assert_eq!(heard("c-2", Channel::Whatsapp, None).await, []);
+        let nameless = OptOut { conversation_id: "c-3".into(), message_id: "m4".into(), at: at(5) };
+        assert_eq!(heard("c-3", Channel::Whatsapp, Some("rui")).await, [nameless]);
+    }
+
+    #[tokio::test]
+    async fn answers_of_an_older_version_go_with_their_suggestion() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ponto.db");
+        let answer = |key: &str, body: &str| {
+            format!("INSERT INTO idempotency VALUES ('w', '{key}', 'r', 0, 200, '{body}')")
+        };
+        let suggestion = "INSERT INTO suggestions (id, workspace, conversation_id, channel, question, action, confidence, \
+                          created_at, body) VALUES ('s1', 'w', 'c-1', 'whatsapp', '', 'draft', 0, '2026-01-02T03:04:05Z', '{}')";
+        let statements = [
+            suggestion.to_owned(),
+            answer("suggested", "{\"id\": \"s1\"}"),
+            answer("verdict", "{\"suggestion_id\": \"s1\"}"),
+            answer("document", "{\"id\": \"d1\"}"),
+            answer("text", "no JSON"),
+            "INSERT INTO idempotency VALUES ('w', 'running', 'r', 0, NULL, NULL)".to_owned(),
+        ];
+        older(&path, 6, &statements).await;
+        let store = SqliteStore::open(&path).await.unwrap();
+        let erased = store.erase(&WorkspaceId("w".into()), Whose::Conversation("c-1")).await.unwrap();
+        assert_eq!(erased, Erased { suggestions: 1, events: 0, answers: 2 });
     }
 
     #[tokio::test]

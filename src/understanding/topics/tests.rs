@@ -41,6 +41,14 @@ fn hears_the_wish_in_four_languages() {
             "¿Me puede atender un agente?",
             "quiero que me llame un asesor",
             "páseme con el encargado",
+            "ring me on 0555 0101",
+            "can I book a call with an adviser?",
+            "liguem para o meu celular, por favor",
+            "prefiro que alguém me explique",
+            "vorrei un vostro dipendente",
+            "il negozio può telefonarmi?",
+            "un representante por favor",
+            "¿hay un agente de carne y hueso?",
         ],
     );
 }
@@ -61,6 +69,14 @@ fn lets_ordinary_questions_pass() {
             "il corriere mi chiama prima di consegnare?",
             "¿Puede recoger el pedido otra persona?",
             "no quiero un robot de cocina, quiero una cafetera",
+            "I got a call back from you this morning, what was it about?",
+            "please don't call me, write",
+            "I spoke with one of your agents and he said it was fine",
+            "você é gente de verdade?",
+            "quero mudar de operadora",
+            "sei una persona vera?",
+            "ieri ho parlato con un operatore e mi ha detto di aspettare",
+            "quiero trabajar como representante",
         ],
     );
 }
