@@ -1,7 +1,7 @@
 //! From a conversation and passages to a [`Draft`] with citations.
 //!
-//! The way of a draft: [`prompts`] renders the question, the history and [`excerpt`]s of the passages; the chat model
-//! writes; [`refusal`] tells whether it refused; [`citations`] turns its numbers, or its words, into quotes; [`plain`]
+//! The way of a draft: [`prompts`] renders the question, the history and [`excerpt`]s of the passages, behind the turns
+//! that the model was asked before; the chat model writes; [`refusal`] tells whether it refused; [`citations`] turns its numbers, or its words, into quotes; [`plain`]
 //! flattens Markdown and drops every link that no cited passage holds.
 
 use serde::{Deserialize, Serialize};
@@ -25,12 +25,14 @@ pub mod refusal;
 pub mod summary;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use config::GenerationConfig;
 pub use deltas::RESTART;
 pub use drafter::{DraftRequest, Drafter};
 pub use holding::holding_message;
 pub use letter::letter;
+pub use turns::EarlierTurn;
 
 /// A template of `prompts/` is broken: a fault of this build, not of the input.
 #[derive(Debug, thiserror::Error)]

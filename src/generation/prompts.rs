@@ -22,14 +22,34 @@ pub struct ReplyPrompt {
     pub language: PromptLanguage,
     /// The company's wishes; may be empty.
     pub instructions: String,
-    /// Best first.
-    pub sources: Vec<PromptSource>,
-    /// Oldest first, without the question.
-    pub history: Vec<PromptMessage>,
-    /// What is answered.
-    pub question: String,
+    /// Oldest first; the last is the one that is answered.
+    #[serde(skip)]
+    pub turns: Vec<ReplyTurn>,
     /// The word that refuses.
     pub no_answer: &'static str,
+}
+
+/// One turn of a [`ReplyPrompt`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReplyTurn {
+    /// Best first, without what an earlier turn shows.
+    pub sources: Vec<PromptSource>,
+    /// What was said before the first turn, oldest first; empty in the others.
+    pub history: Vec<PromptMessage>,
+    /// What the customer asks.
+    pub question: String,
+    /// What was replied; empty in the last turn.
+    #[serde(skip)]
+    pub reply: String,
+}
+
+/// What the blocks of `prompts/reply.j2` are rendered with, once a turn.
+#[derive(Serialize)]
+struct TurnOf<'a> {
+    #[serde(flatten)]
+    prompt: &'a ReplyPrompt,
+    #[serde(flatten)]
+    turn: &'a ReplyTurn,
 }
 
 /// A language in a prompt.
@@ -50,6 +70,8 @@ impl From<Language> for PromptLanguage {
 /// A passage in a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PromptSource {
+    /// What the reply cites it by: the same in every turn.
+    pub number: usize,
     /// Title and headings.
     pub title: String,
     /// The text, cut to what matters.
@@ -125,9 +147,18 @@ impl Prompts {
         &self.reply_version
     }
 
-    /// The messages of a grounded reply.
+    /// The messages of a grounded reply: instructions, and every turn as the user's words and the model's reply.
     pub fn reply(&self, prompt: &ReplyPrompt) -> Result<Vec<ChatMessage>, GenerationError> {
-        self.render("reply.j2", &[(ChatRole::System, "system"), (ChatRole::User, "user")], prompt)
+        let mut messages = Vec::new();
+        let mut blocks = &[(ChatRole::System, "system"), (ChatRole::User, "user")][..];
+        for turn in &prompt.turns {
+            messages.extend(self.render("reply.j2", blocks, &TurnOf { prompt, turn })?);
+            blocks = &blocks[blocks.len() - 1..];
+            if !turn.reply.is_empty() {
+                messages.push(ChatMessage { role: ChatRole::Assistant, content: turn.reply.clone() });
+            }
+        }
+        Ok(messages)
     }
 
     /// The messages of a summary.
@@ -202,17 +233,25 @@ mod tests {
         ReplyPrompt {
             language: Language::Pt.into(),
             instructions: "Be warm.".into(),
-            sources: vec![
-                PromptSource {
-                    title: "Entrega › Prazos".into(),
-                    text: "A entrega leva 5 dias úteis.".into(),
-                },
-                PromptSource { title: "Trocas".into(), text: "30 dias.".into() },
-            ],
-            history: vec![PromptMessage { from: "agent", text: "Olá!".into() }],
-            question: "Quanto demora?".into(),
+            turns: vec![ReplyTurn {
+                sources: vec![
+                    PromptSource {
+                        number: 1,
+                        title: "Entrega › Prazos".into(),
+                        text: "A entrega leva 5 dias úteis.".into(),
+                    },
+                    PromptSource { number: 2, title: "Trocas".into(), text: "30 dias.".into() },
+                ],
+                history: history(),
+                question: "Quanto demora?".into(),
+                reply: String::new(),
+            }],
             no_answer: "NO_ANSWER",
         }
+    }
+
+    fn history() -> Vec<PromptMessage> {
+        vec![PromptMessage { from: "agent", text: "Olá!".into() }]
     }
 
     #[test]
@@ -249,18 +288,55 @@ mod tests {
 
         Does the reply state every fact and contradict none? JSON:
         "#);
-        let summary = SummaryPrompt { language: "English", messages: reply().history };
+        let summary = SummaryPrompt { language: "English", messages: history() };
         insta::assert_snapshot!(prompts.summary(&summary).unwrap()[1].content, @r#"
         <message from="agent">Olá!</message>
 
         Summary in English:
         "#);
-        let query = QueryPrompt { history: reply().history, question: "E para o Rio?".into() };
+        let query = QueryPrompt { history: history(), question: "E para o Rio?".into() };
         insta::assert_snapshot!(prompts.query(&query).unwrap()[1].content, @r#"
         <message from="agent">Olá!</message>
         <message from="customer">E para o Rio?</message>
 
         Search query:
+        "#);
+    }
+
+    #[test]
+    fn a_later_turn_goes_on_from_the_prompt_of_the_one_before() {
+        let prompts = Prompts::load().unwrap();
+        let mut prompt = reply();
+        let before = prompts.reply(&prompt).unwrap();
+        prompt.turns[0].reply = "São 5 dias úteis.".into();
+        prompt.turns.push(ReplyTurn {
+            sources: vec![PromptSource {
+                number: 2,
+                title: "Trocas".into(),
+                text: "A troca é grátis.".into(),
+            }],
+            history: Vec::new(),
+            question: "E se eu não gostar?".into(),
+            reply: String::new(),
+        });
+        let after = prompts.reply(&prompt).unwrap();
+        assert_eq!(after[..2], before[..]);
+        assert_eq!((after[2].role, after[2].content.as_str()), (ChatRole::Assistant, "São 5 dias úteis."));
+        assert_eq!(after[3].role, ChatRole::User);
+        insta::assert_snapshot!(after[3].content, @r#"
+        <source id="2" title="Trocas">
+        A troca é grátis.
+        </source>
+
+        <message from="customer">E se eu não gostar?</message>
+
+        Reply in Portuguese:
+        "#);
+        prompt.turns[1].sources.clear();
+        insta::assert_snapshot!(prompts.reply(&prompt).unwrap()[3].content, @r#"
+        <message from="customer">E se eu não gostar?</message>
+
+        Reply in Portuguese:
         "#);
     }
 
