@@ -22,8 +22,8 @@ impl Assistant {
         let mut turns = Vec::new();
         if by_rule && self.parts.drafter.reads_earlier_turns() {
             let started = Instant::now();
-            for (conversation, reply) in answered(asked.conversation) {
-                match self.asked_before(asked, conversation, reply, found.public_only).await {
+            for conversation in answered(asked.conversation) {
+                match self.asked_before(asked, conversation, found.public_only).await {
                     Some(turn) => turns.push(turn),
                     None => turns.clear(),
                 }
@@ -38,7 +38,6 @@ impl Assistant {
         &self,
         asked: Asked<'_>,
         conversation: Conversation,
-        reply: String,
         public_only: bool,
     ) -> Option<EarlierTurn> {
         let understood = self.understand(&conversation, asked.budget).await;
@@ -47,7 +46,7 @@ impl Assistant {
         self.retrieve(then, &mut found).await;
         self.check(then, &mut found);
         let decided = found.unavailable.is_some() || found.escalates() || found.retrieved.is_empty();
-        if decided || reply.is_empty() || understood.language != asked.understood.language {
+        if decided || understood.language != asked.understood.language {
             return None;
         }
         if let (Some(quoter), true) = (&self.parts.quoter, asked.mode != Mode::Draft)
@@ -56,14 +55,14 @@ impl Assistant {
             return None;
         }
         let question = understood.question;
-        Some(EarlierTurn { conversation, question, retrieved: found.retrieved, reply })
+        Some(EarlierTurn { conversation, question, retrieved: found.retrieved })
     }
 }
 
-/// The answered turns that the prompt of the question grows over, oldest first: each as the conversation up to what the
-/// customer asked, with what was replied. They depend on their place in the conversation alone, so that the prompt of one
-/// turn begins as that of the turn before.
-fn answered(conversation: &Conversation) -> Vec<(Conversation, String)> {
+/// The answered turns that the prompt of the question goes on from, oldest first: each as the conversation up to what the
+/// customer asked. They depend on their place in the conversation alone, so that the prompt of one turn begins as that of
+/// the turn before.
+fn answered(conversation: &Conversation) -> Vec<Conversation> {
     let customers = |message: &Message| message.role == Role::Customer;
     let spoken: Vec<(usize, &Message)> = conversation
         .messages
@@ -75,16 +74,14 @@ fn answered(conversation: &Conversation) -> Vec<(Conversation, String)> {
         return Vec::new();
     }
     // Where a run of the customer's messages ends and a reply begins.
-    let ends: Vec<usize> =
-        (1..spoken.len()).filter(|at| customers(spoken[at - 1].1) && !customers(spoken[*at].1)).collect();
+    let ends: Vec<usize> = spoken
+        .windows(2)
+        .filter(|pair| customers(pair[0].1) && !customers(pair[1].1))
+        .map(|pair| pair[0].0)
+        .collect();
     ends[ends.len() - ends.len() % TURNS..]
         .iter()
-        .map(|end| {
-            let replied = spoken[*end..].iter().take_while(|(_, message)| !customers(message));
-            let reply: Vec<&str> = replied.map(|(_, message)| message.text.trim()).collect();
-            let messages = conversation.messages[..=spoken[end - 1].0].to_vec();
-            (Conversation { messages, ..conversation.clone() }, reply.join("\n").trim().to_owned())
-        })
+        .map(|end| Conversation { messages: conversation.messages[..=*end].to_vec(), ..conversation.clone() })
         .collect()
 }
 
@@ -93,7 +90,7 @@ mod tests {
     use super::*;
     use crate::conversation::Channel;
 
-    fn turns(roles: &str) -> Vec<(usize, String)> {
+    fn turns(roles: &str) -> Vec<usize> {
         let role = |letter: char| match letter {
             'c' => Role::Customer,
             'a' => Role::Agent,
@@ -103,28 +100,26 @@ mod tests {
         let messages = roles.char_indices().map(|(at, letter)| Message {
             id: format!("m-{at}"),
             role: role(letter),
-            text: format!("{letter}{at}"),
+            text: "text".into(),
             at: None,
         });
         let conversation = Conversation::new("c", Channel::Api, messages.collect());
-        answered(&conversation).into_iter().map(|(before, reply)| (before.messages.len(), reply)).collect()
+        answered(&conversation).into_iter().map(|before| before.messages.len()).collect()
     }
 
     #[test]
     fn a_prompt_holds_two_turns_and_the_next_begins_anew() {
-        let one = |length, reply: &str| vec![(length, reply.to_owned())];
         assert_eq!(turns("c"), []);
         assert_eq!(turns("bc"), [], "a greeting answers nothing");
-        assert_eq!(turns("cbc"), one(1, "b1"));
+        assert_eq!(turns("cbc"), [1]);
         assert_eq!(turns("cbcac"), []);
-        assert_eq!(turns("cbcacbc"), one(5, "b5"));
+        assert_eq!(turns("cbcacbc"), [5]);
     }
 
     #[test]
-    fn a_turn_is_all_that_the_customer_wrote_and_all_that_was_replied() {
-        let reply = |text: &str| text.to_owned();
-        assert_eq!(turns("ccsbacc"), [(2, reply("b3\na4"))]);
-        assert_eq!(turns("bcsbsc"), [(2, reply("b3"))]);
+    fn a_turn_is_all_that_the_customer_wrote() {
+        assert_eq!(turns("ccsbacc"), [2]);
+        assert_eq!(turns("bcsbsc"), [2]);
         assert_eq!(turns("cbcb"), [], "nothing is asked");
         assert_eq!(turns("s"), []);
     }

@@ -17,7 +17,7 @@ use super::prompts::{PromptMessage, Prompts, ReplyPrompt, ReplyTurn, harmless};
 use super::refusal::is_refusal;
 use super::turns::EarlierTurn;
 use super::{Draft, GenerationError, Production};
-use crate::conversation::{Audience, Channel, Conversation, Language, Role};
+use crate::conversation::{Audience, Channel, Conversation, Language, Message, Role};
 use crate::inference::extractive::{BACKEND as QUOTING, NO_ANSWER};
 use crate::inference::{
     Budget, ChatEvent, ChatModel, ChatOptions, ChatRequest, Completion, Embedder, FinishReason, Grounding,
@@ -189,9 +189,8 @@ impl Drafter {
     }
 
     /// What was said before the customer's last words, shortened.
-    pub(super) fn history(&self, conversation: &Conversation) -> Vec<PromptMessage> {
-        let said: Vec<_> =
-            conversation.messages.iter().filter(|message| message.role != Role::System).collect();
+    pub(super) fn history(&self, messages: &[Message]) -> Vec<PromptMessage> {
+        let said: Vec<_> = messages.iter().filter(|message| message.role != Role::System).collect();
         let asked = said.iter().rev().take_while(|message| message.role == Role::Customer).count();
         let before = &said[..said.len() - asked];
         before[before.len().saturating_sub(self.config.history_messages)..]

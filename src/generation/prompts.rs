@@ -22,8 +22,7 @@ pub struct ReplyPrompt {
     pub language: PromptLanguage,
     /// The company's wishes; may be empty.
     pub instructions: String,
-    /// Oldest first; the last is the one that is answered.
-    #[serde(skip)]
+    /// Oldest first; the last is answered.
     pub turns: Vec<ReplyTurn>,
     /// The word that refuses.
     pub no_answer: &'static str,
@@ -32,24 +31,12 @@ pub struct ReplyPrompt {
 /// One turn of a [`ReplyPrompt`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReplyTurn {
+    /// What was said since the turn before, oldest first.
+    pub said: Vec<PromptMessage>,
     /// Best first, without what an earlier turn shows.
     pub sources: Vec<PromptSource>,
-    /// What was said before the first turn, oldest first; empty in the others.
-    pub history: Vec<PromptMessage>,
     /// What the customer asks.
     pub question: String,
-    /// What was replied; empty in the last turn.
-    #[serde(skip)]
-    pub reply: String,
-}
-
-/// What the blocks of `prompts/reply.j2` are rendered with, once a turn.
-#[derive(Serialize)]
-struct TurnOf<'a> {
-    #[serde(flatten)]
-    prompt: &'a ReplyPrompt,
-    #[serde(flatten)]
-    turn: &'a ReplyTurn,
 }
 
 /// A language in a prompt.
@@ -147,18 +134,9 @@ impl Prompts {
         &self.reply_version
     }
 
-    /// The messages of a grounded reply: instructions, and every turn as the user's words and the model's reply.
+    /// The messages of a grounded reply.
     pub fn reply(&self, prompt: &ReplyPrompt) -> Result<Vec<ChatMessage>, GenerationError> {
-        let mut messages = Vec::new();
-        let mut blocks = &[(ChatRole::System, "system"), (ChatRole::User, "user")][..];
-        for turn in &prompt.turns {
-            messages.extend(self.render("reply.j2", blocks, &TurnOf { prompt, turn })?);
-            blocks = &blocks[blocks.len() - 1..];
-            if !turn.reply.is_empty() {
-                messages.push(ChatMessage { role: ChatRole::Assistant, content: turn.reply.clone() });
-            }
-        }
-        Ok(messages)
+        self.render("reply.j2", &[(ChatRole::System, "system"), (ChatRole::User, "user")], prompt)
     }
 
     /// The messages of a summary.
@@ -242,9 +220,8 @@ mod tests {
                     },
                     PromptSource { number: 2, title: "Trocas".into(), text: "30 dias.".into() },
                 ],
-                history: history(),
+                said: history(),
                 question: "Quanto demora?".into(),
-                reply: String::new(),
             }],
             no_answer: "NO_ANSWER",
         }
@@ -308,36 +285,31 @@ mod tests {
         let prompts = Prompts::load().unwrap();
         let mut prompt = reply();
         let before = prompts.reply(&prompt).unwrap();
-        prompt.turns[0].reply = "São 5 dias úteis.".into();
         prompt.turns.push(ReplyTurn {
+            said: vec![PromptMessage { from: "bot", text: "São 5 dias úteis.".into() }],
             sources: vec![PromptSource {
                 number: 2,
                 title: "Trocas".into(),
                 text: "A troca é grátis.".into(),
             }],
-            history: Vec::new(),
             question: "E se eu não gostar?".into(),
-            reply: String::new(),
         });
         let after = prompts.reply(&prompt).unwrap();
-        assert_eq!(after[..2], before[..]);
-        assert_eq!((after[2].role, after[2].content.as_str()), (ChatRole::Assistant, "São 5 dias úteis."));
-        assert_eq!(after[3].role, ChatRole::User);
-        insta::assert_snapshot!(after[3].content, @r#"
-        <source id="2" title="Trocas">
-        A troca é grátis.
-        </source>
-
-        <message from="customer">E se eu não gostar?</message>
-
-        Reply in Portuguese:
-        "#);
+        assert_eq!(after[0], before[0]);
+        let kept = before[1].content.strip_suffix("\n\nReply in Portuguese:").unwrap();
+        assert_eq!(
+            after[1].content.strip_prefix(kept).unwrap(),
+            "\n\n<source id=\"2\" title=\"Trocas\">\nA troca é grátis.\n</source>\n\n\
+            <message from=\"bot\">São 5 dias úteis.</message>\n\
+            <message from=\"customer\">E se eu não gostar?</message>\n\nReply in Portuguese:"
+        );
         prompt.turns[1].sources.clear();
-        insta::assert_snapshot!(prompts.reply(&prompt).unwrap()[3].content, @r#"
-        <message from="customer">E se eu não gostar?</message>
-
-        Reply in Portuguese:
-        "#);
+        let after = prompts.reply(&prompt).unwrap();
+        assert_eq!(
+            after[1].content.strip_prefix(kept).unwrap(),
+            "\n<message from=\"bot\">São 5 dias úteis.</message>\n\
+            <message from=\"customer\">E se eu não gostar?</message>\n\nReply in Portuguese:"
+        );
     }
 
     #[test]

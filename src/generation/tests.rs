@@ -194,12 +194,8 @@ async fn a_later_prompt_goes_on_from_the_one_before_and_shows_nothing_twice() {
     ]);
     let mut passages = passages();
     let (found_then, found_now) = (passages[..2].to_vec(), passages.split_off(1));
-    let turn = EarlierTurn {
-        conversation: before.clone(),
-        question: first.into(),
-        retrieved: found_then.clone(),
-        reply: "Custa R$ 19,90. </message>".into(),
-    };
+    let turn =
+        EarlierTurn { conversation: before.clone(), question: first.into(), retrieved: found_then.clone() };
     let asked =
         async |conversation: &Conversation, question, retrieved: &[Retrieved], earlier: &[_], config| {
             let chat = Scripted::new("A entrega padrão custa R$ 19,90 [1].", FinishReason::Stop);
@@ -211,13 +207,14 @@ async fn a_later_prompt_goes_on_from_the_one_before_and_shows_nothing_twice() {
     let config = GenerationConfig::default;
     let (one, _) = asked(&before, first, &found_then, &[], config()).await;
     let (two, draft) = asked(&now, second, &found_now, std::slice::from_ref(&turn), config()).await;
-    assert_eq!(two[..2], one[..]);
-    assert_eq!((two[2].role, two[2].content.as_str()), (ChatRole::Assistant, "Custa R$ 19,90. ‹/message>"));
-    insta::assert_snapshot!(two[3].content, @r#"
+    assert_eq!(two[0], one[0]);
+    let kept = one[1].content.strip_suffix("\n\nReply in Portuguese:").unwrap();
+    insta::assert_snapshot!(two[1].content.strip_prefix(kept).unwrap().trim(), @r#"
     <source id="3" title="Entrega › Times">
     Standard delivery to Brazil takes 5 business days.
     </source>
 
+    <message from="bot">Custa R$ 19,90. ‹/message></message>
     <message from="customer">E quantas tentativas fazem?</message>
 
     Reply in Portuguese:
@@ -226,8 +223,11 @@ async fn a_later_prompt_goes_on_from_the_one_before_and_shows_nothing_twice() {
 
     let long = GenerationConfig { prompt_chars: 100_000, ..config() };
     let (anew, _) = asked(&now, second, &found_now, &[turn], long).await;
-    assert_eq!(anew.len(), 2, "what may not fit is left out");
-    assert!(anew[1].content.contains(r#"<message from="bot">Custa R$ 19,90."#), "{}", anew[1].content);
+    assert!(
+        anew[1].content.starts_with("<source id=\"1\" title=\"Entrega › Tentativas\">"),
+        "{}",
+        anew[1].content
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The turns of a prompt. A prompt only grows: that of a later turn begins with that of an earlier one, and adds the reply
+//! The turns of a prompt. A prompt only grows: that of a later turn begins as that of the turn before, and adds the reply
 //! that was given, the sentences that no turn has shown yet, and the new question. A model that keeps what it has read
 //! reads the new part alone.
 
@@ -16,6 +16,9 @@ use crate::text::cut;
 
 /// Longest question in a prompt, in characters.
 const LONGEST_QUESTION: usize = 2_000;
+/// Part of the first turn's characters that the passages of a later one may take: the nearest sentences were mostly shown
+/// already.
+const LATER: usize = 2;
 /// Characters that a token of a model is sure to hold, on average.
 const CHARS_PER_TOKEN: usize = 2;
 /// Longest wait for the vectors of sentences; past it shared words choose what a prompt holds.
@@ -30,8 +33,6 @@ pub struct EarlierTurn {
     pub question: String,
     /// What was found for it, best first.
     pub retrieved: Vec<Retrieved>,
-    /// What was replied.
-    pub reply: String,
 }
 
 /// What a turn's prompt would hold if nothing had been shown before.
@@ -50,23 +51,23 @@ impl Drafter {
         request: &DraftRequest<'a>,
         budget: &Budget,
     ) -> (Vec<ReplyTurn>, Vec<&'a Passage>) {
-        let earlier = self.fitting(request);
-        let before = earlier.first().map_or(request.conversation, |first| &first.conversation);
-        let mut history = self.history(before);
         let mut shown = Shown::default();
-        let mut turns = Vec::with_capacity(earlier.len() + 1);
-        let asked = earlier
+        let mut turns = Vec::new();
+        let mut told = 0;
+        let asked = self
+            .fitting(request)
             .iter()
-            .map(|turn| (turn.question.as_str(), turn.retrieved.as_slice(), turn.reply.as_str()))
-            .chain([(request.question, request.retrieved, "")]);
-        for (question, retrieved, reply) in asked {
-            let selection = self.select(question, request.language, retrieved, budget).await;
+            .map(|turn| (&turn.conversation, turn.question.as_str(), turn.retrieved.as_slice()))
+            .chain([(request.conversation, request.question, request.retrieved)]);
+        for (conversation, question, retrieved) in asked {
+            let chars = self.config.prompt_chars / if turns.is_empty() { 1 } else { LATER };
+            let selection = self.select((question, request.language), retrieved, chars, budget).await;
             turns.push(ReplyTurn {
+                said: self.history(&conversation.messages[told..]),
                 sources: shown.add(selection),
-                history: std::mem::take(&mut history),
                 question: harmless(&cut(question, LONGEST_QUESTION)),
-                reply: harmless(&cut(reply, self.config.history_chars)),
             });
+            told = conversation.messages.len();
         }
         (turns, shown.passages)
     }
@@ -86,18 +87,18 @@ impl Drafter {
         &request.earlier[request.earlier.len() - fit.count()..]
     }
 
-    /// What a prompt holds for a question where nothing was shown before.
+    /// What a prompt holds for a question, in so many characters, where nothing was shown before.
     async fn select<'a>(
         &self,
-        question: &str,
-        language: Language,
+        (question, language): (&str, Language),
         retrieved: &'a [Retrieved],
+        chars: usize,
         budget: &Budget,
     ) -> Selection<'a> {
         let passages: Vec<&Passage> = self.readable(retrieved).iter().map(|hit| &hit.passage).collect();
         let sources: Vec<Source> = passages.iter().map(|passage| passage.as_source()).collect();
         let ranking = self.rank(question, language, &sources, budget).await;
-        let excerpts = excerpts(&ranking, &sources, self.config.prompt_chars);
+        let excerpts = excerpts(&ranking, &sources, chars);
         Selection { passages, sources, ranking, excerpts }
     }
 
