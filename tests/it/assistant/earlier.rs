@@ -16,7 +16,10 @@ impl ChatModel for Recording {
     }
 
     async fn stream(&self, request: ChatRequest, _: Budget) -> Result<ChatStream, InferenceError> {
-        self.1.lock().unwrap().push(request.messages);
+        // Summaries have none.
+        if request.grounding.is_some() {
+            self.1.lock().unwrap().push(request.messages);
+        }
         let done = Completion {
             text: "Standard delivery to Ireland takes 3 business days [1].".into(),
             finish: FinishReason::Stop,
@@ -51,7 +54,7 @@ async fn the_prompt_of_a_conversation_that_goes_on_begins_as_the_one_before() {
     let (first, second, third) = (
         "How much is standard delivery in the United Kingdom?",
         "Can I return a lamp that I have already used?",
-        "Who pays for sending a lamp back?",
+        "How many days do I have to return a product?",
     );
     let mut talk = vec![(Role::Customer, first)];
     let (one, answer) = asked(&talk).await;
