@@ -18,18 +18,19 @@ use crate::decision::rules::{Policies, RuleMatch, Rules};
 use crate::decision::{
     Action, Decision, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Unavailable, Verdict, decide,
 };
-use crate::generation::{Draft, DraftRequest, Drafter, RESTART};
+use crate::generation::{Draft, DraftRequest, Drafter, EarlierTurn, RESTART};
 use crate::inference::{Budget, InferenceError, ModelInfo};
 use crate::judgement::calibration::{CalibrationKey, Standing};
 use crate::judgement::{Judge, JudgeInput, Judgement};
 use crate::personal_data::PrivacyConfig;
-use crate::retrieval::{Retrieved, Retriever, Rewrite, Within};
+use crate::retrieval::{Retrieved, Retriever, Rewrite, Scores, Within};
 use crate::store::suggestion::{Suggestion, Timings};
 use crate::store::{Store, StoreError, Suggestions};
 use crate::understanding::{self, MessageReader};
 
 mod before;
 mod disclosure;
+mod earlier;
 mod edits;
 mod handoff;
 mod incoming;
@@ -108,6 +109,10 @@ struct Asked<'a> {
 #[derive(Default)]
 struct Findings {
     retrieved: Vec<Retrieved>,
+    /// Only what customers may read is searched.
+    public_only: bool,
+    /// The turns that the model's prompt goes on from.
+    earlier: Vec<EarlierTurn>,
     checks: Vec<PolicyCheck>,
     matches: Vec<RuleMatch>,
     judged: Option<Judged>,
@@ -126,6 +131,16 @@ impl Findings {
             matches: self.matches.clone(),
             timings: self.timings,
             ..Self::default()
+        }
+    }
+
+    /// What a model has read it may repeat, so the draft is held against the passages of earlier turns too. What they scored
+    /// was for another question.
+    fn add_read_before(&mut self, drafter: &Drafter) {
+        for hit in self.earlier.iter().flat_map(|turn| drafter.readable(&turn.retrieved)) {
+            if self.retrieved.iter().all(|known| known.passage.id != hit.passage.id) {
+                self.retrieved.push(Retrieved { passage: hit.passage.clone(), scores: Scores::default() });
+            }
         }
     }
 
@@ -260,14 +275,15 @@ impl Assistant {
             floor: self.parts.decision.escalate_below,
             budget: &budget,
         };
-        self.retrieve(asked, false, &mut found).await;
+        self.retrieve(asked, &mut found).await;
         // What may be sent by itself is written from what customers may read. Where that does not answer, an agent gets
         // a draft from all there is.
         let internal = |hit: &Retrieved| hit.passage.audience == Audience::Agents;
         let all =
             (mode != Mode::Draft && found.retrieved.iter().any(internal)).then(|| found.retrieved.clone());
+        found.public_only = mode != Mode::Draft;
         if all.is_some() {
-            self.retrieve(asked, true, &mut found).await;
+            self.retrieve(asked, &mut found).await;
         }
         // On the heap: two of them would make the future of every caller large.
         let mut input = Box::pin(self.consider(asked, deltas.clone(), &mut found)).await;
@@ -309,6 +325,15 @@ impl Assistant {
         deltas: Option<UnboundedSender<String>>,
         found: &mut Findings,
     ) -> DecisionInput {
+        self.check(asked, found);
+        if found.unavailable.is_none() && !found.escalates() {
+            return self.write(asked, deltas, found).await;
+        }
+        found.decision_input(asked)
+    }
+
+    /// Checks the message.
+    fn check(&self, asked: Asked<'_>, found: &mut Findings) {
         let input = self.policy_input(asked, found);
         let (checks, matches) = (policy::check_message(&input), asked.rules.matches(asked.workspace, &input));
         (found.checks, found.matches) = (checks, matches);
@@ -316,16 +341,12 @@ impl Assistant {
             // Nothing can be said of passages.
             found.checks.retain(|check| check.check != ReasonCode::NothingRelevant);
         }
-        if found.unavailable.is_none() && !found.escalates() {
-            return self.write(asked, deltas, found).await;
-        }
-        found.decision_input(asked)
     }
 
-    async fn retrieve(&self, asked: Asked<'_>, public_only: bool, found: &mut Findings) {
+    async fn retrieve(&self, asked: Asked<'_>, found: &mut Findings) {
         let Asked { workspace, conversation, understood, budget, .. } = asked;
         let started = Instant::now();
-        let within = Within { public_only, labels: conversation.labels.clone() };
+        let within = Within { public_only: found.public_only, labels: conversation.labels.clone() };
         let search =
             self.parts.retriever.retrieve_within(workspace, &understood.query, understood.language, &within);
         match tokio::time::timeout(budget.remaining(), search).await {
@@ -352,20 +373,18 @@ impl Assistant {
         found: &mut Findings,
     ) -> DecisionInput {
         let Some(quoter) = &self.parts.quoter else {
-            return self.attempt(&self.parts.drafter, asked, deltas, found).await;
+            return self.ask(asked, deltas, found).await;
         };
         let before = found.anew();
         let mut quoted = None;
         if asked.mode != Mode::Draft && !asked.before.already_replied {
             let quote = self.quote(quoter, asked, &before).await;
-            // What is measured in the shadow, and on the way there, is what would be sent.
-            let sent = DecisionInput { mode: Mode::Auto, rollout: Allowed::default(), ..quote.1.clone() };
-            if decide(&sent).action == Action::AutoReply {
+            if suffices(&quote.1) {
                 return adopt(quote, found, deltas.as_ref());
             }
             quoted = Some(quote);
         }
-        let input = self.attempt(&self.parts.drafter, asked, deltas.clone(), found).await;
+        let input = self.ask(asked, deltas.clone(), found).await;
         if decide(&input).action == Action::Escalate {
             let mut quote = match quoted {
                 Some(quote) => quote,
@@ -388,6 +407,17 @@ impl Assistant {
         let mut quoted = before.anew();
         let input = self.attempt(quoter, asked, None, &mut quoted).await;
         (quoted, input)
+    }
+
+    /// Asks the model, which may have read the conversation's earlier turns.
+    async fn ask(
+        &self,
+        asked: Asked<'_>,
+        deltas: Option<UnboundedSender<String>>,
+        found: &mut Findings,
+    ) -> DecisionInput {
+        found.earlier = self.earlier(asked, found).await;
+        self.attempt(&self.parts.drafter, asked, deltas, found).await
     }
 
     /// Drafts, judges and checks once.
@@ -416,7 +446,8 @@ impl Assistant {
         let Some(language) = understood.language else { return };
         let question = understood.question.as_str();
         let started = Instant::now();
-        let request = DraftRequest { conversation, question, language, retrieved: &found.retrieved };
+        let (retrieved, earlier) = (&found.retrieved, &found.earlier);
+        let request = DraftRequest { conversation, question, language, retrieved, earlier };
         let drafted = drafter.draft(request, budget.clone(), deltas).await;
         found.timings.generation += milliseconds(started);
         let draft = match drafted {
@@ -427,6 +458,7 @@ impl Assistant {
                 return;
             }
         };
+        found.add_read_before(drafter);
         let started = Instant::now();
         let judge = &self.parts.judge;
         let policies = asked.rules.version();
@@ -506,6 +538,13 @@ impl Assistant {
     fn key_under(&self, rules: &Rules) -> CalibrationKey {
         self.parts.judge.key_of(&self.parts.chat, self.parts.drafter.prompt_version(), rules.version())
     }
+}
+
+/// Whether a quote is sent without asking a model: what is measured in the shadow, and on the way there, is what would be
+/// sent.
+fn suffices(quote: &DecisionInput) -> bool {
+    let sent = DecisionInput { mode: Mode::Auto, rollout: Allowed::default(), ..quote.clone() };
+    decide(&sent).action == Action::AutoReply
 }
 
 /// Takes a quote in place of what was found, and shows it.

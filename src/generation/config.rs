@@ -21,10 +21,11 @@ pub struct GenerationConfig {
     pub frequency_penalty: f32,
     /// Passages in a prompt, best first.
     pub max_passages: usize,
-    /// Characters that passages may take in a prompt together; beyond it they are cut to the sentences nearest to the
-    /// question. A small local model answers better, and sooner, from less; a large hosted one may get more.
+    /// Characters that the passages for one question may take in a prompt together; beyond it they are cut to the sentences
+    /// nearest to the question. Behind an earlier turn that the prompt goes on from it is half of that. A small local model
+    /// answers better, and sooner, from less; a large hosted one may get more.
     pub prompt_chars: usize,
-    /// Earlier messages in a prompt.
+    /// Messages in a prompt that came before those which it answers, or goes on from; 0 shows none of any kind.
     pub history_messages: usize,
     /// Characters an earlier message may take in a prompt.
     pub history_chars: usize,

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use futures::StreamExt;
 use regex::Regex;
@@ -12,26 +11,21 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::citations::{Attributed, attribute};
 use super::config::GenerationConfig;
 use super::deltas::Deltas;
-use super::excerpt::excerpts;
 use super::letter::letter;
 use super::plain::{AllowedLinks, pattern, plain, unformatted, without_references};
-use super::prompts::{PromptMessage, PromptSource, Prompts, ReplyPrompt, harmless, harmless_attribute};
+use super::prompts::{PromptMessage, Prompts, ReplyPrompt, ReplyTurn, harmless};
 use super::refusal::is_refusal;
+use super::turns::EarlierTurn;
 use super::{Draft, GenerationError, Production};
-use crate::conversation::{Audience, Channel, Conversation, Language, Role};
-use crate::inference::extractive::rank::{Ranking, rank};
+use crate::conversation::{Audience, Channel, Conversation, Language, Message, Role};
 use crate::inference::extractive::{BACKEND as QUOTING, NO_ANSWER};
 use crate::inference::{
     Budget, ChatEvent, ChatModel, ChatOptions, ChatRequest, Completion, Embedder, FinishReason, Grounding,
-    InferenceError, ModelInfo, Persons, Source, TokenUsage,
+    InferenceError, ModelInfo, Persons, TokenUsage,
 };
 use crate::retrieval::{Passage, Retrieved};
 use crate::text::{cut, sentences};
 
-/// Longest question in a prompt, in characters.
-const LONGEST_QUESTION: usize = 2_000;
-/// Longest wait for the vectors of sentences; past it shared words choose what a prompt holds.
-const LONGEST_RANKING: Duration = Duration::from_secs(2);
 /// Characters of the shortest sentence that is said once alone; shorter ones (*Sim.*) may be meant.
 const SHORTEST_REPEAT: usize = 12;
 /// A model that begins to write the marks of the prompt has ended its reply.
@@ -49,7 +43,7 @@ pub struct Drafter {
     pub(super) chat: Arc<dyn ChatModel>,
     pub(super) config: GenerationConfig,
     pub(super) prompts: Prompts,
-    embedder: Option<Arc<dyn Embedder>>,
+    pub(super) embedder: Option<Arc<dyn Embedder>>,
     version: String,
     quoting: String,
 }
@@ -65,6 +59,8 @@ pub struct DraftRequest<'a> {
     pub language: Language,
     /// Passages, best first.
     pub retrieved: &'a [Retrieved],
+    /// Answered turns in the same language right before the question, oldest first: the prompt goes on from theirs.
+    pub earlier: &'a [EarlierTurn],
 }
 
 impl Drafter {
@@ -102,6 +98,16 @@ impl Drafter {
         draft
     }
 
+    /// Whether its prompts go on from those of earlier turns. Quoting reads no prompt.
+    pub fn reads_earlier_turns(&self) -> bool {
+        self.chat.info().backend != QUOTING && self.config.history_messages > 0
+    }
+
+    /// Those of the passages found that a draft may rest on.
+    pub fn readable<'a>(&self, retrieved: &'a [Retrieved]) -> &'a [Retrieved] {
+        &retrieved[..retrieved.len().min(self.config.max_passages)]
+    }
+
     /// Drafts a reply. Without passages the draft refuses and no model is asked.
     ///
     /// Text goes to `deltas` as it is written, without citation marks; [`super::RESTART`] there voids what came before.
@@ -112,9 +118,8 @@ impl Drafter {
         budget: Budget,
         deltas: Option<UnboundedSender<String>>,
     ) -> Result<Draft, InferenceError> {
-        let mut passages: Vec<&Passage> =
-            request.retrieved.iter().take(self.config.max_passages).map(|found| &found.passage).collect();
-        if passages.is_empty() {
+        let found: Vec<&Passage> = self.readable(request.retrieved).iter().map(|hit| &hit.passage).collect();
+        if found.is_empty() {
             let nothing = Completion {
                 text: NO_ANSWER.to_owned(),
                 finish: FinishReason::Stop,
@@ -122,16 +127,11 @@ impl Drafter {
                 logprobs: None,
                 model: self.chat.info().clone(),
             };
-            return Ok(self.finish(&request, &passages, nothing));
+            return Ok(self.finish(&request, &found, nothing));
         }
-        let sources: Vec<Source> = passages.iter().map(|passage| passage.as_source()).collect();
-        let ranking = self.rank(&request, &sources, &budget).await;
-        let excerpts = excerpts(&ranking, &sources, self.config.prompt_chars);
-        let found = passages;
-        // What the prompt leaves out supports no reply of a model.
-        passages = excerpts.iter().map(|(place, _)| found[*place]).collect();
+        let (turns, passages) = self.turns(&request, &budget).await;
         let chat_request = self
-            .chat_request(&request, &found, &passages, excerpts.into_iter().map(|(_, text)| text))
+            .chat_request(&request, turns, &found, &passages)
             .map_err(|error| InferenceError::Permanent(format!("the prompt cannot be rendered: {error}")))?;
         let mut stream = self.chat.stream(chat_request, budget).await?;
         let mut deltas = Deltas::to(deltas);
@@ -149,39 +149,17 @@ impl Drafter {
         Err(InferenceError::Malformed("the stream ended without a completion".into()))
     }
 
-    /// The sentences of the sources by how well they answer; by words alone where the embedder fails.
-    async fn rank(&self, request: &DraftRequest<'_>, sources: &[Source], budget: &Budget) -> Ranking {
-        let by_words = rank(request.question, request.language.code(), sources);
-        let Some(embedder) = &self.embedder else { return by_words };
-        let mut ranking = by_words.clone();
-        let weighing = ranking.weigh_meaning(embedder.as_ref(), request.question, sources);
-        match tokio::time::timeout(budget.remaining().min(LONGEST_RANKING), weighing).await {
-            Ok(Ok(())) => ranking,
-            Ok(Err(_)) | Err(_) => by_words,
-        }
-    }
-
     fn chat_request(
         &self,
         request: &DraftRequest<'_>,
+        turns: Vec<ReplyTurn>,
         found: &[&Passage],
         shown: &[&Passage],
-        excerpts: impl Iterator<Item = String>,
     ) -> Result<ChatRequest, GenerationError> {
-        let code = request.language.code();
         let prompt = ReplyPrompt {
             language: request.language.into(),
             instructions: self.config.instructions.trim().to_owned(),
-            sources: shown
-                .iter()
-                .zip(excerpts)
-                .map(|(passage, text)| PromptSource {
-                    title: harmless_attribute(&passage.heading()),
-                    text: harmless(&text),
-                })
-                .collect(),
-            history: self.history(request.conversation),
-            question: harmless(&cut(request.question, LONGEST_QUESTION)),
+            turns,
             no_answer: NO_ANSWER,
         };
         // Quoting cannot translate: it sees the passages of the reply's language alone.
@@ -194,7 +172,7 @@ impl Drafter {
             messages: self.prompts.reply(&prompt)?,
             grounding: Some(Grounding {
                 question: request.question.to_owned(),
-                language: code.to_owned(),
+                language: request.language.code().to_owned(),
                 sources: quotable,
             }),
             persons: persons(request.conversation, shown),
@@ -211,9 +189,8 @@ impl Drafter {
     }
 
     /// What was said before the customer's last words, shortened.
-    pub(super) fn history(&self, conversation: &Conversation) -> Vec<PromptMessage> {
-        let said: Vec<_> =
-            conversation.messages.iter().filter(|message| message.role != Role::System).collect();
+    pub(super) fn history(&self, messages: &[Message]) -> Vec<PromptMessage> {
+        let said: Vec<_> = messages.iter().filter(|message| message.role != Role::System).collect();
         let asked = said.iter().rev().take_while(|message| message.role == Role::Customer).count();
         let before = &said[..said.len() - asked];
         before[before.len().saturating_sub(self.config.history_messages)..]

@@ -1,8 +1,8 @@
 //! From a conversation and passages to a [`Draft`] with citations.
 //!
-//! The way of a draft: [`prompts`] renders the question, the history and [`excerpt`]s of the passages; the chat model
-//! writes; [`refusal`] tells whether it refused; [`citations`] turns its numbers, or its words, into quotes; [`plain`]
-//! flattens Markdown and drops every link that no cited passage holds.
+//! The way of a draft: [`prompts`] renders the question, the history and [`excerpt`]s of the passages, behind the turns
+//! that the model was asked before; the chat model writes; [`refusal`] tells whether it refused; [`citations`] turns its
+//! numbers, or its words, into quotes; [`plain`] flattens Markdown and drops every link that no cited passage holds.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -25,6 +25,7 @@ pub mod refusal;
 pub mod summary;
 #[cfg(test)]
 mod tests;
+mod turns;
 pub mod yes_no;
 
 pub use config::GenerationConfig;
@@ -32,6 +33,7 @@ pub use deltas::RESTART;
 pub use drafter::{DraftRequest, Drafter, persons};
 pub use holding::holding_message;
 pub use letter::letter;
+pub use turns::EarlierTurn;
 
 /// A template of `prompts/` is broken: a fault of this build, not of the input.
 #[derive(Debug, thiserror::Error)]

@@ -24,14 +24,21 @@ pub struct ReplyPrompt {
     pub language: PromptLanguage,
     /// The company's wishes; may be empty.
     pub instructions: String,
-    /// Best first.
-    pub sources: Vec<PromptSource>,
-    /// Oldest first, without the question.
-    pub history: Vec<PromptMessage>,
-    /// What is answered.
-    pub question: String,
+    /// Oldest first; the last is answered.
+    pub turns: Vec<ReplyTurn>,
     /// The word that refuses.
     pub no_answer: &'static str,
+}
+
+/// One turn of a [`ReplyPrompt`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReplyTurn {
+    /// What was said since the turn before, oldest first.
+    pub said: Vec<PromptMessage>,
+    /// Best first, without what an earlier turn shows.
+    pub sources: Vec<PromptSource>,
+    /// What the customer asks.
+    pub question: String,
 }
 
 /// A language in a prompt.
@@ -52,6 +59,8 @@ impl From<Language> for PromptLanguage {
 /// A passage in a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PromptSource {
+    /// What the reply cites it by: the same in every turn.
+    pub number: usize,
     /// Title and headings.
     pub title: String,
     /// The text, cut to what matters.
@@ -104,8 +113,8 @@ impl SecondReadingPrompt {
         for passage in passages {
             let text = cut(&passage.text, left);
             left = left.saturating_sub(text.chars().count());
-            sources
-                .push(PromptSource { title: harmless_attribute(&passage.heading()), text: harmless(&text) });
+            let (number, title) = (sources.len() + 1, harmless_attribute(&passage.heading()));
+            sources.push(PromptSource { number, title, text: harmless(&text) });
             if left == 0 {
                 break;
             }
@@ -247,17 +256,24 @@ mod tests {
         ReplyPrompt {
             language: Language::Pt.into(),
             instructions: "Be warm.".into(),
-            sources: vec![
-                PromptSource {
-                    title: "Entrega › Prazos".into(),
-                    text: "A entrega leva 5 dias úteis.".into(),
-                },
-                PromptSource { title: "Trocas".into(), text: "30 dias.".into() },
-            ],
-            history: vec![PromptMessage { from: "agent", text: "Olá!".into() }],
-            question: "Quanto demora?".into(),
+            turns: vec![ReplyTurn { sources: sources(), said: history(), question: "Quanto demora?".into() }],
             no_answer: "NO_ANSWER",
         }
+    }
+
+    fn sources() -> Vec<PromptSource> {
+        vec![
+            PromptSource {
+                number: 1,
+                title: "Entrega › Prazos".into(),
+                text: "A entrega leva 5 dias úteis.".into(),
+            },
+            PromptSource { number: 2, title: "Trocas".into(), text: "30 dias.".into() },
+        ]
+    }
+
+    fn history() -> Vec<PromptMessage> {
+        vec![PromptMessage { from: "agent", text: "Olá!".into() }]
     }
 
     #[test]
@@ -294,13 +310,13 @@ mod tests {
 
         Does the reply state every fact and contradict none? JSON:
         "#);
-        let summary = SummaryPrompt { language: "English", messages: reply().history };
+        let summary = SummaryPrompt { language: "English", messages: history() };
         insta::assert_snapshot!(prompts.summary(&summary).unwrap()[1].content, @r#"
         <message from="agent">Olá!</message>
 
         Summary in English:
         "#);
-        let reading = SecondReadingPrompt { sources: reply().sources, reply: "30 dias.".into() };
+        let reading = SecondReadingPrompt { sources: sources(), reply: "30 dias.".into() };
         insta::assert_snapshot!(prompts.second_reading(&reading).unwrap()[1].content, @r#"
         <source title="Entrega › Prazos">
         A entrega leva 5 dias úteis.
@@ -312,13 +328,45 @@ mod tests {
 
         Is every statement of the reply supported by the sources? JSON:
         "#);
-        let query = QueryPrompt { history: reply().history, question: "E para o Rio?".into() };
+        let query = QueryPrompt { history: history(), question: "E para o Rio?".into() };
         insta::assert_snapshot!(prompts.query(&query).unwrap()[1].content, @r#"
         <message from="agent">Olá!</message>
         <message from="customer">E para o Rio?</message>
 
         Search query:
         "#);
+    }
+
+    #[test]
+    fn a_later_turn_goes_on_from_the_prompt_of_the_one_before() {
+        let prompts = Prompts::load().unwrap();
+        let mut prompt = reply();
+        let before = prompts.reply(&prompt).unwrap();
+        prompt.turns.push(ReplyTurn {
+            said: vec![PromptMessage { from: "bot", text: "São 5 dias úteis.".into() }],
+            sources: vec![PromptSource {
+                number: 2,
+                title: "Trocas".into(),
+                text: "A troca é grátis.".into(),
+            }],
+            question: "E se eu não gostar?".into(),
+        });
+        let after = prompts.reply(&prompt).unwrap();
+        assert_eq!(after[0], before[0]);
+        let kept = before[1].content.strip_suffix("\n\nReply in Portuguese:").unwrap();
+        assert_eq!(
+            after[1].content.strip_prefix(kept).unwrap(),
+            "\n\n<source id=\"2\" title=\"Trocas\">\nA troca é grátis.\n</source>\n\n\
+            <message from=\"bot\">São 5 dias úteis.</message>\n\
+            <message from=\"customer\">E se eu não gostar?</message>\n\nReply in Portuguese:"
+        );
+        prompt.turns[1].sources.clear();
+        let after = prompts.reply(&prompt).unwrap();
+        assert_eq!(
+            after[1].content.strip_prefix(kept).unwrap(),
+            "\n<message from=\"bot\">São 5 dias úteis.</message>\n\
+            <message from=\"customer\">E se eu não gostar?</message>\n\nReply in Portuguese:"
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Drafting with the backend that needs no model, and with replies a model might give.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,13 +9,14 @@ use super::*;
 use crate::conversation::{Channel, Conversation, Customer, Labels, Message, Role};
 use crate::inference::extractive::Extractive;
 use crate::inference::{
-    Budget, ChatEvent, ChatModel, ChatRequest, ChatRole, ChatStream, Completion, InferenceError,
+    Budget, ChatEvent, ChatMessage, ChatModel, ChatRequest, ChatRole, ChatStream, Completion, InferenceError,
 };
 use crate::retrieval::fixtures::passage;
 use crate::retrieval::{Passage, Retrieved, Scores};
 
-/// A model that gives one fixed reply, for replies that a real one gives too seldom to test.
+/// A model that gives one fixed reply, for replies that a real one gives too seldom to test, and keeps what it was asked.
 struct Scripted {
+    asked: Mutex<Vec<Vec<ChatMessage>>>,
     reply: &'static str,
     finish: FinishReason,
     info: ModelInfo,
@@ -29,7 +30,7 @@ impl Scripted {
             fingerprint: String::new(),
             context_length: 4_096,
         };
-        Arc::new(Self { reply, finish, info })
+        Arc::new(Self { asked: Mutex::default(), reply, finish, info })
     }
 }
 
@@ -41,6 +42,7 @@ impl ChatModel for Scripted {
 
     async fn stream(&self, request: ChatRequest, _: Budget) -> Result<ChatStream, InferenceError> {
         assert!(matches!(request.messages.last(), Some(last) if last.role == ChatRole::User));
+        self.asked.lock().unwrap().push(request.messages);
         let done = Completion {
             text: self.reply.into(),
             finish: self.finish,
@@ -142,6 +144,7 @@ async fn draft(chat: Arc<dyn ChatModel>, question: &str) -> Draft {
         question,
         language: Language::Pt,
         retrieved: &passages(),
+        earlier: &[],
     };
     drafter.draft(request, Budget::of(Duration::from_secs(5)), None).await.unwrap()
 }
@@ -169,10 +172,62 @@ async fn without_passages_no_model_is_asked() {
     let drafter =
         Drafter::new(Scripted::new("Sim!", FinishReason::Stop), None, GenerationConfig::default()).unwrap();
     let conversation = conversation(&[(Role::Customer, "oi")]);
-    let request =
-        DraftRequest { conversation: &conversation, question: "oi", language: Language::Pt, retrieved: &[] };
+    let request = DraftRequest {
+        conversation: &conversation,
+        question: "oi",
+        language: Language::Pt,
+        retrieved: &[],
+        earlier: &[],
+    };
     let draft = drafter.draft(request, Budget::of(Duration::from_secs(1)), None).await.unwrap();
     assert!(draft.production.refused);
+}
+
+#[tokio::test]
+async fn a_later_prompt_goes_on_from_the_one_before_and_shows_nothing_twice() {
+    let (first, second) = ("Quanto custa a entrega?", "E quantas tentativas fazem?");
+    let before = conversation(&[(Role::Customer, first)]);
+    let now = conversation(&[
+        (Role::Customer, first),
+        (Role::Bot, "Custa R$ 19,90. </message>"),
+        (Role::Customer, second),
+    ]);
+    let mut passages = passages();
+    let (found_then, found_now) = (passages[..2].to_vec(), passages.split_off(1));
+    let turn =
+        EarlierTurn { conversation: before.clone(), question: first.into(), retrieved: found_then.clone() };
+    let asked =
+        async |conversation: &Conversation, question, retrieved: &[Retrieved], earlier: &[_], config| {
+            let chat = Scripted::new("A entrega padrão custa R$ 19,90 [1].", FinishReason::Stop);
+            let drafter = Drafter::new(chat.clone(), None, config).unwrap();
+            let request = DraftRequest { conversation, question, language: Language::Pt, retrieved, earlier };
+            let draft = drafter.draft(request, Budget::of(Duration::from_secs(5)), None).await.unwrap();
+            (chat.asked.lock().unwrap().remove(0), draft)
+        };
+    let config = GenerationConfig::default;
+    let (one, _) = asked(&before, first, &found_then, &[], config()).await;
+    let (two, draft) = asked(&now, second, &found_now, std::slice::from_ref(&turn), config()).await;
+    assert_eq!(two[0], one[0]);
+    let kept = one[1].content.strip_suffix("\n\nReply in Portuguese:").unwrap();
+    insta::assert_snapshot!(two[1].content.strip_prefix(kept).unwrap().trim(), @r#"
+    <source id="3" title="Entrega › Times">
+    Standard delivery to Brazil takes 5 business days.
+    </source>
+
+    <message from="bot">Custa R$ 19,90. ‹/message></message>
+    <message from="customer">E quantas tentativas fazem?</message>
+
+    Reply in Portuguese:
+    "#);
+    assert_eq!(draft.citations[0].passage_id, "p-1", "its number holds in every turn");
+
+    let long = GenerationConfig { prompt_chars: 100_000, ..config() };
+    let (anew, _) = asked(&now, second, &found_now, &[turn], long).await;
+    assert!(
+        anew[1].content.starts_with("<source id=\"1\" title=\"Entrega › Tentativas\">"),
+        "{}",
+        anew[1].content
+    );
 }
 
 #[tokio::test]

@@ -42,6 +42,7 @@ use tokio::sync::OnceCell;
 use crate::support::models;
 
 mod channels;
+mod earlier;
 mod meanwhile;
 mod rollout;
 

@@ -110,7 +110,7 @@ async fn shown(
 ) -> Result<Option<(Draft, Action)>, EvalError> {
     let message = Message { id: row.id.clone(), role: Role::Customer, text: question.to_owned(), at: None };
     let conversation = Conversation::new(row.id.clone(), Channel::Api, vec![message]);
-    let request = DraftRequest { conversation: &conversation, question, language, retrieved };
+    let request = DraftRequest { conversation: &conversation, question, language, retrieved, earlier: &[] };
     let budget = Budget::of(parts.deadline);
     let draft = parts.drafter.draft(request, budget.clone(), None).await?;
     if draft.production.refused {
