@@ -90,11 +90,11 @@ async fn what_no_model_was_asked_is_no_beginning_of_a_prompt() {
     let calibrations = certain_of(shop().await, policies.rules().version()).await;
     let quoting = assistant(Options { calibrations, policies: Some(policies), ..options() }).await;
     let goes_on = async |assistant: &Assistant, first: &str, mode| {
-        let question = "Can I return a lamp that I have already used?";
+        let question = "How many days do I have to return a lamp?";
         let talk = [(Role::Customer, first), (Role::Bot, "Yes."), (Role::Customer, question)];
-        assistant.answer(&workspace(), &conversation(&talk), mode, None).await;
+        let answer = assistant.answer(&workspace(), &conversation(&talk), mode, None).await.answer;
         // The sources of a second turn stand behind the first one's question.
-        let prompt = chat.asked().unwrap();
+        let prompt = chat.asked().unwrap_or_else(|| panic!("{first} {mode:?}: {:?}", answer.decision));
         let (_, behind) = prompt.split_once("</message>").unwrap();
         behind.contains("<source")
     };
