@@ -70,7 +70,7 @@ impl SecondReading {
 }
 
 /// The cited passages, best first; all of them where none is cited.
-fn read_again<'a>(input: JudgeInput<'a>) -> Vec<&'a Passage> {
+fn read_again(input: JudgeInput<'_>) -> Vec<&Passage> {
     let found = input.retrieved.iter().map(|hit| &hit.passage);
     let cited =
         |passage: &&Passage| input.draft.citations.iter().any(|citation| citation.passage_id == passage.id);

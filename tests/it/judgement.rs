@@ -120,7 +120,7 @@ async fn judged(judge: &Judge, draft: &Draft) -> Judgement {
             draft,
             retrieved: &[hit()],
             policies: "",
-            budget: &Budget::of(Duration::from_secs(60)),
+            budget: &Budget::of(Duration::from_mins(1)),
         })
         .await
         .expect("the embedder answers")
