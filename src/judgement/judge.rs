@@ -168,7 +168,8 @@ impl Judge {
         if self.config.semantic {
             signals.extend(semantic::signals(self.embedder.as_ref(), input, &grounding.pairs).await?);
         }
-        let second_reading = match self.reader_of(&draft.production.model) {
+        let reader = self.reader_of(&draft.production.model).filter(|_| !draft.production.refused);
+        let second_reading = match reader {
             Some(reading) => Some(reading.supported(input).await),
             None => None,
         };

@@ -225,6 +225,9 @@ async fn a_second_reading_is_a_signal_and_anything_but_a_yes_of_the_same_model_i
     let mut quote = draft.clone();
     quote.production.model.backend = "extractive".into();
     assert_eq!(judged(&on, &quote).await.second_reading(), None, "quotes are in their sources");
+    let mut refusal = draft.clone();
+    refusal.production.refused = true;
+    assert_eq!(judged(&on, &refusal).await.second_reading(), None, "it says nothing");
     assert_eq!(on.key(&quote, ""), off.key(&quote, ""), "what certifies quotes stays");
     let more = judged(&on, &draft).await.groundedness();
     assert!(more > judged(&off, &draft).await.groundedness(), "{more}");
