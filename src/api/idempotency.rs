@@ -2,8 +2,8 @@
 //!
 //! One middleware stands before every POST that creates. It claims the key in the store, lets the handler work, and
 //! stores a successful answer; an attempt that failed, or whose caller went away, gives the claim back. A handler that
-//! streams takes the [`Recorder`] along and stores the answer when the stream has it. What a suggestion was erased with
-//! is not stored again: an answer says which one it is [`About`].
+//! streams takes the [`Recorder`] along and stores the answer when the stream has it. An answer about a
+//! suggestion that was erased meanwhile is not stored: a response names its suggestion by [`About`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -9,6 +9,8 @@ use crate::decision::Mode;
 use crate::generation::EarlierTurn;
 use crate::retrieval::Rewrite;
 
+/// Part of the time left that finding earlier turns out again may take: they only make the model's reading shorter.
+const SHARE: u32 = 4;
 /// Turns of a prompt at most, the question's among them. The next prompt begins anew, with what was said before as its
 /// history: every turn adds sources that were not found for the question, and a small model loses the thread among many.
 const TURNS: usize = 2;
@@ -22,12 +24,15 @@ impl Assistant {
         let mut turns = Vec::new();
         if by_rule && self.parts.drafter.reads_earlier_turns() {
             let started = Instant::now();
+            let budget = asked.budget.at_most(asked.budget.remaining() / SHARE);
+            let asked = Asked { budget: &budget, ..asked };
             for conversation in answered(asked.conversation) {
                 match self.asked_before(asked, conversation, found.public_only).await {
                     Some(turn) => turns.push(turn),
                     None => turns.clear(),
                 }
             }
+            // Nearly all of it is search.
             found.timings.retrieval += milliseconds(started);
         }
         turns

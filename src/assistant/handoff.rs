@@ -60,7 +60,8 @@ pub(super) fn outcome_of(found: &Findings) -> TriedDraft {
 /// What was done before the conversation was handed over.
 fn tried(query: &str, retrieved: &[Retrieved], draft: TriedDraft) -> Tried {
     let queries = if query.trim().is_empty() { Vec::new() } else { vec![query.to_owned()] };
-    let passages = retrieved.iter().take(LOOKED_AT).map(|hit| Looked {
+    let found = retrieved.iter().filter(|hit| hit.found_now());
+    let passages = found.take(LOOKED_AT).map(|hit| Looked {
         id: hit.passage.id.clone(),
         document_id: hit.passage.document_id.clone(),
         heading: hit.passage.heading(),

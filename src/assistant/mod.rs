@@ -19,11 +19,12 @@ use crate::decision::{
     Action, Decision, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Unavailable, Verdict, decide,
 };
 use crate::generation::{Draft, DraftRequest, Drafter, EarlierTurn, RESTART};
+use crate::inference::extractive::BACKEND as QUOTING;
 use crate::inference::{Budget, InferenceError, ModelInfo};
 use crate::judgement::calibration::{CalibrationKey, Standing};
 use crate::judgement::{Judge, JudgeInput, Judgement};
 use crate::personal_data::PrivacyConfig;
-use crate::retrieval::{Retrieved, Retriever, Rewrite, Scores, Within};
+use crate::retrieval::{Retrieved, Retriever, Rewrite, Within};
 use crate::store::suggestion::{Suggestion, Timings};
 use crate::store::{Store, StoreError, Suggestions};
 use crate::understanding::{self, MessageReader};
@@ -134,12 +135,11 @@ impl Findings {
         }
     }
 
-    /// What a model has read it may repeat, so the draft is held against the passages of earlier turns too. What they scored
-    /// was for another question.
+    /// What a model has read it may repeat, so its draft is held against the passages of earlier turns too.
     fn add_read_before(&mut self, drafter: &Drafter) {
         for hit in self.earlier.iter().flat_map(|turn| drafter.readable(&turn.retrieved)) {
             if self.retrieved.iter().all(|known| known.passage.id != hit.passage.id) {
-                self.retrieved.push(Retrieved { passage: hit.passage.clone(), scores: Scores::default() });
+                self.retrieved.push(Retrieved::before(hit.passage.clone()));
             }
         }
     }
@@ -458,7 +458,9 @@ impl Assistant {
                 return;
             }
         };
-        found.add_read_before(drafter);
+        if draft.production.model.backend != QUOTING && !draft.production.refused {
+            found.add_read_before(drafter);
+        }
         let started = Instant::now();
         let judge = &self.parts.judge;
         let policies = asked.rules.version();

@@ -266,11 +266,11 @@ impl Told<'_> {
         if !claims.is_empty() {
             return vec![self.say("unsupported", &[("{claims}", &listed(&claims, self.language))])];
         }
-        if self.draft().is_some_and(|draft| draft.citations == 0) {
-            return vec![self.say("no_citation", &[])];
-        }
         if let Some(doubted) = self.second_reading() {
             return vec![doubted];
+        }
+        if self.draft().is_some_and(|draft| draft.citations == 0) {
+            return vec![self.say("no_citation", &[])];
         }
         let weakest = sentences.min_by(|one, other| one.support.total_cmp(&other.support));
         let told = |text: &str, support: f64| {

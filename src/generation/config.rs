@@ -25,7 +25,8 @@ pub struct GenerationConfig {
     /// nearest to the question. Behind an earlier turn that the prompt goes on from it is half of that. A small local model
     /// answers better, and sooner, from less; a large hosted one may get more.
     pub prompt_chars: usize,
-    /// Messages in a prompt that came before those which it answers, or goes on from; 0 shows none of any kind.
+    /// Earlier messages that a prompt shows before each turn that it holds; 0 shows none, and lets no prompt go on from an
+    /// earlier turn.
     pub history_messages: usize,
     /// Characters an earlier message may take in a prompt.
     pub history_chars: usize,

@@ -28,6 +28,8 @@ use crate::text::{cut, sentences};
 
 /// Characters of the shortest sentence that is said once alone; shorter ones (*Sim.*) may be meant.
 const SHORTEST_REPEAT: usize = 12;
+/// How a prompt is made of turns, for its version: raise it when that changes.
+const TURNS: &str = "turns-1";
 /// A model that begins to write the marks of the prompt has ended its reply.
 const STOP: [&str; 2] = ["<message", "<source"];
 
@@ -315,6 +317,7 @@ fn version(prompts: &Prompts, config: &GenerationConfig) -> Result<String, Gener
         serde_json::to_vec(&shaping).map_err(|error| GenerationError::Template(error.to_string()))?;
     let mut hash = Sha256::new();
     hash.update(prompts.reply_version());
+    hash.update(TURNS);
     hash.update(settings);
     Ok(hex::encode(hash.finalize()))
 }

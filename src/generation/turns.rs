@@ -72,14 +72,15 @@ impl Drafter {
         (turns, shown.passages)
     }
 
-    /// The earlier turns that surely fit beside the question, without the oldest where not all do.
+    /// The earlier turns that fit beside the question by a careful count, without the oldest where not all do.
     fn fitting<'a>(&self, request: &DraftRequest<'a>) -> &'a [EarlierTurn] {
         let config = &self.config;
         let tokens = self.chat.info().context_length.saturating_sub(config.max_tokens);
         let size = |question: &str| {
-            config.prompt_chars + config.history_chars + question.chars().count().min(LONGEST_QUESTION)
+            let said = config.history_messages * config.history_chars;
+            config.prompt_chars + said + question.chars().count().min(LONGEST_QUESTION)
         };
-        let mut taken = size(request.question) + config.history_messages * config.history_chars;
+        let mut taken = size(request.question) + config.instructions.chars().count();
         let fit = request.earlier.iter().rev().take_while(|turn| {
             taken += size(&turn.question);
             taken <= tokens.saturating_mul(CHARS_PER_TOKEN)

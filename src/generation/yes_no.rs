@@ -15,14 +15,14 @@ pub fn options() -> ChatOptions {
 /// The probability of yes, 0 to 1: by the log-probabilities of the answer where the backend gives them, else 1 or 0. `None`
 /// where the answer is neither yes nor no.
 ///
-/// A local model can write nothing but the form, so the probabilities of all tokens but the answer's are 1, and the product
-/// of all is that of the answer among the two.
+/// The product over all tokens is no more than the probability of the answer among the two: a local model's tokens are
+/// weighed among those of the form alone, a hosted model's among all. The likelier of two was written, so it has at least one half.
 pub fn probability(answer: &Completion) -> Option<f64> {
-    let yes = verdict(&answer.text)?;
+    let yes = verdict(answer)?;
     let sure = answer
         .logprobs
         .as_ref()
-        .map_or(1.0, |logprobs| logprobs.iter().copied().map(f64::from).sum::<f64>().exp().clamp(0.0, 1.0));
+        .map_or(1.0, |logprobs| logprobs.iter().copied().map(f64::from).sum::<f64>().exp().clamp(0.5, 1.0));
     Some(if yes { sure } else { 1.0 - sure })
 }
 
@@ -35,11 +35,13 @@ fn schema() -> Value {
     })
 }
 
-/// The answer of a model that keeps to the form, or of one that writes something around it.
-fn verdict(text: &str) -> Option<bool> {
+/// The answer of a model that keeps to the form, or of one that writes something around it; `None` where it is neither yes
+/// nor no.
+pub fn verdict(answer: &Completion) -> Option<bool> {
+    let text = answer.text.as_str();
     let (start, end) = (text.find('{')?, text.rfind('}')?);
-    let answer: Value = serde_json::from_str(text.get(start..=end)?).ok()?;
-    match answer["verdict"].as_str()?.to_lowercase().as_str() {
+    let value: Value = serde_json::from_str(text.get(start..=end)?).ok()?;
+    match value["verdict"].as_str()?.to_lowercase().as_str() {
         "yes" => Some(true),
         "no" => Some(false),
         _ => None,
@@ -72,10 +74,14 @@ mod tests {
 
     #[test]
     fn a_yes_and_a_no_as_sure_as_each_other_lie_as_far_from_one_half() {
-        let quarter = Some(vec![0.0, 0.25_f32.ln(), 0.0]);
-        let yes = probability(&answer(r#"{"verdict": "yes"}"#, quarter.clone())).unwrap();
-        let no = probability(&answer(r#"{"verdict": "no"}"#, quarter)).unwrap();
-        assert!((yes - 0.25).abs() < 1e-6 && (no - 0.75).abs() < 1e-6, "{yes} {no}");
+        let both = |share: f32| {
+            let logprobs = Some(vec![0.0, share.ln(), 0.0]);
+            [r#"{"verdict": "yes"}"#, r#"{"verdict": "no"}"#]
+                .map(|text| probability(&answer(text, logprobs.clone())).unwrap())
+        };
+        let [yes, no] = both(0.75);
+        assert!((yes - 0.75).abs() < 1e-6 && (no - 0.25).abs() < 1e-6, "{yes} {no}");
+        assert_eq!(both(0.2), [0.5, 0.5], "a form that the model was not sure of");
         assert_eq!(probability(&answer(r#"{"verdict": "yes"}"#, Some(vec![0.1]))), Some(1.0), "rounding");
     }
 }

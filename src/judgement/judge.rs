@@ -142,7 +142,7 @@ impl Judge {
             retrieval: self.procedure.retrieval.clone(),
             judgement: self.reader_of(model).map_or_else(
                 || hash_of(&(REVISION, self.config.semantic)),
-                |reading| hash_of(&(REVISION, self.config.semantic, reading.version())),
+                |reading| hash_of(&(REVISION, self.config.semantic, reading.identity())),
             ),
             decision: self.procedure.under(policies),
         }

@@ -12,7 +12,7 @@ use crate::inference::extractive::BACKEND as QUOTING;
 use crate::inference::{ChatModel, ChatRequest, InferenceError, ModelInfo};
 use crate::retrieval::Passage;
 
-/// Characters of the sources that are read again, best cited first.
+/// Characters of the sources that are read again, best cited first, each from its beginning.
 const MOST: usize = 3_000;
 /// Share of the time left that a reading may take: without it the draft can still be judged, and is held.
 const SHARE: f64 = 0.8;
@@ -35,9 +35,9 @@ impl SecondReading {
         writer.backend != QUOTING
     }
 
-    /// Identity of the question, for a calibration's key.
-    pub(super) fn version(&self) -> &str {
-        self.prompts.second_reading_version()
+    /// What determines its answers, for a calibration's key.
+    pub(super) fn identity(&self) -> (&str, &str, usize) {
+        (self.prompts.second_reading_version(), &self.chat.info().fingerprint, MOST)
     }
 
     /// The probability that the sources support the draft, 0 to 1. No answer in time, one that is neither yes nor no, and one

@@ -87,6 +87,18 @@ pub struct Retrieved {
     pub scores: Scores,
 }
 
+impl Retrieved {
+    /// A passage that was found for another question, and is read for this one too.
+    pub fn before(passage: Passage) -> Self {
+        Self { passage, scores: Scores::default() }
+    }
+
+    /// Whether this question's search found it.
+    pub fn found_now(&self) -> bool {
+        self.scores != Scores::default()
+    }
+}
+
 /// Scores of one passage for one query.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Scores {

@@ -1,15 +1,15 @@
 //! The judge with the real embedder: meaning, calibration keys, time.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use ponto::conversation::{Audience, Labels, Language, WorkspaceId};
+use ponto::conversation::{Audience, Channel, Conversation, Customer, Labels, Language, WorkspaceId};
 use ponto::generation::{Citation, Draft, Production};
 use ponto::inference::{
     Budget, ChatEvent, ChatModel, ChatRequest, ChatStream, Completion, Embedder, FinishReason,
-    InferenceError, ModelInfo, TokenUsage,
+    InferenceError, ModelInfo, Persons, TokenUsage,
 };
 use ponto::judgement::calibration::{Calibration, Calibrations, Procedure};
 use ponto::judgement::{Judge, JudgeInput, Judgement, JudgementConfig};
@@ -85,6 +85,8 @@ struct Answering {
     info: ModelInfo,
     /// Fingerprint of the model that answers in place of the preferred one.
     stands_in: Option<&'static str>,
+    /// Whom the prompts speak of.
+    persons: Mutex<Vec<Persons>>,
 }
 
 #[async_trait]
@@ -97,6 +99,7 @@ impl ChatModel for Answering {
         if self.text.is_empty() {
             return Err(InferenceError::Overloaded { queue: 1 });
         }
+        self.persons.lock().unwrap().push(request.persons);
         let asked = &request.messages[1].content;
         assert!(asked.contains("up to 10 business days") && asked.contains("<reply>"), "{asked}");
         let done = Completion {
@@ -198,7 +201,7 @@ async fn a_second_reading_is_a_signal_and_anything_but_a_yes_of_the_same_model_i
     let config =
         |second_reading_s| JudgementConfig { second_reading_s, semantic: false, ..Default::default() };
     let reading = |text, logprobs, stands_in, seconds| {
-        let chat = Answering { text, logprobs, info: info("m1"), stands_in };
+        let chat = Answering { text, logprobs, info: info("m1"), stands_in, persons: Mutex::default() };
         judge(embedder.clone(), Calibrations::default(), config(seconds))
             .with_second_reading(Arc::new(chat))
             .expect("the prompt compiles")
@@ -231,4 +234,39 @@ async fn a_second_reading_is_a_signal_and_anything_but_a_yes_of_the_same_model_i
     assert_eq!(on.key(&quote, ""), off.key(&quote, ""), "what certifies quotes stays");
     let more = judged(&on, &draft).await.groundedness();
     assert!(more > judged(&off, &draft).await.groundedness(), "{more}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_reading_says_whom_it_speaks_of() {
+    let chat = Arc::new(Answering {
+        text: r#"{"verdict": "yes"}"#,
+        logprobs: None,
+        info: info("m1"),
+        stands_in: None,
+        persons: Mutex::default(),
+    });
+    let config = JudgementConfig { second_reading_s: 5.0, semantic: false, ..Default::default() };
+    let judge = judge(models::embedder().await, Calibrations::default(), config)
+        .with_second_reading(chat.clone())
+        .expect("the prompt compiles");
+    let mut conversation = Conversation::new("c", Channel::Api, Vec::new());
+    conversation.customer = Some(Customer {
+        id: "u".into(),
+        name: Some("Ana".into()),
+        attributes: BTreeMap::new(),
+        opted_in_at: None,
+    });
+    let input = JudgeInput {
+        conversation: Some(&conversation),
+        question: "how long does a refund take?",
+        language: Language::En,
+        draft: &draft("Ana, they take up to 10 business days.", "m1"),
+        retrieved: &[hit()],
+        policies: "",
+        budget: &Budget::of(Duration::from_mins(1)),
+    };
+    judge.judge(input).await.expect("the embedder is not asked");
+    let persons = chat.persons.lock().unwrap().pop().expect("asked once");
+    assert_eq!(persons.name.as_deref(), Some("Ana"), "a hosted model must not read it");
+    assert_eq!(persons.published, [PASSAGE], "what customers may read is no secret");
 }

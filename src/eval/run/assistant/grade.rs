@@ -67,5 +67,5 @@ async fn ask(row: &Row, reply: &str, grader: &Grader<'_>) -> Result<Option<bool>
         .map_err(|error| EvalError::NotEnough(format!("the prompt of grades does not render: {error}")))?;
     let request = ChatRequest { messages, options: yes_no::options(), ..ChatRequest::default() };
     let completion = grader.chat.complete(request, Budget::of(grader.deadline)).await?;
-    Ok(yes_no::probability(&completion).map(|yes| yes > 0.5))
+    Ok(yes_no::verdict(&completion))
 }

@@ -98,7 +98,7 @@ impl Outcome {
         let answer = &suggestion.answer;
         let mut found: Vec<String> = Vec::new();
         let mut seen = BTreeSet::new();
-        for retrieved in &suggestion.trace.retrieved {
+        for retrieved in suggestion.trace.retrieved.iter().filter(|hit| hit.found_now()) {
             if seen.insert(&retrieved.passage.document_id) {
                 found.push(documents.get(&retrieved.passage.document_id).cloned().unwrap_or_default());
             }
