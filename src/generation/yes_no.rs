@@ -81,7 +81,8 @@ mod tests {
         };
         let [yes, no] = both(0.75);
         assert!((yes - 0.75).abs() < 1e-6 && (no - 0.25).abs() < 1e-6, "{yes} {no}");
-        assert_eq!(both(0.2), [0.5, 0.5], "a form that the model was not sure of");
+        let even = |share: f64| (share - 0.5).abs() < 1e-9;
+        assert!(both(0.2).into_iter().all(even), "a form that the model was not sure of");
         assert_eq!(probability(&answer(r#"{"verdict": "yes"}"#, Some(vec![0.1]))), Some(1.0), "rounding");
     }
 }

@@ -274,7 +274,8 @@ async fn a_deadline_also_ends_the_wait_in_the_queue() {
     let mut running = chat.stream(long(), budget()).await.unwrap();
     running.next().await;
     let started = Instant::now();
-    let error = chat.complete(request("b", 4), Budget::of(Duration::from_millis(1))).await.unwrap_err();
+    // Over before it begins: a reply of this small model may take less than any time that could be given here.
+    let error = chat.complete(request("b", 4), Budget::of(Duration::ZERO)).await.unwrap_err();
     assert!(matches!(error, InferenceError::DeadlineExceeded), "{error:?}");
     assert!(started.elapsed() < Duration::from_mins(1));
 }
