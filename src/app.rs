@@ -11,7 +11,7 @@ use crate::conversation::{Clock, Ids};
 use crate::decision::rules::{Policies, PolicyError};
 use crate::generation::{Drafter, GenerationError};
 use crate::inference::candle::{CandleChat, CandleEmbedder, EmbedderOptions};
-use crate::inference::extractive::{BACKEND, Extractive};
+use crate::inference::extractive::Extractive;
 use crate::inference::models::{ModelError, Progress, Registry};
 use crate::inference::openai::OpenAiChat;
 use crate::inference::routing::Router;
@@ -294,7 +294,7 @@ fn quoter(
     chat: &Arc<dyn ChatModel>,
     embedder: &Arc<dyn Embedder>,
 ) -> Result<Option<Arc<Drafter>>, AppError> {
-    if !config.inference.quote_first || chat.info().backend == BACKEND {
+    if !config.inference.quote_first || chat.info().quotes() {
         return Ok(None);
     }
     Ok(Some(Arc::new(Drafter::new(

@@ -19,7 +19,6 @@ use crate::decision::{
     Action, Decision, DecisionInput, DraftFacts, Mode, PolicyCheck, ReasonCode, Unavailable, Verdict, decide,
 };
 use crate::generation::{Draft, DraftRequest, Drafter, EarlierTurn, RESTART};
-use crate::inference::extractive::BACKEND as QUOTING;
 use crate::inference::{Budget, InferenceError, ModelInfo};
 use crate::judgement::calibration::{CalibrationKey, Standing};
 use crate::judgement::{Judge, JudgeInput, Judgement};
@@ -458,7 +457,7 @@ impl Assistant {
                 return;
             }
         };
-        if draft.production.model.backend != QUOTING && !draft.production.refused {
+        if !draft.production.model.quotes() && !draft.production.refused {
             found.add_read_before(drafter);
         }
         let started = Instant::now();

@@ -70,9 +70,7 @@ enum ModeName {
 
 pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow::Result<ExitCode> {
     let mut config = config?;
-    if let Some(backend) = args.backend {
-        config.inference.backends = vec![backend];
-    }
+    config.inference.use_only(args.backend);
     config.validate()?;
     let app = App::build(config, Arc::new(FetchProgress::new(*printer))).await?;
     let conversation = Conversation {

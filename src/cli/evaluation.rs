@@ -148,7 +148,7 @@ fn replies(
     chat: &Arc<dyn ChatModel>,
     remember: bool,
 ) -> anyhow::Result<Option<Arc<CachedChat>>> {
-    if !remember || chat.info().backend == "extractive" {
+    if !remember || chat.info().quotes() {
         return Ok(None);
     }
     Ok(Some(Arc::new(CachedChat::open(Arc::clone(chat), &cache_folder(config)?)?)))
@@ -235,9 +235,7 @@ impl Bench {
         let scratch = scratch()?;
         config.server.data_dir = scratch.path().to_path_buf();
         config.index.url = None;
-        if let Some(backend) = options.backend {
-            config.inference.backends = vec![backend];
-        }
+        config.inference.use_only(options.backend);
         let registry = Registry::open(&config.models)?;
         let progress = FetchProgress::new(printer);
         let embedder = remembering(&config, load_embedder(&config, &registry, &progress).await?)?;

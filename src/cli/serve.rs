@@ -42,9 +42,7 @@ impl Listening {
         if let Some(listen) = self.listen {
             config.server.listen = listen.to_string();
         }
-        if let Some(backend) = self.backend {
-            config.inference.backends = vec![backend];
-        }
+        config.inference.use_only(self.backend);
     }
 }
 

@@ -18,7 +18,7 @@ use super::refusal::is_refusal;
 use super::turns::EarlierTurn;
 use super::{Draft, GenerationError, Production};
 use crate::conversation::{Audience, Channel, Conversation, Language, Message, Role};
-use crate::inference::extractive::{BACKEND as QUOTING, NO_ANSWER};
+use crate::inference::extractive::NO_ANSWER;
 use crate::inference::{
     Budget, ChatEvent, ChatModel, ChatOptions, ChatRequest, Completion, Embedder, FinishReason, Grounding,
     InferenceError, ModelInfo, Persons, TokenUsage,
@@ -85,7 +85,7 @@ impl Drafter {
     }
 
     fn version_for(&self, model: &ModelInfo) -> &str {
-        if model.backend == QUOTING { &self.quoting } else { &self.version }
+        if model.quotes() { &self.quoting } else { &self.version }
     }
 
     /// The reply as the channel sends it: by e-mail as a letter, elsewhere without what the channel would take for formatting.
@@ -102,7 +102,7 @@ impl Drafter {
 
     /// Whether its prompts go on from those of earlier turns. Quoting reads no prompt.
     pub fn reads_earlier_turns(&self) -> bool {
-        self.chat.info().backend != QUOTING && self.config.history_messages > 0
+        !self.chat.info().quotes() && self.config.history_messages > 0
     }
 
     /// Those of the passages found that a draft may rest on.
@@ -143,7 +143,7 @@ impl Drafter {
                 ChatEvent::Restart => deltas.restart(),
                 ChatEvent::Done(completion) => {
                     deltas.finish();
-                    let quoted = completion.model.backend == QUOTING;
+                    let quoted = completion.model.quotes();
                     return Ok(self.finish(&request, if quoted { &found } else { &passages }, completion));
                 }
             }

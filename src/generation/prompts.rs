@@ -176,42 +176,38 @@ impl Prompts {
 
     /// The messages of a grounded reply.
     pub fn reply(&self, prompt: &ReplyPrompt) -> Result<Vec<ChatMessage>, GenerationError> {
-        self.render("reply.j2", &[(ChatRole::System, "system"), (ChatRole::User, "user")], prompt)
+        self.render("reply.j2", prompt)
     }
 
     /// The messages of a summary.
     pub fn summary(&self, prompt: &SummaryPrompt) -> Result<Vec<ChatMessage>, GenerationError> {
-        self.render("summary.j2", &[(ChatRole::System, "system"), (ChatRole::User, "user")], prompt)
+        self.render("summary.j2", prompt)
     }
 
     /// The messages that ask whether a reply is right.
     pub fn grade(&self, prompt: &GradePrompt) -> Result<Vec<ChatMessage>, GenerationError> {
-        self.render("grade.j2", &[(ChatRole::System, "system"), (ChatRole::User, "user")], prompt)
+        self.render("grade.j2", prompt)
     }
 
     /// The messages that ask whether a draft's sources support it.
     pub fn second_reading(&self, prompt: &SecondReadingPrompt) -> Result<Vec<ChatMessage>, GenerationError> {
-        self.render("second_reading.j2", &[(ChatRole::System, "system"), (ChatRole::User, "user")], prompt)
+        self.render("second_reading.j2", prompt)
     }
 
     /// The messages that ask for a query.
     pub fn query(&self, prompt: &QueryPrompt) -> Result<Vec<ChatMessage>, GenerationError> {
-        self.render("query.j2", &[(ChatRole::System, "system"), (ChatRole::User, "user")], prompt)
+        self.render("query.j2", prompt)
     }
 
-    fn render(
-        &self,
-        name: &str,
-        turns: &[(ChatRole, &str)],
-        context: &impl Serialize,
-    ) -> Result<Vec<ChatMessage>, GenerationError> {
+    /// The blocks `system` and `user` of a template, as messages.
+    fn render(&self, name: &str, context: &impl Serialize) -> Result<Vec<ChatMessage>, GenerationError> {
         let template = self.environment.get_template(name)?;
         let mut rendered = template.render_captured(Serde(context))?;
-        turns
-            .iter()
+        [(ChatRole::System, "system"), (ChatRole::User, "user")]
+            .into_iter()
             .map(|(role, block)| {
                 let content = rendered.with_state_mut(|state| state.render_block(block))?;
-                Ok(ChatMessage { role: *role, content: content.trim().to_owned() })
+                Ok(ChatMessage { role, content: content.trim().to_owned() })
             })
             .collect()
     }

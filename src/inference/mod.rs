@@ -80,6 +80,13 @@ pub struct ModelInfo {
     pub context_length: usize,
 }
 
+impl ModelInfo {
+    /// Whether it quotes what it is shown and writes nothing of its own.
+    pub fn quotes(&self) -> bool {
+        self.backend == extractive::BACKEND
+    }
+}
+
 /// Identity of an embedder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EmbedderInfo {
@@ -348,6 +355,13 @@ impl Default for InferenceConfig {
 }
 
 impl InferenceConfig {
+    /// Prefers this backend to those that are set, where one is named.
+    pub fn use_only(&mut self, backend: Option<BackendKind>) {
+        if let Some(backend) = backend {
+            self.backends = vec![backend];
+        }
+    }
+
     /// Checks the section: (setting, what is wrong and what to do).
     pub fn validate(&self) -> Vec<(String, String)> {
         let mut problems = Vec::new();

@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::judge::JudgeInput;
 use crate::generation::prompts::{Prompts, SecondReadingPrompt};
 use crate::generation::{GenerationError, persons, yes_no};
-use crate::inference::extractive::BACKEND as QUOTING;
 use crate::inference::{ChatModel, ChatRequest, InferenceError, ModelInfo};
 use crate::retrieval::Passage;
 
@@ -32,7 +31,7 @@ impl SecondReading {
 
     /// Whether drafts of this model are read again. Quotes are in their sources as they are.
     pub(super) fn reads(&self, writer: &ModelInfo) -> bool {
-        writer.backend != QUOTING
+        !writer.quotes()
     }
 
     /// What determines its answers, for a calibration's key.

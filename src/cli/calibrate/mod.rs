@@ -225,9 +225,7 @@ fn conversations(dataset: &Dataset) -> anyhow::Result<&AssistantSet> {
 async fn of_feedback(mut config: Config, args: &Args, printer: Printer) -> anyhow::Result<Labelled> {
     let since = stored::since(&args.since, SystemClock.now())?;
     let workspace = WorkspaceId(args.workspace.clone().unwrap_or_else(|| "default".into()));
-    if let Some(backend) = args.backend {
-        config.inference.backends = vec![backend];
-    }
+    config.inference.use_only(args.backend);
     let store = stored::open(&config).await?;
     let suggestions = stored::suggestions(&store, &workspace, since, usize::MAX).await?;
     let app = App::open(config, Arc::new(FetchProgress::new(printer))).await?;

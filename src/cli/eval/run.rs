@@ -71,9 +71,7 @@ impl Options {
     /// The configuration with the backend that is asked for here.
     fn over(&self, config: &Config) -> Config {
         let mut config = config.clone();
-        if let Some(backend) = self.backend {
-            config.inference.backends = vec![backend];
-        }
+        config.inference.use_only(self.backend);
         config
     }
 }
@@ -228,7 +226,7 @@ async fn labelled(
             if config.judgement.second_reading_s > 0.0 {
                 let chat = evaluation::chat(config, !options.no_cache, printer).await?;
                 anyhow::ensure!(
-                    chat.info().backend != "extractive",
+                    !chat.info().quotes(),
                     "judgement.second_reading_s needs a chat model, and inference.backends names none"
                 );
                 reader = Some(chat.info().clone());
@@ -338,7 +336,7 @@ async fn assistant(
     if options.judge {
         let judge = evaluation::chat(config, !options.no_cache, printer).await?;
         anyhow::ensure!(
-            judge.info().backend != "extractive",
+            !judge.info().quotes(),
             "--judge needs a chat model, and inference.backends names none"
         );
         let grader = run::assistant::Grader {

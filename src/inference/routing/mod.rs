@@ -18,7 +18,7 @@ use futures::{StreamExt, stream};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
-use super::extractive::{BACKEND, Extractive};
+use super::extractive::Extractive;
 use super::{
     Budget, ChatEvent, ChatModel, ChatRequest, ChatStream, Completion, InferenceConfig, InferenceError,
     ModelInfo,
@@ -53,7 +53,7 @@ struct Backend {
 
 impl Backend {
     fn quotes(&self) -> bool {
-        self.model.info().backend == BACKEND
+        self.model.info().quotes()
     }
 }
 
