@@ -441,7 +441,7 @@ impl Assistant {
         deltas: Option<UnboundedSender<String>>,
         found: &mut Findings,
     ) {
-        let Asked { conversation, understood, budget, .. } = asked;
+        let Asked { workspace, conversation, understood, budget, .. } = asked;
         let Some(language) = understood.language else { return };
         let question = understood.question.as_str();
         let started = Instant::now();
@@ -465,6 +465,7 @@ impl Assistant {
         let policies = asked.rules.version();
         let input = JudgeInput {
             conversation: Some(conversation),
+            workspace,
             question,
             language,
             draft: &draft,
@@ -476,7 +477,7 @@ impl Assistant {
         match judged.await.unwrap_or(Err(InferenceError::DeadlineExceeded)) {
             Ok(judgement) => {
                 let key = judge.key(&draft, policies);
-                let standing = self.standing(&key, asked.workspace, language, budget).await;
+                let standing = self.standing(&key, workspace, language, budget).await;
                 found.judged = Some(Judged { draft, judgement, key, standing });
             }
             Err(error) => {
@@ -496,10 +497,10 @@ impl Assistant {
         language: Language,
         budget: &Budget,
     ) -> Standing {
-        let Some((certificate, tolerated)) = self.parts.judge.certificate(key) else {
+        let Some((certificate, tolerated)) = self.parts.judge.certificate(key, workspace) else {
             return Standing::Silent;
         };
-        if certificate.threshold_for(workspace, language).is_none() {
+        if certificate.threshold_for(language).is_none() {
             return Standing::Silent;
         }
         let knowledge = tokio::time::timeout(budget.remaining(), self.parts.retriever.knowledge(workspace));
@@ -511,7 +512,7 @@ impl Assistant {
             }
             Err(_) => None,
         };
-        certificate.standing(workspace, language, knowledge.as_deref(), tolerated)
+        certificate.standing(language, knowledge.as_deref(), tolerated)
     }
 
     /// What the policies may read by now.

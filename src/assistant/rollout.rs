@@ -17,9 +17,9 @@ use crate::store::{Rollouts, Store, StoreError};
 
 impl Assistant {
     /// Whether a reply that was sent is one of those that are audited, and what it is held against.
-    pub(super) fn audit(&self, id: &str, found: &Findings) -> Option<AuditDraw> {
+    pub(super) fn audit(&self, id: &str, workspace: &WorkspaceId, found: &Findings) -> Option<AuditDraw> {
         let RolloutConfig { audit_share: share, max_error, .. } = self.parts.rollout;
-        let certified = || self.parts.judge.target_error(&found.judged.as_ref()?.key);
+        let certified = || self.parts.judge.target_error(&found.judged.as_ref()?.key, workspace);
         let max_error = max_error.or_else(certified)?;
         audited(id, share).then_some(AuditDraw { share, max_error })
     }

@@ -22,7 +22,7 @@ impl Assistant {
         let Asked { workspace, conversation, understood, .. } = asked;
         let id = self.parts.ids.id("sug_");
         let audit = match decision.action {
-            Action::AutoReply => self.audit(&id, &found),
+            Action::AutoReply => self.audit(&id, workspace, &found),
             Action::Draft | Action::Escalate => None,
         };
         let outcome = outcome_of(&found);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::calibration::{CalibrationKey, Calibrations, Certificate, Procedure, hash_of};
 use super::second_reading::SecondReading;
 use super::{Confidence, Judgement, SECOND_READING, grounded, groundedness, semantic, signals};
-use crate::conversation::{Conversation, Language};
+use crate::conversation::{Conversation, Language, WorkspaceId};
 use crate::generation::{Draft, GenerationError};
 use crate::inference::{Budget, ChatModel, Embedder, InferenceError, ModelInfo};
 use crate::retrieval::Retrieved;
@@ -23,7 +23,8 @@ const REVISION: &str = "signals-2";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct JudgementConfig {
-    /// Folder of calibrations (`*.json`) beside those of the binary; one of the same key replaces the binary's.
+    /// Folder of calibrations (`*.json`) beside those of the binary, where `ponto calibrate` writes too; one of the same key
+    /// and workspace replaces the binary's. They are read when the server starts.
     pub calibrations: Option<PathBuf>,
     /// Whether question, reply and sources are compared by meaning too (a few milliseconds a sentence that was not
     /// compared before). A calibration is fitted for one or the other.
@@ -92,6 +93,8 @@ pub struct Judge {
 pub struct JudgeInput<'a> {
     /// Where the draft was written, whose personal data no model is to read; `None` outside of a conversation.
     pub conversation: Option<&'a Conversation>,
+    /// Whose calibration says how sure the draft is.
+    pub workspace: &'a WorkspaceId,
     /// What was asked, standing alone.
     pub question: &'a str,
     /// The customer's language.
@@ -148,21 +151,21 @@ impl Judge {
         }
     }
 
-    /// Largest share of wrong replies that the certificate for a key tolerates; `None` where there is none.
-    pub fn target_error(&self, key: &CalibrationKey) -> Option<f64> {
-        Some(self.calibrations.find(key)?.certificate.as_ref()?.alpha)
+    /// Largest share of wrong replies that the certificate for a key in a workspace tolerates; `None` where there is none.
+    pub fn target_error(&self, key: &CalibrationKey, workspace: &WorkspaceId) -> Option<f64> {
+        Some(self.calibrations.find(key, workspace)?.certificate.as_ref()?.alpha)
     }
 
-    /// The certificate of the calibration for a key, and the share of the knowledge that may have changed since; `None`
-    /// where nothing is certified.
-    pub fn certificate(&self, key: &CalibrationKey) -> Option<(Certificate, f64)> {
-        let certificate = self.calibrations.find(key)?.certificate.clone()?;
+    /// The certificate of the calibration for a key in a workspace, and the share of the knowledge that may have changed
+    /// since; `None` where nothing is certified.
+    pub fn certificate(&self, key: &CalibrationKey, workspace: &WorkspaceId) -> Option<(Certificate, f64)> {
+        let certificate = self.calibrations.find(key, workspace)?.certificate.clone()?;
         Some((certificate, self.config.knowledge_drift))
     }
 
     /// Measures a draft. Without a calibration the value is the plain mean of the signals and says so.
     pub async fn judge(&self, input: JudgeInput<'_>) -> Result<Judgement, InferenceError> {
-        let JudgeInput { question, language, draft, retrieved, policies, .. } = input;
+        let JudgeInput { workspace, question, language, draft, retrieved, policies, .. } = input;
         let grounding = groundedness::measure(question, language, draft, retrieved);
         let mut signals = signals::signals(question, language, draft, retrieved, &grounding);
         if self.config.semantic {
@@ -176,7 +179,7 @@ impl Judge {
         signals.extend(second_reading.map(|supported| (SECOND_READING.to_owned(), supported)));
         let grounded = grounded::score(&grounding, second_reading);
         signals.insert("grounded".to_owned(), grounded);
-        let calibration = self.calibrations.find(&self.key(draft, policies));
+        let calibration = self.calibrations.find(&self.key(draft, policies), workspace);
         let value = calibration.as_ref().map_or_else(
             || signals.values().sum::<f64>() / signals.len().max(1) as f64,
             |calibration| calibration.apply(&signals, language),

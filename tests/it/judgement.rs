@@ -20,11 +20,15 @@ use crate::support::models;
 const PASSAGE: &str = "Refunds go back to the card that was used to pay. They take up to 10 business days after we \
     receive the parcel. Gift wrapping is not refunded.";
 
+fn shop() -> WorkspaceId {
+    WorkspaceId("shop".into())
+}
+
 fn hit() -> Retrieved {
     Retrieved {
         passage: Passage {
             id: "p1".into(),
-            workspace: WorkspaceId("shop".into()),
+            workspace: shop(),
             document_id: "d1".into(),
             title: "Refunds".into(),
             heading_path: Vec::new(),
@@ -118,6 +122,7 @@ async fn judged(judge: &Judge, draft: &Draft) -> Judgement {
     judge
         .judge(JudgeInput {
             conversation: None,
+            workspace: &shop(),
             question,
             language: Language::En,
             draft,
@@ -154,6 +159,7 @@ async fn only_the_calibration_of_the_same_model_is_applied() {
     let mut calibrations = Calibrations::default();
     calibrations.add(Calibration {
         key: judge(embedder.clone(), Calibrations::default(), config(false)).key_of(&info("m1"), "p", ""),
+        workspace: shop(),
         description: String::new(),
         intercept: 0.0,
         language_intercepts: BTreeMap::from([(Language::En, 2.0)]),
@@ -258,6 +264,7 @@ async fn a_second_reading_says_whom_it_speaks_of() {
     });
     let input = JudgeInput {
         conversation: Some(&conversation),
+        workspace: &shop(),
         question: "how long does a refund take?",
         language: Language::En,
         draft: &draft("Ana, they take up to 10 business days.", "m1"),

@@ -57,6 +57,7 @@ async fn case(row: &Row, parts: &Parts, texts: bool) -> Result<Case, EvalError> 
     let draft = draft(response, language, &row.id);
     let input = JudgeInput {
         conversation: None,
+        workspace: &messages::workspace(),
         question,
         language,
         draft: &draft,

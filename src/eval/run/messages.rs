@@ -186,12 +186,17 @@ fn objects(checks: &[PolicyCheck], code: ReasonCode) -> bool {
     checks.iter().any(|found| found.check == code && found.verdict != Verdict::Pass)
 }
 
+/// The workspace of messages that belong to none; nothing is calibrated for it.
+pub(super) fn workspace() -> WorkspaceId {
+    WorkspaceId("evaluation".into())
+}
+
 /// A text as the one passage that was found.
 pub(super) fn retrieved(id: &str, text: &str) -> Retrieved {
     Retrieved {
         passage: Passage {
             id: id.to_owned(),
-            workspace: WorkspaceId("evaluation".into()),
+            workspace: workspace(),
             document_id: id.to_owned(),
             title: String::new(),
             heading_path: Vec::new(),

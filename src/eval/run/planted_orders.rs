@@ -118,6 +118,7 @@ async fn shown(
     }
     let input = JudgeInput {
         conversation: Some(&conversation),
+        workspace: &messages::workspace(),
         question,
         language,
         draft: &draft,

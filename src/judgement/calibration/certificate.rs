@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::conversation::{Language, WorkspaceId};
+use crate::conversation::Language;
 use crate::retrieval::Sketch;
 
 /// What a held-out sample certified: a threshold for each group of languages.
@@ -63,8 +63,6 @@ pub struct LanguageCertificate {
 /// What a certificate was made on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
-    /// The workspace whose knowledge and customers the sample stands for. Nothing is sent automatically in another one.
-    pub workspace: WorkspaceId,
     /// Hash of the questions and the knowledge, or of the feedback.
     pub dataset_hash: String,
     /// When.
@@ -77,6 +75,9 @@ pub struct Origin {
     pub seed: u64,
     /// SHA-256 of the labels beside the calibration, from which all of this can be computed again.
     pub labels_hash: String,
+    /// Hashes of the calibration that gave the labels their probabilities, by part
+    /// ([`Calibration::hashes`](super::Calibration::hashes)).
+    pub hashes: BTreeMap<String, String>,
 }
 
 /// How the rows came to fit or to certify.
@@ -91,23 +92,20 @@ pub enum Split {
     Audit,
 }
 
-/// How a certificate stands to a workspace, a language, and the knowledge of today.
+/// How a certificate stands to a language and the knowledge of today.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Standing {
     /// Replies at or above this probability may be sent.
     Certified(f64),
-    /// It says nothing of them.
+    /// It says nothing of the language.
     Silent,
     /// It spoke of another state of the knowledge: this share of the passages has changed since, more than is tolerated.
     Lapsed(f64),
 }
 
 impl Certificate {
-    /// The threshold for a workspace and a language; `None` where the sample says nothing of them.
-    pub fn threshold_for(&self, workspace: &WorkspaceId, language: Language) -> Option<f64> {
-        if *workspace != self.origin.workspace {
-            return None;
-        }
+    /// The threshold for a language; `None` where the sample says nothing of it.
+    pub fn threshold_for(&self, language: Language) -> Option<f64> {
         self.by_language.get(&language).filter(|share| share.n > 0)?;
         let group = self.groups.iter().find(|group| group.languages.contains(&language))?;
         Some(group.threshold)
@@ -115,14 +113,8 @@ impl Certificate {
 
     /// The threshold, unless more than the share `tolerated` of the knowledge has changed. While the knowledge is not
     /// known, nothing counts.
-    pub fn standing(
-        &self,
-        workspace: &WorkspaceId,
-        language: Language,
-        knowledge: Option<&Sketch>,
-        tolerated: f64,
-    ) -> Standing {
-        let Some(threshold) = self.threshold_for(workspace, language) else { return Standing::Silent };
+    pub fn standing(&self, language: Language, knowledge: Option<&Sketch>, tolerated: f64) -> Standing {
+        let Some(threshold) = self.threshold_for(language) else { return Standing::Silent };
         let drift = knowledge.map_or(1.0, |knowledge| self.origin.knowledge.drift(knowledge));
         if drift > tolerated { Standing::Lapsed(drift) } else { Standing::Certified(threshold) }
     }
@@ -156,13 +148,13 @@ pub(in crate::judgement) mod tests {
             rows: 100,
             base_error: 0.1,
             origin: Origin {
-                workspace: WorkspaceId("shop".into()),
                 dataset_hash: "d".into(),
                 made_at: DateTime::<Utc>::UNIX_EPOCH,
                 knowledge: sketch(&["a", "b", "c", "d"]),
                 split: Split::Hash(0.5),
                 seed: 1,
                 labels_hash: "l".into(),
+                hashes: BTreeMap::new(),
             },
         }
     }
@@ -170,25 +162,21 @@ pub(in crate::judgement) mod tests {
     #[test]
     fn without_evidence_there_is_no_threshold() {
         let certificate = certificate();
-        let shop = WorkspaceId("shop".into());
-        assert_eq!(certificate.threshold_for(&shop, Language::Pt), Some(0.9));
-        assert_eq!(certificate.threshold_for(&shop, Language::It), None, "no reply was that sure");
-        assert_eq!(certificate.threshold_for(&shop, Language::En), None, "no group");
-        assert_eq!(certificate.threshold_for(&WorkspaceId("other".into()), Language::Pt), None);
+        assert_eq!(certificate.threshold_for(Language::Pt), Some(0.9));
+        assert_eq!(certificate.threshold_for(Language::It), None, "no reply was that sure");
+        assert_eq!(certificate.threshold_for(Language::En), None, "no group");
     }
 
     #[test]
     fn a_certificate_lapses_once_too_much_of_the_knowledge_has_changed() {
         let certificate = certificate();
-        let standing = |workspace: &str, knowledge: Option<&[&str]>| {
-            let knowledge = knowledge.map(sketch);
-            let workspace = WorkspaceId(workspace.into());
-            certificate.standing(&workspace, Language::Pt, knowledge.as_ref(), 0.3)
+        let standing = |language, knowledge: Option<&[&str]>| {
+            certificate.standing(language, knowledge.map(sketch).as_ref(), 0.3)
         };
-        assert_eq!(standing("shop", Some(&["a", "b", "c", "d"])), Standing::Certified(0.9));
-        assert_eq!(standing("shop", Some(&["a", "b", "c", "x"])), Standing::Certified(0.9), "a quarter");
-        assert_eq!(standing("shop", Some(&["a", "b", "x", "y"])), Standing::Lapsed(0.5));
-        assert_eq!(standing("shop", None), Standing::Lapsed(1.0), "what is not known counts as changed");
-        assert_eq!(standing("other", Some(&["a", "b", "c", "d"])), Standing::Silent);
+        assert_eq!(standing(Language::Pt, Some(&["a", "b", "c", "d"])), Standing::Certified(0.9));
+        assert_eq!(standing(Language::Pt, Some(&["a", "b", "c", "x"])), Standing::Certified(0.9), "a quarter");
+        assert_eq!(standing(Language::Pt, Some(&["a", "b", "x", "y"])), Standing::Lapsed(0.5));
+        assert_eq!(standing(Language::Pt, None), Standing::Lapsed(1.0), "what is not known counts as changed");
+        assert_eq!(standing(Language::En, Some(&["a", "b", "c", "d"])), Standing::Silent);
     }
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use rust_embed::RustEmbed;
 use serde::{Deserialize, Serialize};
 
-use crate::conversation::Language;
+use crate::conversation::{Language, WorkspaceId};
 
 mod certificate;
 mod key;
@@ -33,6 +33,8 @@ pub use key::{CalibrationKey, KeyError, Procedure};
 pub struct Calibration {
     /// What it was fitted for.
     pub key: CalibrationKey,
+    /// The workspace whose knowledge and customers its labels stand for. What it certifies holds there alone.
+    pub workspace: WorkspaceId,
     /// Names of model and embedder, for people.
     #[serde(default)]
     pub description: String,
@@ -109,14 +111,9 @@ impl Calibration {
         let invalid = |message: String| CalibrationError::Invalid { path: path.to_path_buf(), message };
         let value: serde_json::Value =
             serde_json::from_slice(bytes).map_err(|error| invalid(error.to_string()))?;
-        if let Some(key) = value.get("key") {
-            let lacking = CalibrationKey::lacking(key);
-            if !lacking.is_empty() {
-                return Err(CalibrationError::Outdated {
-                    path: path.to_path_buf(),
-                    lacking: lacking.join(", "),
-                });
-            }
+        let lacking = lacking(&value);
+        if !lacking.is_empty() {
+            return Err(CalibrationError::Outdated { path: path.to_path_buf(), lacking: lacking.join(", ") });
         }
         let calibration: Self = serde_json::from_value(value).map_err(|error| invalid(error.to_string()))?;
         calibration.check().map_err(invalid)?;
@@ -144,6 +141,53 @@ impl Calibration {
         } else {
             Err("the breakpoints do not rise".into())
         }
+    }
+
+    /// The name of the file that it is written to where none is given: of its key and its workspace. A workspace may be
+    /// called anything; where that is no safe part of a file's name, a hash of it stands there.
+    pub fn file_name(&self) -> String {
+        let (id, name) = (self.key.short_id(), &self.workspace.0);
+        let safe = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+        if (1..=40).contains(&name.len()) && name.chars().all(safe) {
+            format!("{id}-{name}.json")
+        } else {
+            format!("{id}.{}.json", hash_of(name))
+        }
+    }
+
+    /// Hashes of what decides a probability, and of what it is for, by their names in the file. A certificate keeps those
+    /// that it was made with ([`Origin::hashes`]), for it speaks of no other numbers.
+    pub fn hashes(&self) -> BTreeMap<String, String> {
+        let numbers = |numbers: &BTreeMap<String, f64>| -> Vec<(String, String)> {
+            numbers.iter().map(|(name, number)| (name.clone(), digits(*number))).collect()
+        };
+        let languages = self.language_intercepts.iter();
+        let languages: Vec<_> = languages.map(|(language, number)| (language, digits(*number))).collect();
+        let points = self.isotonic.iter();
+        let points: Vec<_> =
+            points.map(|point| (digits(point.score), digits(point.probability))).collect();
+        let hashes = [
+            ("key", hash_of(&self.key)),
+            ("workspace", hash_of(&self.workspace)),
+            ("intercept", hash_of(&digits(self.intercept))),
+            ("language_intercepts", hash_of(&languages)),
+            ("weights", hash_of(&numbers(&self.weights))),
+            ("missing", hash_of(&numbers(&self.missing))),
+            ("isotonic", hash_of(&points)),
+        ];
+        hashes.into_iter().map(|(name, hash)| (name.to_owned(), hash)).collect()
+    }
+
+    /// Refuses a certificate of other numbers than those beside it.
+    fn as_certified(self, path: &Path) -> Result<Self, CalibrationError> {
+        let Some(certificate) = &self.certificate else { return Ok(self) };
+        let hashes = self.hashes();
+        let changed = hashes.iter().filter(|(name, hash)| certificate.origin.hashes.get(*name) != Some(*hash));
+        let changed: Vec<&str> = changed.map(|(name, _)| name.as_str()).collect();
+        if changed.is_empty() {
+            return Ok(self);
+        }
+        Err(CalibrationError::Changed { path: path.to_path_buf(), changed: changed.join(", ") })
     }
 
     /// The logistic score before the isotonic step, 0 to 1.
@@ -175,6 +219,33 @@ impl Calibration {
         let score = self.score(signals, language);
         (1.0 - ORDER) * interpolate(&self.isotonic, score) + ORDER * score
     }
+}
+
+/// Digits that count in a number of a calibration.
+const DIGITS: usize = 12;
+
+/// A number as far as it counts: reading it from a file may change what comes after.
+fn digits(number: f64) -> String {
+    format!("{number:.*e}", DIGITS - 1)
+}
+
+/// The number with [`DIGITS`] digits, so that a file says all of it.
+pub fn rounded(number: f64) -> f64 {
+    digits(number).parse().unwrap_or(number)
+}
+
+/// What the file of a calibration, as JSON, does not say and those of today do.
+fn lacking(file: &serde_json::Value) -> Vec<&'static str> {
+    let Some(key) = file.get("key") else { return Vec::new() };
+    let mut lacking = CalibrationKey::lacking(key);
+    if file.get("workspace").is_none() {
+        lacking.push("workspace");
+    }
+    let certificate = file.get("certificate").filter(|certificate| !certificate.is_null());
+    if certificate.is_some_and(|certificate| certificate.get("hashes").is_none()) {
+        lacking.push("hashes of what is certified");
+    }
+    lacking
 }
 
 /// Share of the score in a calibrated probability.
@@ -243,10 +314,18 @@ pub fn labels_beside(calibration: &Path) -> PathBuf {
     calibration.with_extension("labels.csv")
 }
 
-/// Every calibration at hand, by key.
+/// Every calibration at hand.
 #[derive(Debug, Clone, Default)]
 pub struct Calibrations {
-    by_key: BTreeMap<CalibrationKey, Arc<Calibration>>,
+    by_key: BTreeMap<CalibrationKey, OfKey>,
+}
+
+/// The calibrations of one key.
+#[derive(Debug, Clone)]
+struct OfKey {
+    by_workspace: BTreeMap<WorkspaceId, Arc<Calibration>>,
+    /// The one that came last, without what it certifies: for the workspaces that have none of their own.
+    for_others: Arc<Calibration>,
 }
 
 impl Calibrations {
@@ -254,27 +333,31 @@ impl Calibrations {
     pub fn load(folder: Option<&Path>) -> Result<Self, CalibrationError> {
         let mut all = Self::default();
         for (name, bytes) in embedded() {
-            all.add(Calibration::parse(&bytes, Path::new(&name))?);
+            let path = Path::new(&name);
+            all.add(Calibration::parse(&bytes, path)?.as_certified(path)?);
         }
         for path in folder.map(files).transpose()?.unwrap_or_default() {
-            all.add(Calibration::read(&path)?);
+            all.add(Calibration::read(&path)?.as_certified(&path)?);
         }
         Ok(all)
     }
 
-    /// Adds one; a later one replaces an earlier one of the same key.
+    /// Adds one; a later one replaces an earlier one of the same key and workspace.
     pub fn add(&mut self, calibration: Calibration) {
-        self.by_key.insert(calibration.key.clone(), Arc::new(calibration));
+        let for_others = Arc::new(Calibration { certificate: None, ..calibration.clone() });
+        let of_key = self
+            .by_key
+            .entry(calibration.key.clone())
+            .or_insert_with(|| OfKey { by_workspace: BTreeMap::new(), for_others: Arc::clone(&for_others) });
+        of_key.for_others = for_others;
+        of_key.by_workspace.insert(calibration.workspace.clone(), Arc::new(calibration));
     }
 
-    /// The calibration fitted for exactly this key.
-    pub fn find(&self, key: &CalibrationKey) -> Option<Arc<Calibration>> {
-        self.by_key.get(key).cloned()
-    }
-
-    /// Every calibration, in the order of their keys.
-    pub fn iter(&self) -> impl Iterator<Item = &Calibration> {
-        self.by_key.values().map(AsRef::as_ref)
+    /// The calibration fitted for exactly this key in this workspace. Where the workspace has none, that of another one
+    /// says how sure a reply is, and certifies nothing.
+    pub fn find(&self, key: &CalibrationKey, workspace: &WorkspaceId) -> Option<Arc<Calibration>> {
+        let of_key = self.by_key.get(key)?;
+        Some(Arc::clone(of_key.by_workspace.get(workspace).unwrap_or(&of_key.for_others)))
     }
 }
 
@@ -299,15 +382,27 @@ pub enum CalibrationError {
     },
     /// An earlier version made it.
     #[error(
-        "{} was made by an earlier version of Ponto: its key does not say {lacking}, so it may speak of another procedure \
-         than the one that runs; make a new one with `ponto calibrate`, and take this file away",
+        "{} was made by an earlier version of Ponto: it does not say {lacking}, so it may speak of another procedure than \
+         the one that runs; make a new one with `ponto calibrate`, and take this file away",
         .path.display()
     )]
     Outdated {
         /// The file.
         path: PathBuf,
-        /// Parts that its key does not have.
+        /// What it does not say.
         lacking: String,
+    },
+    /// It is not what was certified.
+    #[error(
+        "{} was changed after it was certified ({changed}), so its certificate does not speak of it; make a new one with \
+         `ponto calibrate`",
+        .path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// The parts that are not as they were.
+        changed: String,
     },
     /// It was fitted for something else.
     #[error(
@@ -343,6 +438,7 @@ pub(crate) mod tests {
     fn sample() -> Calibration {
         Calibration {
             key: key("m1"),
+            workspace: WorkspaceId("shop".into()),
             description: "test".into(),
             intercept: -1.0,
             language_intercepts: BTreeMap::from([(Language::It, 0.5)]),
@@ -382,11 +478,70 @@ pub(crate) mod tests {
         assert!(calibration.contributions(&BTreeMap::new()).values().all(|part| part.abs() < 1e-12));
     }
 
+    fn certified(workspace: &str) -> Calibration {
+        let mut calibration = Calibration { workspace: WorkspaceId(workspace.into()), ..sample() };
+        let mut certificate = certificate::tests::certificate();
+        certificate.origin.hashes = calibration.hashes();
+        calibration.certificate = Some(certificate);
+        calibration
+    }
+
+    #[test]
+    fn every_workspace_has_its_own_calibration_and_lends_it_without_its_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = Calibration { intercept: 1.0, ..sample() };
+        let own = Calibration { workspace: WorkspaceId("c".into()), ..own };
+        for calibration in [certified("a"), certified("b"), own] {
+            calibration.save(&folder.path().join(calibration.file_name()), b"").unwrap();
+        }
+        let all = Calibrations::load(Some(folder.path())).unwrap();
+        let find = |workspace: &str| all.find(&key("m1"), &WorkspaceId(workspace.into())).unwrap();
+        for workspace in ["a", "b"] {
+            let found = find(workspace);
+            assert_eq!(found.workspace.0, workspace);
+            assert!(found.certificate.is_some(), "{workspace}: another one did not displace it");
+        }
+        assert!((find("c").intercept - 1.0).abs() < 1e-12);
+        let mut all = all.clone();
+        all.add(certified("b"));
+        let lent = all.find(&key("m1"), &WorkspaceId("d".into())).unwrap();
+        assert_eq!((lent.workspace.0.as_str(), &lent.certificate), ("b", &None), "the last, without what it certifies");
+    }
+
+    #[test]
+    fn a_default_file_name_is_safe_and_of_one_workspace() {
+        let names = ["shop", "Shop", "shop.json", "a/b", "a-b", "../up", "", "loja São José", "7"];
+        let of = |name: &str| Calibration { workspace: WorkspaceId(name.into()), ..sample() }.file_name();
+        let files: std::collections::BTreeSet<String> = names.into_iter().map(of).collect();
+        assert_eq!(files.len(), names.len(), "{files:?}");
+        let safe = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._".contains(c);
+        assert!(files.iter().all(|file| file.chars().all(safe) && !file.contains("..")), "{files:?}");
+        assert_eq!(of("shop"), format!("{}-shop.json", key("m1").short_id()));
+    }
+
+    #[test]
+    fn what_was_changed_after_it_was_certified_is_not_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("one.json");
+        let mut calibration = certified("shop");
+        calibration.intercept = -1.0 / 3.0;
+        calibration.certificate.as_mut().unwrap().origin.hashes = calibration.hashes();
+        calibration.save(&path, b"").unwrap();
+        Calibrations::load(Some(folder.path())).unwrap();
+        calibration.intercept += 3.0;
+        calibration.key.model = "m2".into();
+        calibration.save(&path, b"").unwrap();
+        let error = Calibrations::load(Some(folder.path())).unwrap_err();
+        assert!(error.to_string().contains("(intercept, key)"), "{error}");
+    }
+
     #[test]
     fn a_file_of_an_earlier_version_is_refused_and_says_why() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("old.json");
-        let mut value = serde_json::to_value(sample()).unwrap();
+        let mut value = serde_json::to_value(certified("shop")).unwrap();
+        value["certificate"].as_object_mut().unwrap().remove("hashes");
+        value.as_object_mut().unwrap().remove("workspace");
         let key = value["key"].as_object_mut().unwrap();
         for part in ["retrieval", "judgement", "decision"] {
             key.remove(part);
@@ -396,7 +551,8 @@ pub(crate) mod tests {
         assert!(matches!(error, CalibrationError::Outdated { .. }));
         let text = error.to_string();
         assert!(
-            text.contains("retrieval, judgement, decision") && text.contains("ponto calibrate"),
+            text.contains("retrieval, judgement, decision, workspace, hashes")
+                && text.contains("ponto calibrate"),
             "{text}"
         );
     }
@@ -422,8 +578,9 @@ pub(crate) mod tests {
         assert!(error.to_string().contains("(another model)"), "{error}");
 
         let all = Calibrations::load(Some(folder.path())).unwrap();
-        assert!(all.find(&key("m1")).is_some());
-        assert!(all.find(&key("m2")).is_none());
+        let shop = WorkspaceId("shop".into());
+        assert!(all.find(&key("m1"), &shop).is_some());
+        assert!(all.find(&key("m2"), &shop).is_none());
     }
 
     #[test]
