@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::assistant::{Assistant, AssistantParts};
 use crate::config::Config;
 use crate::conversation::{Clock, Ids};
+use crate::decision::policy;
 use crate::decision::rules::{Policies, PolicyError};
 use crate::generation::{Drafter, GenerationError};
 use crate::inference::candle::{CandleChat, CandleEmbedder, EmbedderOptions};
@@ -19,10 +20,10 @@ use crate::inference::{BackendKind, CachedEmbedder, ChatModel, Embedder, Inferen
 use crate::judgement::Judge;
 use crate::judgement::calibration::{CalibrationError, Calibrations, Procedure};
 use crate::knowledge::{KnowledgeError, Library};
-use crate::retrieval::Retriever;
 use crate::retrieval::index::edge::EdgeIndex;
 use crate::retrieval::index::server::ServerIndex;
 use crate::retrieval::index::{IndexError, PassageIndex};
+use crate::retrieval::{self, Retriever};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::understanding::{self, MessageReader};
@@ -160,8 +161,9 @@ impl App {
                     calibrations,
                     config.judgement.clone(),
                     Procedure::of(
-                        &config.retrieval,
+                        &(retrieval::REVISION, &config.retrieval),
                         &(
+                            policy::REVISION,
                             &config.decision,
                             config.inference.quote_first,
                             &config.understanding,

@@ -22,6 +22,10 @@ pub mod sketch;
 pub use retriever::{RetrievalConfig, RetrievalError, Retriever, Rewrite, Within};
 pub use sketch::Sketch;
 
+/// Part of every calibration's key: raise it when the same settings find other passages in the same knowledge, or put them in
+/// another order: by another rule for the query, other words for BM25, another likeness or fusion.
+pub const REVISION: &str = "search-1";
+
 /// A chunk of a document: what is indexed, retrieved and cited.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Passage {

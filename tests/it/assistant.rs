@@ -14,6 +14,7 @@ use ponto::assistant::{Assistant, AssistantParts};
 use ponto::conversation::{
     Audience, Channel, Clock, Conversation, Ids, Labels, Language, Message, Role, WorkspaceId,
 };
+use ponto::decision::policy;
 use ponto::decision::rollout::RolloutConfig;
 use ponto::decision::rules::Policies;
 use ponto::decision::{Action, DecisionConfig, Mode, ReasonCode};
@@ -32,7 +33,7 @@ use ponto::knowledge::{Format, KnowledgeConfig, Library, NewDocument};
 use ponto::personal_data::PrivacyConfig;
 use ponto::retrieval::index::Readers;
 use ponto::retrieval::index::edge::EdgeIndex;
-use ponto::retrieval::{RetrievalConfig, Retriever, Rewrite};
+use ponto::retrieval::{self, RetrievalConfig, Retriever, Rewrite};
 use ponto::store::Suggestions;
 use ponto::store::sqlite::SqliteStore;
 use ponto::store::suggestion::{Suggestion, TriedDraft};
@@ -189,8 +190,9 @@ async fn quoting(policies: &str) -> CalibrationKey {
 fn judge(shop: &Shop, calibrations: Calibrations) -> Judge {
     let quote_first = InferenceConfig::default().quote_first;
     let topics = UnderstandingConfig::default();
-    let decides = (DecisionConfig::default(), quote_first, topics, understanding::revision());
-    let procedure = Procedure::of(&RetrievalConfig::default(), &decides);
+    let decides =
+        (policy::REVISION, DecisionConfig::default(), quote_first, topics, understanding::revision());
+    let procedure = Procedure::of(&(retrieval::REVISION, RetrievalConfig::default()), &decides);
     Judge::new(shop.embedder.clone(), calibrations, JudgementConfig::default(), procedure)
 }
 
@@ -495,7 +497,8 @@ async fn the_certificate_of_the_binary_is_for_what_it_quotes() {
     let policies = Policies::open("eval/demo/policies".into(), std::collections::BTreeSet::new()).unwrap();
     let key = quoting(policies.rules().version()).await;
     let calibrations = Calibrations::load(None).unwrap();
-    let of = |workspace: &str| calibrations.find(&key, &WorkspaceId(workspace.into())).expect("a calibration");
+    let of =
+        |workspace: &str| calibrations.find(&key, &WorkspaceId(workspace.into())).expect("a calibration");
     let demo = of("demo");
     let certificate = demo.certificate.as_ref().expect("a certificate");
     for language in Language::ALL {

@@ -14,7 +14,7 @@ use crate::app::{App, SystemClock};
 use crate::config::Config;
 use crate::conversation::{Clock, WorkspaceId};
 use crate::eval::EvalError;
-use crate::eval::calibration::{Example, Reading, Sample, Target, from_feedback, study};
+use crate::eval::calibration::{Example, Reading, Sample, Subject, Target, from_feedback, study};
 use crate::eval::dataset::assistant::AssistantSet;
 use crate::eval::dataset::{Dataset, Rows};
 use crate::eval::run::assistant::Outcome;
@@ -74,7 +74,8 @@ pub(super) struct Args {
     /// Of feedback: share of a reply's characters that an agent may change in one that was acceptable all the same
     #[arg(long, default_value_t = EDIT_TOLERANCE, requires = "from_feedback")]
     edit_tolerance: f64,
-    /// Where the calibration is written, and its labels beside it [default: models/calibrations/<key>.json]
+    /// Where the calibration is written, and its labels beside it [default: a name of its procedure and workspace in the folder
+    /// `judgement.calibrations`, or in models/calibrations, which a build embeds]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -84,6 +85,9 @@ enum Command {
     /// Compute certificates again from the labels beside them; exits with 3 where one is not equal
     Verify(verify::Args),
 }
+
+/// The folder whose calibrations are part of the binary that is built from it.
+const EMBEDDED: &str = "models/calibrations";
 
 /// What is labelled, and what it stands for.
 struct Labelled {
@@ -100,6 +104,7 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
         return verify::run(config, args, *printer);
     }
     let config = config?;
+    let folder = config.judgement.calibrations.clone();
     let target = Target {
         alpha: args.target.unwrap_or(config.judgement.target),
         delta: args.delta.unwrap_or(config.judgement.delta),
@@ -126,22 +131,40 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
         return Ok(ExitCode::from(130));
     };
     let origin = Origin {
-        workspace,
         dataset_hash,
         made_at: SystemClock.now(),
         knowledge,
         split: sample.split,
         seed: args.seed,
         labels_hash: String::new(),
+        hashes: BTreeMap::new(),
     };
-    let made = study(&sample, &key, &description, target, origin)?;
-    let path =
-        args.out.unwrap_or_else(|| Path::new("models/calibrations").join(format!("{}.json", key.short_id())));
-    made.study.calibration.save(&path, &made.csv)?;
+    let made = study(&sample, &Subject { key, workspace, description }, target, origin)?;
+    let calibration = &made.study.calibration;
+    let path = args.out.unwrap_or_else(|| {
+        folder.as_deref().unwrap_or_else(|| Path::new(EMBEDDED)).join(calibration.file_name())
+    });
+    calibration.save(&path, &made.csv)?;
     printer.line(made.study.text());
     printer.json(&made.study)?;
-    printer.note(format!("wrote {}, and its labels beside it", path.display()));
+    printer.note(format!(
+        "wrote {}, and its labels beside it; {}",
+        path.display(),
+        use_of(&path, folder.as_deref())
+    ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What makes a server use a calibration that lies at `path`, where `folder` is the one that it reads.
+fn use_of(path: &Path, folder: Option<&Path>) -> String {
+    let of = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let of = whole(of);
+    if folder.is_some_and(|folder| whole(folder) == of) {
+        return "a server uses it from its next start on".into();
+    }
+    let set = format!("a server uses it once `judgement.calibrations` is \"{}\"", of.display());
+    if of.ends_with(EMBEDDED) { format!("{set}, or as part of the next build from this folder") } else { set }
 }
 
 /// The replies to a labelled set; `None` where Ctrl-C stopped it.

@@ -22,7 +22,7 @@ pub(super) struct Args {
 #[derive(Debug, Serialize)]
 struct Verified {
     calibration: String,
-    /// There is a certificate, and the labels confirm all of it.
+    /// There is a certificate, and calibration and labels confirm all of it.
     equal: bool,
     certified: bool,
     differences: Vec<Difference>,
@@ -45,12 +45,12 @@ pub(super) fn run(config: Loaded, args: Args, printer: Printer) -> anyhow::Resul
     let mut all = Vec::new();
     for (name, calibration, labels) in found {
         let differences = match &calibration.certificate {
-            Some(certificate) => {
+            Some(_) => {
                 let path = labels_beside(Path::new(&name));
                 let labels = labels.with_context(|| {
                     format!("the labels of {name} are not there: {} is missing", path.display())
                 })?;
-                verify(certificate, &labels, &path)?
+                verify(&calibration, &labels, &path)?
             }
             None => Vec::new(),
         };
@@ -69,12 +69,14 @@ pub(super) fn run(config: Loaded, args: Args, printer: Printer) -> anyhow::Resul
         if !certified {
             printer.line(format!("{calibration}: no certificate; nothing is sent by it"));
         } else if *equal {
-            printer.line(format!("{calibration}: equal; the labels give this certificate"));
+            printer.line(format!(
+                "{calibration}: equal; the labels give this certificate, and it is of this calibration"
+            ));
         } else {
             printer.line(format!("{calibration}: not equal"));
         }
         for Difference { what, stated, computed } in differences {
-            printer.line(format!("  {what}: the certificate has {stated}, the labels give {computed}"));
+            printer.line(format!("  {what}: the certificate has {stated}, computed again it is {computed}"));
         }
     }
     let wrong = all.iter().any(|verified| verified.certified && !verified.equal);

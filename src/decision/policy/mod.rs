@@ -36,6 +36,10 @@ mod unsupported_promise;
 use opted_out::OptOut;
 use reply_window_closed::ReplyTemplate;
 
+/// Part of every calibration's key: raise it when a fixed check lets other replies through, or stops others, under the same
+/// settings, or when personal data are found in another way.
+pub const REVISION: &str = "policies-1";
+
 /// What the checks read.
 #[derive(Debug, Clone, Copy)]
 pub struct PolicyInput<'a> {

@@ -28,7 +28,7 @@ pub struct RolloutConfig {
     pub default_stage: Stage,
     /// Share of the automatic replies that is drawn for an audit, 0 to 1.
     pub audit_share: f64,
-    /// Largest share of wrong replies that is tolerated; that of the certificate in force (`--alpha`) when left out.
+    /// Largest share of wrong replies that is tolerated; that of the certificate in force (`ponto calibrate --target`) when left out.
     pub max_error: Option<f64>,
     /// Chance of a demotion, ever, though the error never was over its bound.
     pub false_alarm: f64,

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Example, Sample, isotonic, logistic};
+use super::{Example, Sample, Subject, isotonic, logistic};
 use crate::conversation::Language;
 use crate::eval::EvalError;
-use crate::judgement::calibration::{Breakpoint, Calibration, CalibrationKey};
+use crate::judgement::calibration::{Breakpoint, Calibration, rounded};
 
 /// Penalty on the weight of a standardised signal.
 const WEIGHT_PENALTY: f64 = 3.0;
@@ -17,7 +17,7 @@ const FEWEST: usize = 5;
 /// Fits a calibration without a certificate. Every signal is made so that higher is better, so none gets a negative
 /// weight: the one that would get the most negative is left out, until none is (a few hundred rows do not carry twenty
 /// weights of either sign). Signals that never vary get no weight; an absent signal counts as its mean.
-pub fn fit(examples: &[Example], key: CalibrationKey, description: String) -> Result<Calibration, EvalError> {
+pub fn fit(examples: &[Example], subject: &Subject) -> Result<Calibration, EvalError> {
     let good = examples.iter().filter(|example| example.acceptable).count();
     let bad = examples.len() - good;
     if good < FEWEST || bad < FEWEST {
@@ -39,18 +39,21 @@ pub fn fit(examples: &[Example], key: CalibrationKey, description: String) -> Re
         }
     };
     let (heads, weights) = coefficients.split_at(1 + languages.len());
+    let at_means =
+        columns.iter().zip(weights).map(|(column, w)| w * column.mean / column.deviation).sum::<f64>();
+    let Subject { key, workspace, description } = subject.clone();
     let mut calibration = Calibration {
         key,
+        workspace,
         description,
-        intercept: heads[0]
-            - columns.iter().zip(weights).map(|(column, w)| w * column.mean / column.deviation).sum::<f64>(),
-        language_intercepts: languages.into_iter().zip(heads[1..].iter().copied()).collect(),
+        intercept: rounded(heads[0] - at_means),
+        language_intercepts: languages.into_iter().zip(heads[1..].iter().copied().map(rounded)).collect(),
         weights: columns
             .iter()
             .zip(weights)
-            .map(|(column, w)| (column.name.clone(), w / column.deviation))
+            .map(|(column, w)| (column.name.clone(), rounded(w / column.deviation)))
             .collect(),
-        missing: columns.iter().map(|column| (column.name.clone(), column.mean)).collect(),
+        missing: columns.iter().map(|column| (column.name.clone(), rounded(column.mean))).collect(),
         isotonic: Vec::new(),
         certificate: None,
     };
@@ -93,7 +96,7 @@ fn breakpoints(calibration: &Calibration, examples: &[Example], good: usize, bad
         (score, if example.acceptable { right } else { wrong })
     }))
     .into_iter()
-    .map(|block| Breakpoint { score: block.score, probability: block.value })
+    .map(|block| Breakpoint { score: rounded(block.score), probability: rounded(block.value) })
     .collect()
 }
 
@@ -124,10 +127,9 @@ fn columns(examples: &[Example]) -> Vec<Column> {
 
 /// A probability for every example from a fit that did not see it: two halves, each judged by the fit of the other. The
 /// halves are drawn with the seed after `seed`, so that they also cut across a half that [`Sample::by_hash`] made with `seed`.
-pub fn cross_fitted(examples: &[Example], key: &CalibrationKey, seed: u64) -> Result<Vec<f64>, EvalError> {
+pub fn cross_fitted(examples: &[Example], subject: &Subject, seed: u64) -> Result<Vec<f64>, EvalError> {
     let Sample { fit: first, certify: second, .. } = Sample::by_hash(examples, 0.5, seed.wrapping_add(1));
-    let of_first = fit(&second, key.clone(), String::new())?;
-    let of_second = fit(&first, key.clone(), String::new())?;
+    let (of_first, of_second) = (fit(&second, subject)?, fit(&first, subject)?);
     let first: BTreeSet<&str> = first.iter().map(|example| example.id.as_str()).collect();
     Ok(examples
         .iter()
@@ -140,17 +142,13 @@ pub fn cross_fitted(examples: &[Example], key: &CalibrationKey, seed: u64) -> Re
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::simulated;
+    use super::super::tests::{simulated, subject};
     use super::*;
     use crate::eval::metrics::{auroc::auroc, ece::ece};
 
-    fn key() -> CalibrationKey {
-        crate::judgement::calibration::tests::key("m")
-    }
-
     #[test]
     fn finds_the_signal_that_tells_and_ignores_noise() {
-        let calibration = fit(&simulated(1000, 1), key(), String::new()).unwrap();
+        let calibration = fit(&simulated(1000, 1), &subject()).unwrap();
         let weights = &calibration.weights;
         assert!(weights["support"] > 5.0 * weights["noise"].abs(), "{weights:?}");
         let fresh = simulated(1000, 2);
@@ -165,14 +163,14 @@ mod tests {
         for example in examples.iter_mut().filter(|example| example.language == Language::It) {
             example.acceptable &= example.id.ends_with(['2', '6']);
         }
-        let all = fit(&examples, key(), String::new()).unwrap().language_intercepts;
+        let all = fit(&examples, &subject()).unwrap().language_intercepts;
         assert!(all[&Language::It] < all[&Language::Pt] - 0.5, "{all:?}");
         let mut seen = 0;
         examples.retain(|example| {
             seen += usize::from(example.language == Language::It);
             example.language != Language::It || seen <= 4
         });
-        let few = fit(&examples, key(), String::new()).unwrap().language_intercepts;
+        let few = fit(&examples, &subject()).unwrap().language_intercepts;
         assert!(few[&Language::It].abs() < all[&Language::It].abs(), "{few:?} {all:?}");
     }
 
@@ -182,16 +180,17 @@ mod tests {
         for example in &mut examples {
             example.acceptable = true;
         }
-        assert!(matches!(fit(&examples, key(), String::new()), Err(EvalError::NotEnough(_))));
+        assert!(matches!(fit(&examples, &subject()), Err(EvalError::NotEnough(_))));
     }
 
     #[test]
     fn what_is_fitted_is_a_file_that_reads_back() {
         let folder = tempfile::tempdir().unwrap();
-        let calibration = fit(&simulated(300, 9), key(), "test".into()).unwrap();
+        let calibration = fit(&simulated(300, 9), &subject()).unwrap();
         let path = folder.path().join("c.json");
         calibration.save(&path, b"").unwrap();
-        let back = Calibration::load(&path, &key()).unwrap();
+        let back = Calibration::load(&path, &subject().key).unwrap();
+        assert_eq!(back.hashes(), calibration.hashes());
         let example = &simulated(1, 4)[0];
         let difference =
             back.apply(&example.signals, Language::Es) - calibration.apply(&example.signals, Language::Es);

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Example, Sample, cross_fitted};
+use super::{Example, Sample};
 use crate::conversation::Language;
 use crate::eval::EvalError;
 use crate::judgement::calibration::Calibration;
@@ -47,9 +47,9 @@ pub(super) fn hashed(id: &str) -> String {
     hash
 }
 
-/// The table of a sample under a calibration that was fitted on its fitting half.
-pub(super) fn table(sample: &Sample, calibration: &Calibration, seed: u64) -> Result<Vec<Label>, EvalError> {
-    let honest = cross_fitted(&sample.fit, &calibration.key, seed)?;
+/// The table of a sample under a calibration that was fitted on its fitting half, with the cross-fitted probabilities of
+/// that half.
+pub(super) fn table(sample: &Sample, calibration: &Calibration, cross_fitted: &[f64]) -> Vec<Label> {
     let row = |example: &Example, half: Half, cross_fitted: Option<f64>| Label {
         id: hashed(&example.id),
         language: example.language,
@@ -58,8 +58,9 @@ pub(super) fn table(sample: &Sample, calibration: &Calibration, seed: u64) -> Re
         cross_fitted,
         acceptable: example.acceptable,
     };
-    let fit = sample.fit.iter().zip(honest).map(|(example, honest)| row(example, Half::Fit, Some(honest)));
-    Ok(fit.chain(sample.certify.iter().map(|example| row(example, Half::Certify, None))).collect())
+    let fit = sample.fit.iter().zip(cross_fitted);
+    let fit = fit.map(|(example, cross_fitted)| row(example, Half::Fit, Some(*cross_fitted)));
+    fit.chain(sample.certify.iter().map(|example| row(example, Half::Certify, None))).collect()
 }
 
 /// The table as it is written: numbers so that they read back exactly.

@@ -18,8 +18,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::conversation::Language;
-use crate::judgement::calibration::Split;
+use crate::conversation::{Language, WorkspaceId};
+use crate::judgement::calibration::{CalibrationKey, Split};
 
 use super::dataset::seeded_hash;
 
@@ -37,8 +37,19 @@ pub use certify::{Certification, Feasibility, GroupTests, Outlook, Target, Teste
 pub use feedback::{Reading, Tally, from_feedback};
 pub use fit::{cross_fitted, fit};
 pub use plan::{GroupPlan, plan};
-pub use study::{Counts, Made, Quality, Study, study};
+pub use study::{Counts, Figures, Made, Quality, Study, study};
 pub use verify::{Difference, verify};
+
+/// What a calibration is fitted for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subject {
+    /// The procedure.
+    pub key: CalibrationKey,
+    /// The workspace whose knowledge and customers the labels stand for.
+    pub workspace: WorkspaceId,
+    /// Both in words, for people.
+    pub description: String,
+}
 
 /// A reply that reached judgement, and whether it was acceptable.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,20 +99,24 @@ pub(super) mod tests {
     use rand::{RngExt, SeedableRng};
 
     use super::*;
-    use crate::conversation::WorkspaceId;
-    use crate::judgement::calibration::Origin;
+    use crate::judgement::calibration::{Origin, tests::key};
     use crate::retrieval::Sketch;
+
+    /// What a simulated calibration is for.
+    pub(in crate::eval) fn subject() -> Subject {
+        Subject { key: key("m"), workspace: WorkspaceId("simulated".into()), description: String::new() }
+    }
 
     /// What a simulated certificate is made on.
     pub(in crate::eval) fn origin() -> Origin {
         Origin {
-            workspace: WorkspaceId("simulated".into()),
             dataset_hash: "hash".into(),
             made_at: DateTime::UNIX_EPOCH,
             knowledge: Sketch::default(),
             split: Split::Hash(0.5),
             seed: 1,
             labels_hash: "hash".into(),
+            hashes: BTreeMap::new(),
         }
     }
 

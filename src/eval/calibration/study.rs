@@ -1,16 +1,16 @@
 //! The whole way from examples to a calibration file, and the words that explain it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use serde::Serialize;
 
 use super::labels::{Half, Label, hash_of, table, to_csv};
-use super::{Certification, Example, GroupTests, Sample, Target, certify, cross_fitted, fit, plan};
+use super::{Certification, Example, GroupTests, Sample, Subject, Target, certify, cross_fitted, fit, plan};
 use crate::conversation::Language;
 use crate::eval::EvalError;
 use crate::eval::metrics::{aurc::aurc, auroc::auroc, ece::ece};
-use crate::judgement::calibration::{Calibration, CalibrationKey, Origin, Split};
+use crate::judgement::calibration::{Calibration, Origin, Split};
 
 /// What a study found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,7 +25,7 @@ pub struct Study {
     pub fit_rows: usize,
     /// Rows and unacceptable ones by language, both halves.
     pub by_language: BTreeMap<Language, Counts>,
-    /// How well the probability fits and ranks, before and after.
+    /// How well the probability fits and ranks.
     pub quality: Quality,
     /// The tests.
     pub certification: Certification,
@@ -53,81 +53,108 @@ pub struct Counts {
     pub errors: usize,
 }
 
-/// Before: the plain mean of the signals. After: cross-fitted probabilities, each from a fit that did not see its row.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+/// How well probabilities fit and rank: on the rows of the fit as a check of the method, on the others as what is written.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Quality {
-    /// Expected calibration error before.
-    pub ece_before: f64,
-    /// Expected calibration error after.
-    pub ece_after: f64,
-    /// Area under the risk-coverage curve before.
-    pub aurc_before: f64,
-    /// Area under the risk-coverage curve after.
-    pub aurc_after: f64,
-    /// How well acceptable replies are told from others, before.
-    pub auroc_before: f64,
-    /// The same after.
-    pub auroc_after: f64,
+    /// Rows of the fit, by the plain mean of their signals.
+    pub fit_uncalibrated: Figures,
+    /// Rows of the fit, each by a fit that did not see it.
+    pub fit_cross_fitted: Figures,
+    /// Certifying rows, by the calibration that is written.
+    pub certify: Figures,
+    /// The same by language.
+    pub certify_by_language: BTreeMap<Language, Figures>,
 }
 
-/// Fits on one half, plans on it, certifies on the other. `origin` says where; split, seed and hash of the labels are filled
-/// in.
-pub fn study(
-    sample: &Sample,
-    key: &CalibrationKey,
-    description: &str,
-    target: Target,
-    origin: Origin,
-) -> Result<Made, EvalError> {
+/// Figures over some rows; those that the rows do not give are no number.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Figures {
+    /// Rows.
+    pub n: usize,
+    /// Expected calibration error.
+    pub ece: f64,
+    /// Area under the risk-coverage curve.
+    pub aurc: f64,
+    /// How well acceptable replies are told from others.
+    pub auroc: f64,
+}
+
+/// Fits on one half, plans on it, certifies on the other. `origin` says where; split and hashes are filled in.
+pub fn study(sample: &Sample, subject: &Subject, target: Target, origin: Origin) -> Result<Made, EvalError> {
     let seed = origin.seed;
-    let mut calibration = fit(&sample.fit, key.clone(), description.to_owned())?;
-    let labels = table(sample, &calibration, seed)?;
+    let mut calibration = fit(&sample.fit, subject)?;
+    let labels = table(sample, &calibration, &cross_fitted(&sample.fit, subject, seed)?);
     let csv = to_csv(&labels)?;
-    let origin = Origin { split: sample.split, labels_hash: hash_of(&csv), ..origin };
+    let origin =
+        Origin { split: sample.split, labels_hash: hash_of(&csv), hashes: calibration.hashes(), ..origin };
     let fitting: Vec<Label> = labels.iter().filter(|label| label.half == Half::Fit).cloned().collect();
     let groups = plan(&fitting, sample.certify.len(), target, seed);
     let certification = certify(&groups, &labels, target, &origin);
     calibration.certificate.clone_from(&certification.certificate);
-    let examples: Vec<Example> = sample.fit.iter().chain(&sample.certify).cloned().collect();
     let mut by_language: BTreeMap<Language, Counts> = BTreeMap::new();
-    for example in &examples {
-        let counts = by_language.entry(example.language).or_default();
+    for label in &labels {
+        let counts = by_language.entry(label.language).or_default();
         counts.n += 1;
-        counts.errors += usize::from(!example.acceptable);
+        counts.errors += usize::from(!label.acceptable);
     }
-    let quality = quality(&examples, key, seed)?;
     let study = Study {
         target,
         split: sample.split,
         seed,
         fit_rows: sample.fit.len(),
         by_language,
-        quality,
+        quality: quality(&sample.fit, &labels),
         certification,
         calibration,
     };
     Ok(Made { study, labels, csv })
 }
 
-fn quality(examples: &[Example], key: &CalibrationKey, seed: u64) -> Result<Quality, EvalError> {
-    let labels: Vec<bool> = examples.iter().map(|example| example.acceptable).collect();
-    let before: Vec<f64> = examples.iter().map(|example| mean(example.signals.values())).collect();
-    let after = cross_fitted(examples, key, seed)?;
-    let pairs = |scores: &[f64]| scores.iter().copied().zip(labels.iter().copied()).collect::<Vec<_>>();
-    let errors = |scores: &[f64]| pairs(scores).into_iter().map(|(score, good)| (score, !good));
-    Ok(Quality {
-        ece_before: ece(pairs(&before)).unwrap_or(f64::NAN),
-        ece_after: ece(pairs(&after)).unwrap_or(f64::NAN),
-        aurc_before: aurc(errors(&before)).unwrap_or(f64::NAN),
-        aurc_after: aurc(errors(&after)).unwrap_or(f64::NAN),
-        auroc_before: auroc(pairs(&before)).unwrap_or(f64::NAN),
-        auroc_after: auroc(pairs(&after)).unwrap_or(f64::NAN),
-    })
+fn quality(fit: &[Example], labels: &[Label]) -> Quality {
+    let uncalibrated = fit.iter().map(|example| (mean(example.signals.values()), example.acceptable));
+    let cross_fitted = labels.iter().filter_map(|label| Some((label.cross_fitted?, label.acceptable)));
+    let certify = || labels.iter().filter(|label| label.half == Half::Certify);
+    let as_written = |label: &Label| (label.probability, label.acceptable);
+    let languages: BTreeSet<Language> = certify().map(|label| label.language).collect();
+    let of_language =
+        |language| (language, figures(certify().filter(|label| label.language == language).map(as_written)));
+    Quality {
+        fit_uncalibrated: figures(uncalibrated),
+        fit_cross_fitted: figures(cross_fitted),
+        certify: figures(certify().map(as_written)),
+        certify_by_language: languages.into_iter().map(of_language).collect(),
+    }
+}
+
+fn figures(rows: impl Iterator<Item = (f64, bool)>) -> Figures {
+    let rows: Vec<(f64, bool)> = rows.collect();
+    let errors = rows.iter().map(|(probability, acceptable)| (*probability, !acceptable));
+    Figures {
+        n: rows.len(),
+        ece: ece(rows.iter().copied()).unwrap_or(f64::NAN),
+        aurc: aurc(errors).unwrap_or(f64::NAN),
+        auroc: auroc(rows.iter().copied()).unwrap_or(f64::NAN),
+    }
 }
 
 fn mean<'a>(values: impl ExactSizeIterator<Item = &'a f64>) -> f64 {
     let n = values.len().max(1) as f64;
     values.sum::<f64>() / n
+}
+
+impl Quality {
+    fn tell(&self, text: &mut String) {
+        let mut line = |what: &str, figures: &Figures| {
+            let Figures { n, ece, aurc, auroc } = figures;
+            let _ = writeln!(text, "{what} ({n} replies): ECE {ece:.3}, AURC {aurc:.3}, AUROC {auroc:.3}");
+        };
+        line("\nRows of the fit, by the plain mean of their signals", &self.fit_uncalibrated);
+        line("Rows of the fit, cross-fitted", &self.fit_cross_fitted);
+        line("Certifying rows, by the calibration as it is written", &self.certify);
+        for (language, figures) in &self.certify_by_language {
+            line(&format!("  {}", language.code()), figures);
+        }
+    }
 }
 
 impl Study {
@@ -160,17 +187,7 @@ impl Study {
                 counts.errors
             );
         }
-        let quality = &self.quality;
-        let _ = writeln!(
-            text,
-            "\nCross-fitted, plain mean of signals → calibrated: ECE {:.3} → {:.3}, AURC {:.3} → {:.3}, AUROC {:.3} → {:.3}",
-            quality.ece_before,
-            quality.ece_after,
-            quality.aurc_before,
-            quality.aurc_after,
-            quality.auroc_before,
-            quality.auroc_after
-        );
+        self.quality.tell(&mut text);
         let _ = writeln!(
             text,
             "\nTarget: at most {:.1}% errors among automatic replies, at level {:.0}%. If all were sent, {:.1}% would be wrong; \
@@ -308,24 +325,48 @@ fn names(languages: &[Language]) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::tests::{origin, simulated};
+    use super::super::tests::{origin, simulated, subject};
     use super::*;
-    use crate::judgement::calibration::tests::key;
 
     pub(in crate::eval::calibration) fn made(n: usize, alpha: f64) -> Made {
         let sample = Sample::by_hash(&simulated(n, 21), 0.5, 2);
         let origin = Origin { seed: 2, ..origin() };
-        study(&sample, &key("m"), "m", Target { alpha, delta: 0.05 }, origin).unwrap()
+        study(&sample, &subject(), Target { alpha, delta: 0.05 }, origin).unwrap()
     }
 
     #[test]
     fn a_certificate_is_put_into_the_calibration_and_explained() {
         let study = made(3000, 0.1).study;
         assert!(study.calibration.certificate.is_some());
-        assert!(study.quality.ece_after < study.quality.ece_before, "{:?}", study.quality);
-        assert!(study.quality.aurc_after < study.quality.aurc_before, "{:?}", study.quality);
+        let Quality { fit_uncalibrated: before, fit_cross_fitted: after, .. } = study.quality;
+        assert!(after.ece < before.ece && after.aurc < before.aurc, "{after:?} {before:?}");
         let text = study.text();
         assert!(text.contains("Certified, ") && text.contains("not for one language"), "{text}");
+    }
+
+    #[test]
+    fn quality_is_told_of_the_fit_and_of_what_is_written_apart() {
+        let Made { study, labels, .. } = made(3000, 0.1);
+        let Quality { fit_uncalibrated, fit_cross_fitted, certify, certify_by_language } = &study.quality;
+        assert_eq!((fit_uncalibrated.n, fit_cross_fitted.n), (study.fit_rows, study.fit_rows));
+        assert_eq!(certify.n, 3000 - study.fit_rows);
+        assert_eq!(certify_by_language.values().map(|figures| figures.n).sum::<usize>(), certify.n);
+        // Whatever the certifying rows say, the figures of the fit stay, and the other way round.
+        let examples = Sample::by_hash(&simulated(3000, 21), 0.5, 2).fit;
+        let turned = |half| {
+            let turned = |label: &Label| Label {
+                acceptable: label.acceptable != (label.half == half),
+                ..label.clone()
+            };
+            quality(&examples, &labels.iter().map(turned).collect::<Vec<_>>())
+        };
+        assert_eq!(turned(Half::Certify).fit_cross_fitted, *fit_cross_fitted);
+        assert!(turned(Half::Certify).certify.auroc < 0.5, "{certify:?}");
+        assert_eq!(turned(Half::Fit).certify, *certify);
+        assert!(study.text().contains(&format!(
+            "Certifying rows, by the calibration as it is written ({} replies): ECE {:.3}",
+            certify.n, certify.ece
+        )));
     }
 
     #[test]

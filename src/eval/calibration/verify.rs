@@ -1,5 +1,6 @@
 //! A certificate, computed again from the labels beside it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::certify::{Target, certify};
@@ -7,7 +8,7 @@ use super::fits;
 use super::labels::{Half, Label, from_csv, hash_of};
 use super::plan::plan;
 use crate::eval::EvalError;
-use crate::judgement::calibration::{Certificate, GroupCertificate, Split};
+use crate::judgement::calibration::{Calibration, Certificate, GroupCertificate, Split};
 
 /// Numbers that differ by less are equal: a file writes them in decimals.
 const EQUAL: f64 = 1e-9;
@@ -19,16 +20,19 @@ pub struct Difference {
     pub what: String,
     /// As the certificate has it.
     pub stated: String,
-    /// As the labels have it.
+    /// As the calibration and its labels have it.
     pub computed: String,
 }
 
-/// What the labels, as they lie in the file `path`, do not confirm of a certificate; nothing where they confirm all of it.
+/// What a calibration, and the labels as they lie in the file `path`, do not confirm of its certificate; nothing where they
+/// confirm all of it, or where there is none.
 ///
-/// Everything behind the labels' probabilities is computed again: the halves, the plan with its simulations, the tests and
-/// the bounds. What made a reply acceptable, and its probability, is taken as the table has it; `ponto calibrate` on the
-/// same set makes both anew.
-pub fn verify(certificate: &Certificate, csv: &[u8], path: &Path) -> Result<Vec<Difference>, EvalError> {
+/// The calibration is held against the hashes of what was certified. Everything behind the labels' probabilities is
+/// computed again: the halves where a hash made them, the plan with its simulations, the tests and the bounds; no reply may
+/// count twice. Which rows came from which set, or were drawn for an audit, is taken as the table has it, and so is what
+/// made a reply acceptable, and its probability; `ponto calibrate` on the same set makes all of it anew.
+pub fn verify(calibration: &Calibration, csv: &[u8], path: &Path) -> Result<Vec<Difference>, EvalError> {
+    let Some(certificate) = &calibration.certificate else { return Ok(Vec::new()) };
     let labels = from_csv(csv, path)?;
     let mut differences = Vec::new();
     let mut compare = |what: &str, stated: String, computed: String| {
@@ -36,8 +40,15 @@ pub fn verify(certificate: &Certificate, csv: &[u8], path: &Path) -> Result<Vec<
             differences.push(Difference { what: what.to_owned(), stated, computed });
         }
     };
+    let none = || "nothing".to_owned();
     let origin = &certificate.origin;
+    for (part, hash) in calibration.hashes() {
+        let stated = origin.hashes.get(&part).cloned().unwrap_or_else(none);
+        compare(&format!("hash of the calibration's {part}"), stated, hash);
+    }
     compare("hash of the labels", origin.labels_hash.clone(), hash_of(csv));
+    let ids: BTreeSet<&str> = labels.iter().map(|label| label.id.as_str()).collect();
+    compare("rows that are there again", "0".into(), (labels.len() - ids.len()).to_string());
     if let Split::Hash(share) = origin.split {
         let moved = labels
             .iter()
@@ -49,7 +60,6 @@ pub fn verify(certificate: &Certificate, csv: &[u8], path: &Path) -> Result<Vec<
     let fit: Vec<Label> = labels.iter().filter(|label| label.half == Half::Fit).cloned().collect();
     let groups = plan(&fit, labels.len() - fit.len(), target, origin.seed);
     let certification = certify(&groups, &labels, target, origin);
-    let none = || "nothing".to_owned();
     let Some(computed) = certification.certificate else {
         compare("certified groups", certificate.groups.len().to_string(), none());
         return Ok(differences);
@@ -99,23 +109,53 @@ mod tests {
     use super::super::study::tests::made;
     use super::*;
 
-    fn differences(change: impl FnOnce(&mut Certificate, &mut Vec<Label>)) -> Vec<String> {
+    fn differences(change: impl FnOnce(&mut Calibration, &mut Vec<Label>)) -> Vec<String> {
         let made = made(3000, 0.1);
-        let mut certificate = made.study.calibration.certificate.unwrap();
-        let mut labels = made.labels;
-        change(&mut certificate, &mut labels);
+        let (mut calibration, mut labels) = (made.study.calibration, made.labels);
+        change(&mut calibration, &mut labels);
         let csv = to_csv(&labels).unwrap();
-        let found = verify(&certificate, &csv, Path::new("x.labels.csv")).unwrap();
+        let found = verify(&calibration, &csv, Path::new("x.labels.csv")).unwrap();
         found.into_iter().map(|difference| difference.what).collect()
+    }
+
+    fn certificate(calibration: &mut Calibration) -> &mut Certificate {
+        calibration.certificate.as_mut().unwrap()
     }
 
     #[test]
     fn what_was_made_is_confirmed_after_reading_it_back() {
         assert_eq!(differences(|_, _| ()), Vec::<String>::new());
-        let read_back = |certificate: &mut Certificate, _: &mut Vec<Label>| {
-            *certificate = serde_json::from_str(&serde_json::to_string(certificate).unwrap()).unwrap();
+        let read_back = |calibration: &mut Calibration, _: &mut Vec<Label>| {
+            *calibration = serde_json::from_str(&serde_json::to_string(calibration).unwrap()).unwrap();
         };
         assert_eq!(differences(read_back), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_was_changed_in_the_calibration_is_named() {
+        let changes: [(&str, fn(&mut Calibration)); 7] = [
+            ("key", |calibration| calibration.key.model = "another".into()),
+            ("workspace", |calibration| calibration.workspace.0.push('2')),
+            ("intercept", |calibration| calibration.intercept += 3.0),
+            ("language_intercepts", |calibration| calibration.language_intercepts.clear()),
+            ("weights", |calibration| *calibration.weights.get_mut("support").unwrap() += 1e-6),
+            ("missing", |calibration| *calibration.missing.get_mut("support").unwrap() += 1e-6),
+            ("isotonic", |calibration| calibration.isotonic[0].probability = 0.0),
+        ];
+        for (part, change) in changes {
+            let found = differences(|calibration, _| change(calibration));
+            assert_eq!(found, [format!("hash of the calibration's {part}")]);
+        }
+    }
+
+    #[test]
+    fn a_row_that_counts_twice_is_noticed() {
+        let found = differences(|calibration, labels| {
+            let row = labels.iter().find(|label| label.half == Half::Certify && label.acceptable).unwrap();
+            labels.push(row.clone());
+            certificate(calibration).origin.labels_hash = hash_of(&to_csv(labels).unwrap());
+        });
+        assert!(found.contains(&"rows that are there again".to_owned()), "{found:?}");
     }
 
     #[test]
@@ -129,14 +169,14 @@ mod tests {
 
     #[test]
     fn rows_that_changed_sides_and_a_lower_threshold_are_noticed() {
-        let found = differences(|certificate, labels| {
+        let found = differences(|calibration, labels| {
             let row = labels.iter_mut().find(|label| label.half == Half::Certify).unwrap();
             row.half = Half::Fit;
             row.cross_fitted = Some(row.probability);
-            certificate.origin.labels_hash = hash_of(&to_csv(labels).unwrap());
+            certificate(calibration).origin.labels_hash = hash_of(&to_csv(labels).unwrap());
         });
         assert!(found.contains(&"rows in the other half".to_owned()), "{found:?}");
-        let found = differences(|certificate, _| certificate.groups[0].threshold -= 0.05);
+        let found = differences(|calibration, _| certificate(calibration).groups[0].threshold -= 0.05);
         assert_eq!(found, ["group 1"]);
     }
 }

@@ -174,9 +174,17 @@ pub(in crate::judgement) mod tests {
             certificate.standing(language, knowledge.map(sketch).as_ref(), 0.3)
         };
         assert_eq!(standing(Language::Pt, Some(&["a", "b", "c", "d"])), Standing::Certified(0.9));
-        assert_eq!(standing(Language::Pt, Some(&["a", "b", "c", "x"])), Standing::Certified(0.9), "a quarter");
+        assert_eq!(
+            standing(Language::Pt, Some(&["a", "b", "c", "x"])),
+            Standing::Certified(0.9),
+            "a quarter"
+        );
         assert_eq!(standing(Language::Pt, Some(&["a", "b", "x", "y"])), Standing::Lapsed(0.5));
-        assert_eq!(standing(Language::Pt, None), Standing::Lapsed(1.0), "what is not known counts as changed");
+        assert_eq!(
+            standing(Language::Pt, None),
+            Standing::Lapsed(1.0),
+            "what is not known counts as changed"
+        );
         assert_eq!(standing(Language::En, Some(&["a", "b", "c", "d"])), Standing::Silent);
     }
 }

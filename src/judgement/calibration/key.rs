@@ -15,12 +15,12 @@ pub struct CalibrationKey {
     pub prompt: String,
     /// Fingerprint of the embedder.
     pub embedder: String,
-    /// Hash of the settings of the search.
+    /// Hash of the settings of the search, and of its revision.
     pub retrieval: String,
     /// Hash of how a draft is measured: the revision of the signals and the settings that choose among them.
     pub judgement: String,
-    /// Hash of what decides which replies come so far: floors and limits of the policies, whether quotes go before a model,
-    /// the topics that are heard, and the rules in force.
+    /// Hash of what decides which replies come so far: the revision of the policies, their floors and limits, whether quotes
+    /// go before a model, the topics that are heard, and the rules in force.
     pub decision: String,
 }
 
@@ -104,7 +104,8 @@ pub struct Procedure {
 }
 
 impl Procedure {
-    /// From the settings of the search, and of what decides beside the confidence.
+    /// From what shapes the search, and what decides beside the confidence: of either the settings, and the revision of its
+    /// code.
     pub fn of(retrieval: &impl Serialize, decision: &impl Serialize) -> Self {
         Self { retrieval: hash_of(retrieval), decision: hash_of(decision) }
     }

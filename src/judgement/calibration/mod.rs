@@ -164,8 +164,7 @@ impl Calibration {
         let languages = self.language_intercepts.iter();
         let languages: Vec<_> = languages.map(|(language, number)| (language, digits(*number))).collect();
         let points = self.isotonic.iter();
-        let points: Vec<_> =
-            points.map(|point| (digits(point.score), digits(point.probability))).collect();
+        let points: Vec<_> = points.map(|point| (digits(point.score), digits(point.probability))).collect();
         let hashes = [
             ("key", hash_of(&self.key)),
             ("workspace", hash_of(&self.workspace)),
@@ -182,7 +181,8 @@ impl Calibration {
     fn as_certified(self, path: &Path) -> Result<Self, CalibrationError> {
         let Some(certificate) = &self.certificate else { return Ok(self) };
         let hashes = self.hashes();
-        let changed = hashes.iter().filter(|(name, hash)| certificate.origin.hashes.get(*name) != Some(*hash));
+        let changed =
+            hashes.iter().filter(|(name, hash)| certificate.origin.hashes.get(*name) != Some(*hash));
         let changed: Vec<&str> = changed.map(|(name, _)| name.as_str()).collect();
         if changed.is_empty() {
             return Ok(self);
@@ -505,7 +505,11 @@ pub(crate) mod tests {
         let mut all = all.clone();
         all.add(certified("b"));
         let lent = all.find(&key("m1"), &WorkspaceId("d".into())).unwrap();
-        assert_eq!((lent.workspace.0.as_str(), &lent.certificate), ("b", &None), "the last, without what it certifies");
+        assert_eq!(
+            (lent.workspace.0.as_str(), &lent.certificate),
+            ("b", &None),
+            "the last, without what it certifies"
+        );
     }
 
     #[test]
