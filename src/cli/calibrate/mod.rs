@@ -19,7 +19,7 @@ use crate::eval::dataset::assistant::AssistantSet;
 use crate::eval::dataset::{Dataset, Rows};
 use crate::eval::run::assistant::Outcome;
 use crate::inference::BackendKind;
-use crate::judgement::calibration::{CalibrationKey, Origin, Split};
+use crate::judgement::calibration::{Calibration, CalibrationKey, Origin, Split};
 use crate::retrieval::Sketch;
 use crate::store::suggestion::EDIT_TOLERANCE;
 
@@ -141,9 +141,7 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
     };
     let made = study(&sample, &Subject { key, workspace, description }, target, origin)?;
     let calibration = &made.study.calibration;
-    let path = args.out.unwrap_or_else(|| {
-        folder.as_deref().unwrap_or_else(|| Path::new(EMBEDDED)).join(calibration.file_name())
-    });
+    let path = args.out.unwrap_or_else(|| default_path(folder.as_deref(), calibration));
     calibration.save(&path, &made.csv)?;
     printer.line(made.study.text());
     printer.json(&made.study)?;
@@ -153,6 +151,11 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
         use_of(&path, folder.as_deref())
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where a calibration is written unless told otherwise, where `folder` is the one that a server reads.
+fn default_path(folder: Option<&Path>, calibration: &Calibration) -> PathBuf {
+    folder.unwrap_or_else(|| Path::new(EMBEDDED)).join(calibration.file_name())
 }
 
 /// What makes a server use a calibration that lies at `path`, where `folder` is the one that it reads.
@@ -316,4 +319,27 @@ fn of_model(
         ));
     }
     Ok((key, examples))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judgement::calibration::tests::sample;
+
+    #[test]
+    fn a_calibration_is_written_where_a_server_reads_it_or_is_told_where_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = default_path(Some(folder.path()), &sample());
+        assert_eq!(path.parent(), Some(folder.path()));
+        assert_eq!(use_of(&path, Some(folder.path())), "a server uses it from its next start on");
+        let other = use_of(&path, Some(Path::new("elsewhere")));
+        assert!(other.contains("`judgement.calibrations` is \"") && !other.contains("build"), "{other}");
+        let path = default_path(None, &sample());
+        let embedded = use_of(&path, None);
+        assert!(
+            path.starts_with(EMBEDDED) && embedded.contains("`judgement.calibrations` is \""),
+            "{embedded}"
+        );
+        assert!(embedded.ends_with("the next build from this folder"), "{embedded}");
+    }
 }

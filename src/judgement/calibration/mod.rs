@@ -435,7 +435,7 @@ pub(crate) mod tests {
         }
     }
 
-    fn sample() -> Calibration {
+    pub(crate) fn sample() -> Calibration {
         Calibration {
             key: key("m1"),
             workspace: WorkspaceId("shop".into()),
