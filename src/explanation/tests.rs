@@ -60,6 +60,7 @@ fn suggestion(input: DecisionInput) -> Suggestion {
             audit: None,
             policies: String::new(),
             lapsed: None,
+            quote: None,
         },
         feedback: None,
     }
