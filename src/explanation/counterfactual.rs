@@ -68,7 +68,7 @@ pub struct Counterfactual {
 }
 
 /// For each other action that a change leads to, the smallest one; the more lenient action first. Of an automatic reply,
-/// what would have held it. `quote` is what the model was asked for in place of.
+/// what would have held it. `quote` was measured before the model was asked.
 pub fn counterfactuals(input: &DecisionInput, quote: Option<&TriedQuote>) -> Vec<Counterfactual> {
     let action = decide(input).action;
     if action == Action::AutoReply {
