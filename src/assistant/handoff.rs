@@ -6,7 +6,6 @@ use crate::decision::rules::{self, RuleMatch};
 use crate::decision::{Action, Decision, ReasonCode};
 use crate::generation::holding_message;
 use crate::generation::plain::unformatted;
-use crate::retrieval::Retrieved;
 use crate::store::LastWord;
 use crate::store::suggestion::{Handoff, Looked, Tried, TriedDraft};
 
@@ -31,7 +30,7 @@ impl Assistant {
         Some(Handoff {
             reasons: decision.reasons.clone(),
             summary: self.parts.drafter.summarize(conversation, self.parts.agents, budget.clone()).await,
-            tried: tried(&understood.query, &found.retrieved, outcome_of(found)),
+            tried: tried(&understood.query, found),
             queue,
             priority,
             holding_message: holding(
@@ -49,25 +48,23 @@ impl Assistant {
 pub(super) fn outcome_of(found: &Findings) -> TriedDraft {
     match &found.judged {
         None => TriedDraft::None,
-        Some(judged) if judged.draft.production.refused || judged.draft.text.trim().is_empty() => {
-            TriedDraft::NoAnswer
-        }
+        Some(judged) if !judged.answers() => TriedDraft::NoAnswer,
         Some(_) if rules::blocked(&found.matches) => TriedDraft::Withheld,
         Some(_) => TriedDraft::Offered,
     }
 }
 
 /// What was done before the conversation was handed over.
-fn tried(query: &str, retrieved: &[Retrieved], draft: TriedDraft) -> Tried {
+fn tried(query: &str, found: &Findings) -> Tried {
     let queries = if query.trim().is_empty() { Vec::new() } else { vec![query.to_owned()] };
-    let found = retrieved.iter().filter(|hit| hit.found_now());
-    let passages = found.take(LOOKED_AT).map(|hit| Looked {
+    let hits = found.retrieved.iter().filter(|hit| hit.found_now());
+    let passages = hits.take(LOOKED_AT).map(|hit| Looked {
         id: hit.passage.id.clone(),
         document_id: hit.passage.document_id.clone(),
         heading: hit.passage.heading(),
         url: hit.passage.url.clone(),
     });
-    Tried { queries, passages: passages.collect(), draft }
+    Tried { queries, passages: passages.collect(), draft: outcome_of(found), quote: found.quote.clone() }
 }
 
 /// What tells the customer that a person takes over: the words of a rule, or the fixed ones. Nothing to a customer who wants

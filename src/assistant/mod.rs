@@ -24,7 +24,7 @@ use crate::judgement::calibration::{CalibrationKey, Standing};
 use crate::judgement::{Judge, JudgeInput, Judgement};
 use crate::personal_data::PrivacyConfig;
 use crate::retrieval::{Retrieved, Retriever, Rewrite, Within};
-use crate::store::suggestion::{Suggestion, Timings};
+use crate::store::suggestion::{Suggestion, Timings, TriedQuote};
 use crate::store::{Store, StoreError, Suggestions};
 use crate::understanding::{self, MessageReader};
 
@@ -34,12 +34,14 @@ mod earlier;
 mod edits;
 mod handoff;
 mod incoming;
+mod quote;
 pub mod rollout;
 mod stored;
 mod suggestion;
 mod understand;
 
 use before::Before;
+use quote::{adopt, measured, suffices};
 pub use stored::stored_feedback;
 use understand::Understood;
 
@@ -90,6 +92,13 @@ struct Judged {
     standing: Standing,
 }
 
+impl Judged {
+    /// Whether it says anything but that the sources hold no answer.
+    fn answers(&self) -> bool {
+        !self.draft.production.refused && !self.draft.text.trim().is_empty()
+    }
+}
+
 /// What one run is about.
 #[derive(Clone, Copy)]
 struct Asked<'a> {
@@ -116,6 +125,8 @@ struct Findings {
     checks: Vec<PolicyCheck>,
     matches: Vec<RuleMatch>,
     judged: Option<Judged>,
+    /// What was measured of a quote.
+    quote: Option<TriedQuote>,
     unavailable: Option<Unavailable>,
     /// The search itself failed.
     unsearched: bool,
@@ -378,7 +389,7 @@ impl Assistant {
         let mut quoted = None;
         if asked.mode != Mode::Draft && !asked.before.already_replied {
             let quote = self.quote(quoter, asked, &before).await;
-            if suffices(&quote.1) {
+            if suffices(&quote.0) {
                 return adopt(quote, found, deltas.as_ref());
             }
             quoted = Some(quote);
@@ -391,9 +402,13 @@ impl Assistant {
             };
             if decide(&quote.1).action == Action::Draft {
                 quote.0.account_for(found);
+                // It is the draft now, which the trace measures by itself.
+                quote.0.quote = None;
                 return adopt(quote, found, deltas.as_ref());
             }
+            quoted = Some(quote);
         }
+        found.quote = quoted.and_then(|(quote, _)| quote.quote);
         input
     }
 
@@ -405,6 +420,7 @@ impl Assistant {
     ) -> (Findings, DecisionInput) {
         let mut quoted = before.anew();
         let input = self.attempt(quoter, asked, None, &mut quoted).await;
+        quoted.quote = measured(&quoted, &input);
         (quoted, input)
     }
 
@@ -540,27 +556,6 @@ impl Assistant {
     fn key_under(&self, rules: &Rules) -> CalibrationKey {
         self.parts.judge.key_of(&self.parts.chat, self.parts.drafter.prompt_version(), rules.version())
     }
-}
-
-/// Whether a quote is sent without asking a model: what is measured in the shadow, and on the way there, is what would be
-/// sent.
-fn suffices(quote: &DecisionInput) -> bool {
-    let sent = DecisionInput { mode: Mode::Auto, rollout: Allowed::default(), ..quote.clone() };
-    decide(&sent).action == Action::AutoReply
-}
-
-/// Takes a quote in place of what was found, and shows it.
-fn adopt(
-    (quoted, input): (Findings, DecisionInput),
-    found: &mut Findings,
-    deltas: Option<&UnboundedSender<String>>,
-) -> DecisionInput {
-    if let (Some(deltas), Some(judged)) = (deltas, &quoted.judged) {
-        // Nobody may be reading any more.
-        let _ = deltas.send(RESTART.to_owned()).and_then(|()| deltas.send(judged.draft.text.clone()));
-    }
-    *found = quoted;
-    input
 }
 
 /// A person takes over for no other reason than that no answer was found.

@@ -26,7 +26,7 @@ impl Assistant {
             Action::Draft | Action::Escalate => None,
         };
         let outcome = outcome_of(&found);
-        let Findings { retrieved, judged, timings, .. } = found;
+        let Findings { retrieved, judged, quote, timings, .. } = found;
         let calibration_key =
             judged.as_ref().map_or_else(|| self.key_under(asked.rules), |judged| judged.key.clone());
         let (threshold, lapsed) = judged.as_ref().map_or((None, None), |judged| bounds(judged.standing));
@@ -80,6 +80,7 @@ impl Assistant {
                 audit,
                 policies: asked.rules.version().to_owned(),
                 lapsed,
+                quote,
                 decided: Some(input.clone()),
             },
             feedback: None,

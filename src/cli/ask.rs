@@ -113,6 +113,9 @@ fn report(suggestion: &Suggestion, explanation: &Explanation) -> String {
     for because in &explanation.reasons {
         let _ = writeln!(out, "  {}: {} {}", wire_name(&because.code), because.text, because.evidence);
     }
+    if let Some(quote) = &explanation.quote {
+        let _ = writeln!(out, "  {quote}");
+    }
     for draft in &answer.drafts {
         let _ = writeln!(out, "\n{}", indented(&draft.text));
         for (number, citation) in draft.citations.iter().enumerate() {

@@ -98,6 +98,7 @@ mod tests {
             question: "q".into(),
             action: Action::Draft,
             reasons: Vec::new(),
+            evidenced: None,
             draft: None,
             policies_passed: true,
             relevant: 1,

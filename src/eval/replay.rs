@@ -150,6 +150,7 @@ pub(in crate::eval) mod tests {
                 audit: None,
                 policies: String::new(),
                 lapsed: None,
+                quote: None,
                 decided: None,
             },
             feedback: None,

@@ -149,6 +149,7 @@ fn decisions() -> Vec<Metric> {
         Metric::lower("wrong_auto", Rate),
         Metric::lower("missed_escalations", Rate),
         Metric::lower("needless_escalations", Rate),
+        Metric::higher("escalations_with_evidence", Rate),
         Metric::lower("aurc", Aurc),
         Metric::lower("risk@25%", RiskAt(0.25)),
         Metric::lower("risk@50%", RiskAt(0.5)),

@@ -9,7 +9,7 @@ use crate::conversation::Language;
 use crate::decision::{Action, ReasonCode, decide};
 use crate::generation::Citation;
 use crate::judgement::Confidence;
-use crate::store::suggestion::Suggestion;
+use crate::store::suggestion::{Suggestion, TriedQuote};
 use crate::text::collapse;
 
 mod counterfactual;
@@ -40,6 +40,9 @@ pub struct Explanation {
     pub text: String,
     /// Why, in the order of the decision.
     pub reasons: Vec<Because>,
+    /// What a quote of the sources came to, and what kept it from being sent, where the model was asked all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<String>,
     /// What would have led to another action.
     pub otherwise: Vec<Otherwise>,
     /// Every signal of the draft, what speaks most against it first.
@@ -98,16 +101,20 @@ pub fn explain(suggestion: &Suggestion, language: Language) -> Explanation {
         text: word(language, "reason", &name_of(&reason.code)),
         evidence: evidence::told(reason, suggestion, language),
     });
-    let otherwise = suggestion.trace.decided.as_ref().map(counterfactuals).unwrap_or_default();
-    let otherwise = otherwise
-        .into_iter()
-        .map(|counterfactual| Otherwise { text: in_words(&counterfactual, language), counterfactual });
+    let quote = suggestion.trace.quote.as_ref();
+    let decided = suggestion.trace.decided.as_ref();
+    let otherwise = decided.map(|decided| counterfactuals(decided, quote)).unwrap_or_default();
+    let otherwise = otherwise.into_iter().map(|counterfactual| Otherwise {
+        text: in_words(&counterfactual, suggestion, language),
+        counterfactual,
+    });
     let mut explanation = Explanation {
         id: suggestion.answer.id.clone(),
         language,
         action: decision.action,
         text: String::new(),
         reasons: reasons.collect(),
+        quote: quote.filter(|quote| !quote.held.is_empty()).map(|quote| held(quote, language)),
         otherwise: otherwise.collect(),
         signals: signals(suggestion, language),
         passages: suggestion.answer.drafts.first().map(|draft| draft.citations.clone()).unwrap_or_default(),
@@ -158,34 +165,61 @@ fn signals(suggestion: &Suggestion, language: Language) -> Vec<SignalShare> {
     shares.into_iter().map(|(_, share)| share).collect()
 }
 
-fn in_words(counterfactual: &Counterfactual, language: Language) -> String {
-    let sent_less = counterfactual.action == Action::Draft
-        && matches!(counterfactual.changes.as_slice(), [Change::Confidence { from, threshold }] if from >= threshold);
-    let changes: Vec<String> = counterfactual
-        .changes
-        .iter()
-        .map(|change| {
-            let (key, fill): (&str, Vec<(&str, String)>) = match change {
-                Change::Mode => ("mode", Vec::new()),
-                Change::Rollout => ("rollout", Vec::new()),
-                Change::NotAnsweredBefore => ("not_answered_before", Vec::new()),
-                Change::Check { check } => ("check", vec![("{check}", format!("`{}`", name_of(check)))]),
-                Change::Confidence { from, threshold } => {
-                    let (from, threshold) = apart(*from, *threshold, language);
-                    let key = if sent_less { "confidence_falls" } else { "confidence_reaches" };
-                    (key, vec![("{from}", from), ("{threshold}", threshold)])
-                }
-                Change::Certificate => ("certificate", Vec::new()),
-                Change::Grounded => ("grounded", Vec::new()),
-                Change::Draft => ("draft", Vec::new()),
-                Change::Available => ("available", Vec::new()),
-            };
-            let fill: Vec<(&str, &str)> = fill.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            filled(&word(language, "change", key), &fill)
-        })
-        .collect();
-    let key = if counterfactual.action == Action::AutoReply { "to_auto_reply" } else { "to_draft" };
+/// What a quote came to, and what kept it from being sent.
+fn held(quote: &TriedQuote, language: Language) -> String {
+    let short = quote.threshold.filter(|_| quote.held.contains(&ReasonCode::BelowThreshold));
+    let (key, (value, threshold)) = match short {
+        Some(threshold) => ("quote_short", apart(quote.confidence, threshold, language)),
+        None => ("quote_held", (decimal(quote.confidence, language), String::new())),
+    };
+    let told = filled(&word(language, "text", key), &[("{value}", &value), ("{threshold}", &threshold)]);
+    let others = quote.held.iter().filter(|code| short.is_none() || **code != ReasonCode::BelowThreshold);
+    let others = others.map(|code| word(language, "reason", &name_of(code)));
+    std::iter::once(told).chain(others).collect::<Vec<_>>().join(" ")
+}
+
+fn in_words(counterfactual: &Counterfactual, suggestion: &Suggestion, language: Language) -> String {
+    let changes: Vec<String> =
+        counterfactual.changes.iter().map(|change| changed(change, suggestion, language)).collect();
+    let decision = &suggestion.answer.decision;
+    let quote_sent = decision.action == Action::AutoReply && suggestion.trace.quote.is_some();
+    let key = match counterfactual.action {
+        Action::AutoReply => "to_auto_reply",
+        _ if quote_sent => "to_model",
+        _ => "to_draft",
+    };
     filled(&word(language, "text", key), &[("{changes}", &listed(&changes, language))])
+}
+
+/// A change as a clause after “if”.
+fn changed(change: &Change, suggestion: &Suggestion, language: Language) -> String {
+    let decision = &suggestion.answer.decision;
+    let say = |key: &str, fill: &[(&str, &str)]| filled(&word(language, "change", key), fill);
+    let reaches = |key: &str, from: f64, threshold: f64| {
+        let (from, threshold) = apart(from, threshold, language);
+        say(key, &[("{from}", &from), ("{threshold}", &threshold)])
+    };
+    match change {
+        Change::Mode => say("mode", &[]),
+        Change::Rollout => say("rollout", &[]),
+        Change::NotAnsweredBefore => say("not_answered_before", &[]),
+        Change::Check { check } => word(language, "otherwise", &name_of(check)),
+        Change::Rule { name } => say("rule", &[("{rule}", name)]),
+        Change::Confidence { from, threshold } => {
+            let sent = decision.action == Action::AutoReply;
+            reaches(if sent { "confidence_falls" } else { "confidence_reaches" }, *from, *threshold)
+        }
+        Change::Quote { from, threshold } => reaches("quote_reaches", *from, *threshold),
+        Change::Certificate => say("certificate", &[]),
+        Change::Grounded => say("grounded", &[]),
+        Change::Draft => {
+            // Where something else decided, nobody looked for an answer in the sources.
+            let lacking = [ReasonCode::NothingRelevant, ReasonCode::NoAnswerInSources];
+            let sought = decision.reasons.iter().any(|reason| lacking.contains(&reason.code));
+            say(if sought { "answer_to_draft" } else { "draft" }, &[])
+        }
+        Change::Available => say("available", &[]),
+    }
 }
 
 /// All of it for a person.
@@ -207,6 +241,7 @@ fn text(explanation: &Explanation, suggestion: &Suggestion) -> String {
     if explanation.reasons.iter().all(|because| because.code != ReasonCode::BelowThreshold) {
         lines.push(format!("- {}", confidence(suggestion, language)));
     }
+    lines.extend(explanation.quote.iter().map(|quote| format!("- {quote}")));
     let mut section = |heading: &str, rows: Vec<String>| {
         if !rows.is_empty() {
             lines.extend([String::new(), format!("{}:", say(heading))]);

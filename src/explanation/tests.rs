@@ -10,7 +10,7 @@ use crate::decision::{
     DecisionInput, Demand, DraftFacts, Evidence, FoundIn, Mode, PolicyCheck, Unavailable, Verdict,
 };
 use crate::judgement::{Confidence, Judgement, SentenceGrounding};
-use crate::store::suggestion::{Answer, Timings, Trace, Usage};
+use crate::store::suggestion::{Answer, Timings, Trace, TriedQuote, Usage};
 use crate::understanding::{MatchedBy, TopicMatch, Understanding};
 use ReasonCode as Code;
 
@@ -60,6 +60,7 @@ fn suggestion(input: DecisionInput) -> Suggestion {
             audit: None,
             policies: String::new(),
             lapsed: None,
+            quote: None,
         },
         feedback: None,
     }
@@ -105,7 +106,7 @@ fn a_draft_is_explained_with_what_would_have_changed_it() {
     - The call, or what came before, allowed no automatic reply. The call allowed a draft at most. (mode_cap)
 
     What would have changed it:
-    - An automatic reply, if the check `too_long` had found nothing, the confidence had been at least 0.9000 instead of 0.8996 and the call had run in the mode auto.
+    - An automatic reply, if the draft had been no longer than the channel takes, the confidence had been at least 0.9000 instead of 0.8996 and the call had run in the mode auto.
 
     What would raise the confidence:
     - how high the cited passage ranks: 0.250
@@ -124,7 +125,7 @@ fn a_draft_is_explained_with_what_would_have_changed_it() {
     - A chamada, ou o que veio antes, não permitia resposta automática. A chamada permitia no máximo um rascunho. (mode_cap)
 
     O que teria mudado a decisão:
-    - Uma resposta automática, se a verificação `too_long` não tivesse encontrado nada, a confiança tivesse sido de pelo menos 0,9000 em vez de 0,8996 e a chamada tivesse sido feita no modo auto.
+    - Uma resposta automática, se o rascunho não fosse mais longo do que o canal aceita, a confiança tivesse sido de pelo menos 0,9000 em vez de 0,8996 e a chamada tivesse sido feita no modo auto.
 
     O que elevaria a confiança:
     - que lugar o trecho citado ocupa: 0,250
@@ -192,11 +193,111 @@ fn every_reason_has_words() {
         .map(str::to_owned)
         .collect();
     assert!(listed.len() > 15, "{codes}");
+    // What the decision adds to the checks.
+    let own = [
+        "mode_cap",
+        "rollout",
+        "not_certified",
+        "certificate_lapsed",
+        "below_threshold",
+        "low_confidence",
+        "unavailable",
+    ];
     for language in Language::ALL {
         for code in &listed {
             assert_ne!(word(language, "reason", code), *code, "{}", language.code());
+            let told = word(language, "otherwise", code) != *code;
+            assert_eq!(told, !own.contains(&code.as_str()), "{} {code}", language.code());
         }
     }
+}
+
+/// What would have changed a decision, in each language.
+fn otherwise(stored: &Suggestion) -> [Vec<String>; 4] {
+    Language::ALL.map(|language| {
+        let told = explain(stored, language).otherwise.into_iter().map(|otherwise| otherwise.text);
+        told.inspect(|text| assert!(!text.contains(['{', '}', '_', '`']), "{text}")).collect()
+    })
+}
+
+#[test]
+fn what_would_have_changed_it_is_told_in_plain_words() {
+    let without_draft = |check| DecisionInput { draft: None, ..found(check, Verdict::Escalate, Vec::new()) };
+    let asked = otherwise(&suggestion(without_draft(Code::AsksForHuman)));
+    insta::assert_debug_snapshot!(asked, @r#"
+    [
+        [
+            "Um rascunho para um atendente, se o cliente não tivesse pedido uma pessoa e um rascunho tivesse sido escrito.",
+        ],
+        [
+            "Una bozza per un operatore, se il cliente non avesse chiesto una persona e fosse stata scritta una bozza.",
+        ],
+        [
+            "Un borrador para un agente, si el cliente no hubiera pedido una persona y se hubiera escrito un borrador.",
+        ],
+        [
+            "A draft for an agent, if the customer had not asked for a person and a draft had been written.",
+        ],
+    ]
+    "#);
+    let lacking = otherwise(&suggestion(without_draft(Code::NothingRelevant)));
+    assert_eq!(
+        lacking[3],
+        [
+            "A draft for an agent, if a passage of the knowledge base had been about the question and the sources had held an answer to draft from."
+        ]
+    );
+    let demand = Evidence::Demand { rule: "caro".into(), description: None, demand: Demand::Escalate };
+    let ruled = otherwise(&suggestion(found(Code::Policy, Verdict::Escalate, vec![demand])));
+    assert_eq!(ruled[0], ["Uma resposta automática, se a regra “caro” não se aplicasse."]);
+    assert_eq!(ruled[3], ["An automatic reply, if the rule “caro” had not applied."]);
+}
+
+#[test]
+fn a_quote_that_was_measured_is_told() {
+    let draft = |change: fn(&mut DraftFacts)| {
+        let mut input = DecisionInput { mode: Mode::Auto, checks: Vec::new(), ..input(0.95) };
+        change(input.draft.as_mut().unwrap());
+        suggestion(input)
+    };
+    let quoted = |mut stored: Suggestion, held: Vec<Code>| {
+        stored.trace.quote = Some(TriedQuote { confidence: 0.897, threshold: Some(0.8988), held });
+        stored
+    };
+    let short = quoted(draft(|draft| draft.calibrated = false), vec![Code::BelowThreshold]);
+    let told = Language::ALL.map(|language| explain(&short, language).quote.unwrap());
+    insta::assert_debug_snapshot!(told, @r#"
+    [
+        "Uma citação das fontes chegou a 0,897, abaixo de 0,899.",
+        "Una citazione delle fonti è arrivata a 0,897, sotto 0,899.",
+        "Una cita de las fuentes llegó a 0,897, por debajo de 0,899.",
+        "A quote of the sources came to 0.897, short of 0.899.",
+    ]
+    "#);
+    assert!(explain(&short, Language::En).text.contains(&told[3]));
+    assert_eq!(
+        otherwise(&short)[3],
+        ["An automatic reply, if a quote of the sources had come to at least 0.899 instead of 0.897."]
+    );
+    let held = quoted(draft(|draft| draft.calibrated = false), vec![Code::SeveralQuestions]);
+    assert_eq!(
+        explain(&held, Language::En).quote.as_deref(),
+        Some(
+            "A quote of the sources came to 0.897 and was not sent. The message asks more than one question."
+        )
+    );
+    let sent = quoted(draft(|_| ()), Vec::new());
+    assert_eq!(explain(&sent, Language::En).quote, None);
+    insta::assert_debug_snapshot!(otherwise(&sent).concat(), @r#"
+    [
+        "O modelo teria sido consultado para um rascunho, se a confiança tivesse ficado abaixo de 0,900 (foi de 0,950).",
+        "Al modello sarebbe stata chiesta una bozza, se la fiducia fosse stata sotto 0,900 (era 0,950).",
+        "Se habría pedido un borrador al modelo, si la confianza hubiera estado por debajo de 0,900 (fue 0,950).",
+        "The model would have been asked for a draft, if the confidence had been under 0.900 (it was 0.950).",
+    ]
+    "#);
+    // Of a trace from before quotes were kept, nothing is said of the model.
+    assert!(otherwise(&draft(|_| ()))[3][0].starts_with("A draft for an agent"));
 }
 
 #[test]

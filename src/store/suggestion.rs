@@ -8,7 +8,7 @@ use crate::conversation::{Channel, Conversation, Language, WorkspaceId};
 use crate::decision::policy::reply_window_closed::ReplyWindow;
 use crate::decision::rollout::Allowed;
 use crate::decision::rules::routing::{Priority, QueueState};
-use crate::decision::{Action, Decision, DecisionInput, Mode, PolicyCheck, Reason};
+use crate::decision::{Action, Decision, DecisionInput, Mode, PolicyCheck, Reason, ReasonCode};
 use crate::generation::{Citation, Draft};
 use crate::inference::TokenUsage;
 use crate::judgement::{Confidence, Judgement};
@@ -122,6 +122,22 @@ pub struct Tried {
     pub passages: Vec<Looked>,
     /// What became of a draft.
     pub draft: TriedDraft,
+    /// The quote that was measured beside it, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<TriedQuote>,
+}
+
+/// A quote of the sources, measured where the model would write otherwise: whether it may be sent in place of a draft.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TriedQuote {
+    /// Probability that it is acceptable.
+    pub confidence: f64,
+    /// The certified threshold for it, where one holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+    /// What speaks against sending it, whatever the mode and the rollout. Empty where nothing does: then it is the answer, and no
+    /// model was asked.
+    pub held: Vec<ReasonCode>,
 }
 
 /// A passage that was looked at.
@@ -225,6 +241,10 @@ pub struct Trace {
     /// Share of the knowledge that has changed since the certificate was made, where it lapsed by that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lapsed: Option<f64>,
+    /// The quote that was measured before a model was asked, or after it found no answer; absent where it is the draft that an
+    /// agent got instead of the model's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<TriedQuote>,
     /// What was decided on: the decision comes out of it again. Absent in traces of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided: Option<DecisionInput>,

@@ -45,6 +45,7 @@ use crate::support::models;
 mod channels;
 mod earlier;
 mod meanwhile;
+mod quotes;
 mod rollout;
 
 struct Still;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use ponto::conversation::language::{Hint, detect};
-use ponto::conversation::{Channel, Conversation, Labels, Message};
+use ponto::conversation::{Channel, Conversation, Labels, Language, Message};
 use ponto::decision::policy::{PolicyInput, check_message};
-use ponto::decision::rollout::Allowed;
+use ponto::decision::rollout::{Allowed, Slice, Stage};
 use ponto::decision::{
     Action, DecisionConfig, DecisionInput, DraftFacts, Evidence, Mode, PolicyCheck, ReasonCode, Unavailable,
     Verdict, decide,
@@ -52,12 +52,35 @@ prop_compose! {
 }
 
 prop_compose! {
+    /// Every stage, for all conversations and for some.
+    fn rollouts()(
+        stage in prop_oneof![
+            4 => Just(Stage::Auto),
+            2 => Just(Stage::Sample),
+            1 => Just(Stage::Draft),
+            1 => Just(Stage::Shadow),
+        ],
+        share in 0.0_f64..=1.0,
+        drawn in any::<bool>(),
+        channel in prop::option::of(Just(Channel::Whatsapp)),
+        topic in prop::option::of(Just("refund".to_owned())),
+        language in prop::option::of(Just(Language::It)),
+        step in 0_i64..100,
+    ) -> Allowed {
+        let sample = stage == Stage::Sample;
+        let slice = Slice { channel, topic, language };
+        Allowed { stage, share: sample.then_some(share), drawn: sample && drawn, slice, step }
+    }
+}
+
+prop_compose! {
     fn inputs()(
         mode in prop_oneof![3 => Just(Mode::Auto), 1 => Just(Mode::Draft), 1 => Just(Mode::Shadow)],
         found in prop::collection::vec(verdicts(), CODES.len()),
         draft in prop::option::weighted(0.8, facts()),
         already_replied in prop::bool::weighted(0.1),
         unavailable in prop::option::weighted(0.1, Just(Unavailable::Index)),
+        rollout in rollouts(),
     ) -> DecisionInput {
         let checks = CODES
             .into_iter()
@@ -72,11 +95,11 @@ prop_compose! {
                     .collect(),
             })
             .collect();
-        DecisionInput { mode, rollout: Allowed::default(), checks, draft, already_replied, unavailable }
+        DecisionInput { mode, rollout, checks, draft, already_replied, unavailable }
     }
 }
 
-/// Of every third nothing but the confidence decides; confidences at their threshold, a hair from it, and none.
+/// Of every third nothing but confidence and rollout decide; confidences at their threshold, a hair from it, and none.
 fn at_the_edge(input: &mut DecisionInput, number: usize) {
     if number.is_multiple_of(3) {
         input.checks.iter_mut().for_each(|check| check.verdict = Verdict::Pass);
@@ -101,12 +124,14 @@ async fn stored_traces_decide_the_same_again() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&folder.path().join("ponto.db")).await.unwrap();
     let mut runner = TestRunner::deterministic();
-    let (mut inserted, mut actions) = (Vec::new(), BTreeMap::new());
+    let (mut inserted, mut actions, mut stages) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
     for number in 0..1_000 {
         let mut input = inputs().new_tree(&mut runner).unwrap().current();
         at_the_edge(&mut input, number);
         let decision = decide(&input);
         *actions.entry(decision.action).or_insert(0) += 1;
+        let told = decision.reasons.iter().any(|reason| reason.code == ReasonCode::Rollout);
+        *stages.entry((input.rollout.stage, input.rollout.drawn, told)).or_insert(0) += 1;
         let id = format!("sug_{number}");
         let mut stored = suggestion("a", &id, &format!("m-{number}"), decision.action);
         stored.answer.decision = decision.clone();
@@ -116,6 +141,8 @@ async fn stored_traces_decide_the_same_again() {
         inserted.push((id, stored.workspace, decision));
     }
     assert!(actions.len() == 3 && actions.values().all(|count| *count > 30), "{actions:?}");
+    // Stages that hold a reply, told and moot, and those that do not.
+    assert!(stages.len() == 8 && stages.values().all(|count| *count > 15), "{stages:?}");
     for (id, workspace, decision) in inserted {
         let stored = Suggestions::get(&store, &workspace, &id).await.unwrap().unwrap();
         assert_eq!(stored.answer.decision, decision, "{id}");
@@ -162,6 +189,7 @@ proptest! {
             prop_assert!(draft.confidence >= draft.threshold.unwrap() && draft.lapsed.is_none());
             prop_assert!(input.checks.iter().all(|check| check.verdict == Verdict::Pass));
             prop_assert!(!input.already_replied && input.unavailable.is_none());
+            prop_assert!(input.rollout.objection().is_none());
         }
     }
 

@@ -156,6 +156,7 @@ fn a_run_of_the_assistant_is_the_same_again_apart_from_timings() {
     let metrics = &first["all"]["metrics"];
     assert!(metrics["latency_p50_ms"]["value"].as_f64().unwrap() > 0.0, "{metrics}");
     assert_eq!(metrics["missed_escalations"]["value"], 0.0, "{metrics}");
+    assert_eq!(metrics["escalations_with_evidence"]["value"], 1.0, "{metrics}");
     assert_eq!(metrics["acceptable_drafts"]["value"], 1.0, "{metrics}");
     assert_eq!(metrics["citation_recall"]["value"], 1.0, "{metrics}");
     assert_eq!(metrics["sentences_grounded"]["value"], 1.0, "{metrics}");

@@ -498,6 +498,7 @@ pub(crate) fn suggestion(workspace_name: &str, id: &str, message_id: &str, actio
             audit: None,
             policies: String::new(),
             lapsed: None,
+            quote: None,
             decided: None,
         },
         feedback: None,

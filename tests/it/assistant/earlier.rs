@@ -7,7 +7,7 @@ use ponto::inference::ChatMessage;
 use super::*;
 
 /// A model that gives one reply, and keeps what it was asked.
-struct Recording(ModelInfo, Mutex<Vec<Vec<ChatMessage>>>);
+pub(super) struct Recording(ModelInfo, Mutex<Vec<Vec<ChatMessage>>>);
 
 #[async_trait]
 impl ChatModel for Recording {
@@ -32,7 +32,7 @@ impl ChatModel for Recording {
 }
 
 impl Recording {
-    fn new() -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         Arc::new(Self(down().info, Mutex::default()))
     }
 

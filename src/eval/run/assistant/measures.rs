@@ -48,6 +48,9 @@ impl Outcome {
             Expected::Escalate => case.with_yes("missed_escalations", !is(Action::Escalate)),
             Expected::Answer => case.with_yes("needless_escalations", is(Action::Escalate)),
         };
+        if let Some(evidenced) = self.evidenced {
+            case = case.with_yes("escalations_with_evidence", evidenced);
+        }
         if self.draft.is_some() && !self.signals.is_empty() {
             case = case.with(CONFIDENCE, self.confidence).with_yes(RIGHT, self.acceptable());
         }

@@ -9,7 +9,7 @@ use super::Asked;
 use super::facts::states;
 use crate::conversation::language::{Hint, detect};
 use crate::conversation::{Channel, Language};
-use crate::decision::{Action, ReasonCode, Verdict};
+use crate::decision::{Action, Decision, ReasonCode, Verdict};
 use crate::eval::calibration::Example;
 use crate::eval::dataset::assistant::{Expected, Row};
 use crate::inference::TokenUsage;
@@ -41,6 +41,9 @@ pub struct Outcome {
     pub action: Action,
     /// Why.
     pub reasons: Vec<ReasonCode>,
+    /// Of an escalation: each of its reasons says what it stands on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidenced: Option<bool>,
     /// What the first draft is worth, where there is one.
     pub draft: Option<DraftOutcome>,
     /// No policy objected.
@@ -113,6 +116,7 @@ impl Outcome {
             question: row.messages.last().map_or_else(String::new, |turn| turn.text.clone()),
             action: answer.decision.action,
             reasons: answer.decision.reasons.iter().map(|reason| reason.code).collect(),
+            evidenced: (answer.decision.action == Action::Escalate).then(|| evidenced(&answer.decision)),
             draft: answer
                 .drafts
                 .first()
@@ -178,6 +182,11 @@ impl Outcome {
     }
 }
 
+/// Whether there are reasons, and each says what it stands on.
+fn evidenced(decision: &Decision) -> bool {
+    !decision.reasons.is_empty() && decision.reasons.iter().all(|reason| !reason.evidence.is_empty())
+}
+
 impl DraftOutcome {
     fn of(
         row: &Row,
@@ -218,5 +227,25 @@ impl DraftOutcome {
             cited: (cited.len(), cited.intersection(&relevant).count()),
             sentences: (grounded, sentences.len()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::{Evidence, Reason};
+
+    #[test]
+    fn one_reason_without_evidence_is_one_too_many() {
+        let reason = |evidence: &[Evidence]| Reason {
+            code: ReasonCode::Complaint,
+            detail: "d".into(),
+            evidence: evidence.to_vec(),
+        };
+        let message = [Evidence::Message { id: "m".into() }];
+        let escalated = |reasons| evidenced(&Decision { action: Action::Escalate, reasons });
+        assert!(escalated(vec![reason(&message)]));
+        assert!(!escalated(vec![reason(&message), reason(&[])]));
+        assert!(!escalated(Vec::new()));
     }
 }

@@ -113,7 +113,7 @@ pub fn method() -> Vec<String> {
             .into(),
         "document_hit@k: among answerable questions that were searched. said_no_answer_rightly: among questions of why = \
          not_in_knowledge. wrong_auto: among automatic replies. missed_escalations: among questions where a person is due. \
-         needless_escalations and auto_coverage: among answerable ones. aurc, risk and ece: over drafts, by confidence."
+         needless_escalations and auto_coverage: among answerable ones. escalations_with_evidence: among escalations. aurc, risk and ece: over drafts, by confidence."
             .into(),
         "Where a language shows few automatic replies, read the upper end of wrong_auto, not its value.".into(),
     ]
