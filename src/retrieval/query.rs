@@ -38,15 +38,17 @@ pub fn standalone(conversation: &Conversation) -> String {
 }
 
 /// Runs of consecutive customer messages, newest first, without courtesies. A run of nothing else is kept as it is
-/// only where it is the newest.
+/// only where it is the newest. What the customer had written before people handed the conversation back is a run of its own.
 fn customer_runs(conversation: &Conversation) -> Vec<String> {
     let mut runs: Vec<Vec<&str>> = Vec::new();
     let mut inside = false;
+    let pending = conversation.pending().len();
     for message in conversation.messages.iter().rev().filter(|message| message.role != Role::System) {
         if message.role != Role::Customer {
             inside = false;
             continue;
         }
+        inside &= !(runs.len() == 1 && runs[0].len() == pending);
         match runs.last_mut().filter(|_| inside) {
             Some(run) => run.push(&message.text),
             None => runs.push(vec![&message.text]),
