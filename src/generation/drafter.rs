@@ -17,7 +17,7 @@ use super::prompts::{PromptMessage, Prompts, ReplyPrompt, ReplyTurn, harmless};
 use super::refusal::is_refusal;
 use super::turns::EarlierTurn;
 use super::{Draft, GenerationError, Production};
-use crate::conversation::{Audience, Channel, Conversation, Language, Message, Role};
+use crate::conversation::{Audience, Channel, Conversation, Language, Role};
 use crate::inference::extractive::NO_ANSWER;
 use crate::inference::{
     Budget, ChatEvent, ChatModel, ChatOptions, ChatRequest, Completion, Embedder, FinishReason, Grounding,

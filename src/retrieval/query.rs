@@ -283,6 +283,30 @@ mod tests {
     }
 
     #[test]
+    fn what_people_had_read_is_searched_for_only_where_it_is_followed_up() {
+        let search = |asked: &str| {
+            let texts = ["I want to talk to a human about delivery to Madeira", asked];
+            let messages = texts.iter().enumerate().map(|(at, text)| Message {
+                id: at.to_string(),
+                role: Role::Customer,
+                text: (*text).to_owned(),
+                at: None,
+            });
+            let mut conversation = Conversation::new("c", Channel::Api, messages.collect());
+            conversation.locale = Some("en".into());
+            conversation.handed_back_after = Some("0".into());
+            standalone(&conversation)
+        };
+        let alone = "Which payment methods does your shop accept online?";
+        assert_eq!(search(alone), alone);
+        let follow_up = "And to the Azores?";
+        assert_eq!(
+            search(follow_up),
+            format!("I want to talk to a human about delivery to Madeira\n{follow_up}")
+        );
+    }
+
+    #[test]
     fn pronouns_point_back_in_their_own_language() {
         use Role::{Bot, Customer};
         let earlier = [(Customer, "Who founded the lamp workshop in Braga?"), (Bot, "Ana Reis.")];
