@@ -45,7 +45,7 @@ pub struct Conversation {
     pub labels: Labels,
     /// Id of the newest message when people handed the conversation back to the assistant. After a message with the role
     /// `agent`, and after the customer has opted out in it, nothing is sent automatically, unless that message, or a later one,
-    /// is named here.
+    /// is named here. What the customer wrote up to it waits for no answer any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handed_back_after: Option<String>,
     /// At least one message.
@@ -69,15 +69,25 @@ impl Conversation {
     /// The run of customer messages at the end, joined: what the reply has to answer.
     /// Empty when the last word was not the customer's.
     pub fn pending_question(&self) -> String {
-        let run: Vec<&str> = self
-            .messages
-            .iter()
-            .rev()
-            .filter(|message| message.role != Role::System)
-            .take_while(|message| message.role == Role::Customer)
-            .map(|message| message.text.trim())
-            .collect();
-        run.into_iter().rev().collect::<Vec<_>>().join("\n")
+        joined(&self.pending())
+    }
+
+    /// The customer's messages that wait for an answer, oldest first: the run at the end. Of what people had read when they
+    /// handed the conversation back, the newest message alone still waits, and only where nothing was written since.
+    pub fn pending(&self) -> Vec<&Message> {
+        let mut run = Vec::new();
+        let mut read = false;
+        for message in self.messages.iter().rev() {
+            read |= self.handed_back_after.as_ref() == Some(&message.id);
+            match message.role {
+                _ if read && !run.is_empty() => break,
+                Role::System => {}
+                Role::Customer => run.push(message),
+                Role::Agent | Role::Bot => break,
+            }
+        }
+        run.reverse();
+        run
     }
 
     /// The newest message of a person of the company, where the conversation was not handed back since.
@@ -105,6 +115,11 @@ impl Conversation {
     pub fn last_customer_message(&self) -> Option<&Message> {
         self.messages.iter().rev().find(|message| message.role == Role::Customer)
     }
+}
+
+/// The texts of messages, one a line.
+pub fn joined(messages: &[&Message]) -> String {
+    messages.iter().map(|message| message.text.trim()).collect::<Vec<_>>().join("\n")
 }
 
 /// The customer, as far as the hub tells.
@@ -259,4 +274,44 @@ pub trait Clock: Send + Sync {
 pub trait Ids: Send + Sync {
     /// A new identifier, sortable by creation, with the given prefix (`sug_…`).
     fn id(&self, prefix: &str) -> String;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_had_read_when_they_handed_back_waits_no_more() {
+        let role = |letter: char| match letter {
+            'c' => Role::Customer,
+            'a' => Role::Agent,
+            'b' => Role::Bot,
+            _ => Role::System,
+        };
+        for (roles, handed_back_after, pending) in [
+            ("cbcsc", None, &["2", "4"][..]),
+            ("cc", Some("0"), &["1"]),
+            ("ccc", Some("0"), &["1", "2"]),
+            ("csc", Some("1"), &["2"]),
+            // The newest message is what the call asks about.
+            ("cc", Some("1"), &["1"]),
+            ("ccs", Some("2"), &["1"]),
+            ("acc", Some("0"), &["1", "2"]),
+            ("cc", Some("of another page"), &["0", "1"]),
+            ("ca", Some("1"), &[]),
+            ("", None, &[]),
+        ] {
+            let messages = roles.char_indices().map(|(at, letter)| Message {
+                id: at.to_string(),
+                role: role(letter),
+                text: format!(" {at}"),
+                at: None,
+            });
+            let mut conversation = Conversation::new("c", Channel::Api, messages.collect());
+            conversation.handed_back_after = handed_back_after.map(str::to_owned);
+            let ids: Vec<&str> = conversation.pending().iter().map(|message| message.id.as_str()).collect();
+            assert_eq!(ids, pending, "{roles} {handed_back_after:?}");
+            assert_eq!(conversation.pending_question(), pending.join("\n"), "{roles} {handed_back_after:?}");
+        }
+    }
 }

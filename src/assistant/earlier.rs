@@ -45,7 +45,7 @@ impl Assistant {
         conversation: Conversation,
         public_only: bool,
     ) -> Option<EarlierTurn> {
-        let understood = self.understand(&conversation, asked.budget).await;
+        let understood = self.understand(&conversation, &asked.before.opt_outs, asked.budget).await;
         let then = Asked { conversation: &conversation, understood: &understood, ..asked };
         let mut found = Findings { public_only, ..Findings::default() };
         self.retrieve(then, &mut found).await;

@@ -269,7 +269,7 @@ impl Assistant {
         let whole = conversation;
         let read = incoming::read(whole);
         let conversation = read.as_ref();
-        let understood = self.understand(conversation, &budget).await;
+        let understood = self.understand(conversation, &before.opt_outs, &budget).await;
         let mut found = Findings::default();
         // One set of rules from the message to the handover, whatever is loaded meanwhile.
         let rules = self.parts.policies.rules();
@@ -316,10 +316,16 @@ impl Assistant {
     }
 
     /// Reads the message. Where a model is to write the query, it is asked for follow-ups alone.
-    async fn understand(&self, conversation: &Conversation, budget: &Budget) -> Understood {
+    async fn understand(
+        &self,
+        conversation: &Conversation,
+        opt_outs: &[OptOut],
+        budget: &Budget,
+    ) -> Understood {
         let (rewrite, longest) = self.parts.retriever.rewrite();
         let mut understood = understand::understand(conversation, rewrite);
-        understood.understanding = self.parts.reader.read(&understood.question, budget.remaining()).await;
+        let asked = (conversation, understood.question.as_str());
+        understood.understanding = understand::read(&self.parts.reader, asked, opt_outs, budget).await;
         if rewrite == Rewrite::Model
             && let Some(query) = self.parts.drafter.search_query(conversation, budget.at_most(longest)).await
         {

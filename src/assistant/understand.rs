@@ -2,8 +2,10 @@
 
 use crate::conversation::language::{Hint, detect};
 use crate::conversation::{Conversation, Language, Role};
+use crate::decision::policy::opted_out::{OptOut, since_agreeing};
+use crate::inference::Budget;
 use crate::retrieval::{Rewrite, query};
-use crate::understanding::Understanding;
+use crate::understanding::{MessageReader, Understanding, names};
 
 /// A message understood.
 pub(super) struct Understood {
@@ -21,7 +23,7 @@ pub(super) fn understand(conversation: &Conversation, rewrite: Rewrite) -> Under
     let question = conversation.pending_question();
     let spoken: Vec<_> =
         conversation.messages.iter().filter(|message| message.role != Role::System).collect();
-    let pending = spoken.iter().rev().take_while(|message| message.role == Role::Customer).count();
+    let pending = conversation.pending().len();
     let earlier: Vec<&str> = spoken[..spoken.len() - pending]
         .iter()
         .filter(|message| message.role == Role::Customer)
@@ -34,4 +36,23 @@ pub(super) fn understand(conversation: &Conversation, rewrite: Rewrite) -> Under
         understanding: Understanding::default(),
         question,
     }
+}
+
+/// The topics of a conversation's question. What the customer wrote before agreeing to messages again is no opt-out.
+pub(super) async fn read(
+    reader: &MessageReader,
+    (conversation, question): (&Conversation, &str),
+    opt_outs: &[OptOut],
+    budget: &Budget,
+) -> Understanding {
+    let mut read = reader.read(question, budget.remaining()).await;
+    if read.topic(names::OPT_OUT).is_some()
+        && let Some(since) = since_agreeing(conversation, opt_outs)
+    {
+        let opt_out = |name: &str| name == names::OPT_OUT;
+        let since = reader.read(&since, budget.remaining()).await.topics;
+        read.topics.retain(|topic| !opt_out(&topic.name));
+        read.topics.extend(since.into_iter().filter(|topic| opt_out(&topic.name)));
+    }
+    read
 }

@@ -17,7 +17,7 @@ use super::prompts::{PromptMessage, Prompts, ReplyPrompt, ReplyTurn, harmless};
 use super::refusal::is_refusal;
 use super::turns::EarlierTurn;
 use super::{Draft, GenerationError, Production};
-use crate::conversation::{Audience, Channel, Conversation, Language, Message, Role};
+use crate::conversation::{Audience, Channel, Conversation, Language, Role};
 use crate::inference::extractive::NO_ANSWER;
 use crate::inference::{
     Budget, ChatEvent, ChatModel, ChatOptions, ChatRequest, Completion, Embedder, FinishReason, Grounding,
@@ -190,11 +190,11 @@ impl Drafter {
         })
     }
 
-    /// What was said before the customer's last words, shortened.
-    pub(super) fn history(&self, messages: &[Message]) -> Vec<PromptMessage> {
-        let said: Vec<_> = messages.iter().filter(|message| message.role != Role::System).collect();
-        let asked = said.iter().rev().take_while(|message| message.role == Role::Customer).count();
-        let before = &said[..said.len() - asked];
+    /// What was said before the customer's last words, shortened; the first `told` messages are left out.
+    pub(super) fn history(&self, conversation: &Conversation, told: usize) -> Vec<PromptMessage> {
+        let messages = conversation.messages[told..].iter();
+        let said: Vec<_> = messages.filter(|message| message.role != Role::System).collect();
+        let before = &said[..said.len().saturating_sub(conversation.pending().len())];
         before[before.len().saturating_sub(self.config.history_messages)..]
             .iter()
             .map(|message| PromptMessage {

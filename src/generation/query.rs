@@ -20,7 +20,7 @@ impl Drafter {
     /// before them, or the model gives no query within the budget.
     pub async fn search_query(&self, conversation: &Conversation, budget: Budget) -> Option<String> {
         let question = conversation.pending_question();
-        let history = self.history(&conversation.messages);
+        let history = self.history(conversation, 0);
         if history.is_empty() || question.trim().is_empty() {
             return None;
         }

@@ -63,7 +63,7 @@ impl Drafter {
             let chars = self.config.prompt_chars / if turns.is_empty() { 1 } else { LATER };
             let selection = self.select((question, request.language), retrieved, chars, budget).await;
             turns.push(ReplyTurn {
-                said: self.history(&conversation.messages[told..]),
+                said: self.history(conversation, told),
                 sources: shown.add(selection),
                 question: harmless(&cut(question, LONGEST_QUESTION)),
             });

@@ -62,7 +62,7 @@ fn read(text: &str, start: usize) -> Option<(Range<usize>, String)> {
         if c.is_ascii_alphanumeric() {
             separators = 0;
             normal.push(c.to_ascii_uppercase());
-        } else if matches!(c, ' ' | '-' | '.' | '\u{a0}') && separators == 0 {
+        } else if matches!(c, ' ' | '-' | '.') && separators == 0 {
             separators = 1;
         } else {
             return None;

@@ -3,12 +3,14 @@
 //! Every kind is a rule: a shape, a check, and how much else has to come together. A number whose check leaves few others
 //! (a CPF, a card) is found anywhere but behind a word for something else, such as an order, whose numbers pass a check
 //! digit by chance; one that any number of its length could be (a NIF, a passport) needs a word that names it, or a message
-//! that says nothing else. A leaf: it imports nothing else of the crate.
+//! that says nothing else. Hyphens and spaces of any form separate digits, and what is not shown does not.
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
+
+use crate::text::Seen;
 
 mod address;
 mod birth;
@@ -159,6 +161,15 @@ fn pattern(source: &str) -> Regex {
 
 /// Every reading of every stretch, overlapping ones too: a bare number may be several things.
 pub fn readings(text: &str) -> Vec<Found> {
+    let seen = Seen::of(text);
+    let mut found = readings_of(seen.text());
+    for one in &mut found {
+        one.span = seen.original(one.span.clone());
+    }
+    found
+}
+
+fn readings_of(text: &str) -> Vec<Found> {
     let mut found = Vec::new();
     email::find(text, &mut found);
     // Everything else has a digit.
@@ -214,7 +225,7 @@ pub fn left_out(text: &str) -> String {
     let number = |hit: &regex::Captures<'_>| {
         if DATE.is_match(&hit[0]) { hit[0].to_owned() } else { "[number]".to_owned() }
     };
-    DIGITS.replace_all(&out, number).into_owned()
+    DIGITS.replace_all(Seen::of(&out).text(), number).into_owned()
 }
 
 /// Compiles every pattern now; otherwise the first message waits for it.

@@ -13,7 +13,7 @@ use super::{Found, Kind, pattern};
 
 /// Runs of digits with the separators people use, and an extension.
 static RUN: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\+?\(?[0-9](?:[ \u{a0}.()-]{0,3}[0-9]){5,16}(?:\ ?(?:x|ext\.?|ramal|int\.?)\ ?[0-9]{1,6})?")
+    pattern(r"(?i)\+?\(?[0-9](?:[ .()-]{0,3}[0-9]){5,16}(?:\ ?(?:x|ext\.?|ramal|int\.?)\ ?[0-9]{1,6})?")
 });
 static EXTENSION: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?i)\ ?(?:x|ext\.?|ramal|int\.?)\ ?[0-9]{1,6}$"));

@@ -119,6 +119,29 @@ fn what_is_left_out_leaves_the_matter() {
     }
 }
 
+#[test]
+fn typography_hides_nothing() {
+    for (text, kind, place) in [
+        ("CPF 529.982.247–25.", Kind::Cpf, "529.982.247–25"),
+        ("CPF 529.982.247\u{2011}25", Kind::Cpf, "529.982.247\u{2011}25"),
+        ("CPF\u{a0}529\u{2009}982\u{2009}247\u{2212}25", Kind::Cpf, "529\u{2009}982\u{2009}247\u{2212}25"),
+        ("o CPF é \u{200b}529.\u{200b}982.247-25\u{200b}, ok", Kind::Cpf, "529.\u{200b}982.247-25"),
+        ("card 4111\u{a0}1111\u{202f}1111\u{2011}1111", Kind::Card, "4111\u{a0}1111\u{202f}1111\u{2011}1111"),
+        ("conto IT60\u{202f}X0542811101000000123456", Kind::Iban, "IT60\u{202f}X0542811101000000123456"),
+        ("ligue +55\u{a0}11\u{a0}91234–5678", Kind::Mobile, "+55\u{a0}11\u{a0}91234–5678"),
+        ("write to ana@mail\u{200b}.example.com", Kind::Email, "ana@mail\u{200b}.example.com"),
+    ] {
+        let found = find(text);
+        assert_eq!(found.iter().map(|found| found.kind).collect::<Vec<_>>(), [kind], "{text}");
+        assert_eq!(&text[found[0].span.clone()], place);
+    }
+    assert_eq!(find("CPF 529.982.247–25")[0].normal, find("529.982.247-25")[0].normal);
+    for text in ["2019–2024", "aberto das 09:00–18:00", "de 1.200–1.500 euros", "págs. 120–135 e 140–151", "o modelo 12–34"] {
+        assert!(kinds(text).is_empty(), "{text}: {:?}", find(text));
+    }
+    assert_eq!(left_out("pedido 4471\u{2011}902\u{2011}118"), "pedido [number]");
+}
+
 fn conversation() -> Placeholders {
     let mut placeholders = Placeholders::default();
     placeholders.learn_name("Ana de Souza");

@@ -38,15 +38,17 @@ pub fn standalone(conversation: &Conversation) -> String {
 }
 
 /// Runs of consecutive customer messages, newest first, without courtesies. A run of nothing else is kept as it is
-/// only where it is the newest.
+/// only where it is the newest. What the customer had written before people handed the conversation back is a run of its own.
 fn customer_runs(conversation: &Conversation) -> Vec<String> {
     let mut runs: Vec<Vec<&str>> = Vec::new();
     let mut inside = false;
+    let pending = conversation.pending().len();
     for message in conversation.messages.iter().rev().filter(|message| message.role != Role::System) {
         if message.role != Role::Customer {
             inside = false;
             continue;
         }
+        inside &= !(runs.len() == 1 && runs[0].len() == pending);
         match runs.last_mut().filter(|_| inside) {
             Some(run) => run.push(&message.text),
             None => runs.push(vec![&message.text]),
@@ -277,6 +279,30 @@ mod tests {
                 ]
             ),
             "Vendete biciclette elettriche da montagna?\nposso pagare questo a rate?"
+        );
+    }
+
+    #[test]
+    fn what_people_had_read_is_searched_for_only_where_it_is_followed_up() {
+        let search = |asked: &str| {
+            let texts = ["I want to talk to a human about delivery to Madeira", asked];
+            let messages = texts.iter().enumerate().map(|(at, text)| Message {
+                id: at.to_string(),
+                role: Role::Customer,
+                text: (*text).to_owned(),
+                at: None,
+            });
+            let mut conversation = Conversation::new("c", Channel::Api, messages.collect());
+            conversation.locale = Some("en".into());
+            conversation.handed_back_after = Some("0".into());
+            standalone(&conversation)
+        };
+        let alone = "Which payment methods does your shop accept online?";
+        assert_eq!(search(alone), alone);
+        let follow_up = "And to the Azores?";
+        assert_eq!(
+            search(follow_up),
+            format!("I want to talk to a human about delivery to Madeira\n{follow_up}")
         );
     }
 

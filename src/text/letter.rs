@@ -7,12 +7,16 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// `On Monday … Ana wrote:`, which programs may break over several lines.
+/// `On Monday … Ana wrote:`, which programs may break over several lines; in Portugal also `Ana <…> escreveu (…):`.
 static INTRODUCTION: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?is)^(?:on|em|no dia|a|il giorno|il|el|le)\b.{4,300}?\b(?:wrote|escreveu|ha scritto|escribi[óo])\s*:?\s*$",
+        r"(?is)^(?:(?:on|em|no dia|a|[àa]s|il giorno|il|el|le)\b.{4,300}?\b(?:wrote|escreveu|ha scritto|escribi[óo])|[^<>\n]{1,100}<[^<>\s]+@[^<>\s]+>\s+escreveu\b.{4,80})\s*:\s*$",
     )
 });
+/// What programs put into it, and persons who tell what somebody wrote do not: an address, a time of day, or a date with its
+/// year.
+static STAMP: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"\S@\S|\b\d{1,2}[:h.]\d{2}\b|\b(?:19|20)\d{2}\b|\b\d{1,2}[/.-]\d{1,2}[/.-]\d{2}\b"));
 /// Lines between an introduction's first and last.
 const INTRODUCTION_LINES: usize = 4;
 
@@ -44,6 +48,13 @@ static CLOSING: LazyLock<Regex> = LazyLock::new(|| {
 /// A signature under the closing has at most so many lines of so many characters.
 const SIGNATURE_LINES: usize = 8;
 const SIGNATURE_CHARS: usize = 70;
+/// Longest last word of a signature's line before a stop.
+const ABBREVIATION_CHARS: usize = 7;
+/// Words in lower case within names, titles and addresses.
+const JOINING: [&str; 26] = [
+    "e", "de", "da", "do", "das", "dos", "di", "del", "della", "dello", "dei", "degli", "la", "el", "los", "las", "y", "of",
+    "the", "and", "for", "van", "von", "den", "der", "tel.",
+];
 
 /// The paragraph that says for whom a letter is.
 static CONFIDENTIAL: LazyLock<Regex> = LazyLock::new(|| {
@@ -57,8 +68,8 @@ fn pattern(source: &str) -> Regex {
     Regex::new(source).expect("a constant pattern compiles")
 }
 
-/// The person's own words.
-pub fn own_words(letter: &str) -> String {
+/// The person's own words. What only `matters` tells from a signature stays.
+pub fn own_words(letter: &str, matters: impl Fn(&str) -> bool) -> String {
     let lines: Vec<&str> = letter.lines().map(str::trim_end).collect();
     let mut own: Vec<&str> = Vec::new();
     let mut place = 0;
@@ -78,7 +89,7 @@ pub fn own_words(letter: &str) -> String {
             place += 1;
         }
     }
-    let kept = without_signature(&own);
+    let kept = without_signature(&own, matters);
     let text = kept.join("\n").trim().to_owned();
     if text.chars().any(char::is_alphanumeric) { text } else { letter.trim().to_owned() }
 }
@@ -106,36 +117,61 @@ fn head_of_another(lines: &[&str], place: usize) -> Option<usize> {
     }
     (1..=INTRODUCTION_LINES).filter(|count| place + count <= lines.len()).find_map(|count| {
         let block = &lines[place..place + count];
-        let whole = block.iter().map(|line| line.trim()).collect::<Vec<_>>();
-        let blank = whole.iter().any(|line| line.is_empty());
-        (!blank && INTRODUCTION.is_match(&whole.join(" "))).then_some(place + count)
+        // A line of the person's own may stand right above it.
+        let later = (1..count).any(|own| introduces(&block[own..]));
+        (introduces(block) && !later).then_some(place + count)
     })
 }
 
-fn without_signature<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+/// Whether lines say who wrote what follows, and when.
+fn introduces(lines: &[&str]) -> bool {
+    let whole = lines.iter().map(|line| line.trim()).collect::<Vec<_>>();
+    let blank = whole.iter().any(|line| line.is_empty());
+    let whole = whole.join("\n");
+    !blank && INTRODUCTION.is_match(&whole) && STAMP.is_match(&whole)
+}
+
+fn without_signature<'a>(lines: &[&'a str], matters: impl Fn(&str) -> bool) -> Vec<&'a str> {
     let end = lines
         .iter()
         .enumerate()
         .position(|(place, line)| {
             let line = line.trim();
             let mark = matches!(line, "--" | "—" | "__");
-            place > 0 && (mark || ADDED.is_match(line) || CONFIDENTIAL.is_match(line) || closes(lines, place))
+            let closes = || signature(lines, place).is_some_and(|signature| !matters(&signature));
+            place > 0 && (mark || ADDED.is_match(line) || CONFIDENTIAL.is_match(line) || closes())
         })
         .unwrap_or(lines.len());
     lines[..end].to_vec()
 }
 
-/// Whether a letter ends here: a formula on a line of its own, and nothing but a signature behind it.
-fn closes(lines: &[&str], place: usize) -> bool {
-    let short = |line: &&str| line.chars().count() <= SIGNATURE_CHARS && !line.contains('?');
-    let rest: Vec<&str> = lines[place + 1..].iter().copied().filter(|line| !line.trim().is_empty()).collect();
-    let signature = rest
-        .iter()
-        .position(|line| CONFIDENTIAL.is_match(line) || ADDED.is_match(line.trim()) || line.trim() == "--")
-        .unwrap_or(rest.len());
-    CLOSING.is_match(lines[place].trim())
-        && signature <= SIGNATURE_LINES
-        && rest[..signature].iter().all(short)
+/// The signature, where a letter ends here: with a formula on a line of its own, and nothing else behind it.
+fn signature(lines: &[&str], place: usize) -> Option<String> {
+    if !CLOSING.is_match(lines[place].trim()) {
+        return None;
+    }
+    let added = |line: &&str| CONFIDENTIAL.is_match(line) || ADDED.is_match(line) || *line == "--";
+    let rest = lines[place + 1..].iter().map(|line| line.trim()).filter(|line| !line.is_empty());
+    let rest: Vec<&str> = rest.take_while(|line| !added(line)).collect();
+    (rest.len() <= SIGNATURE_LINES && rest.iter().all(|line| signs(line))).then(|| rest.join("\n"))
+}
+
+/// Whether a line could stand in a signature: names, titles, addresses and numbers. A sentence has words in lower case, or a
+/// stop.
+fn signs(line: &str) -> bool {
+    let of_names = |word: &str| {
+        let first = word.chars().find(|c| c.is_alphanumeric() || *c == '@');
+        let address = word.contains('@') || word.contains("www.") || word.contains("://");
+        address || first.is_none_or(|first| !first.is_lowercase()) || JOINING.contains(&word)
+    };
+    let stops = line.ends_with(['?', '!', '…', ':', ';', ',']) || line.ends_with('.') && !abbreviated(line);
+    line.chars().count() <= SIGNATURE_CHARS && !stops && line.split_whitespace().all(of_names)
+}
+
+/// `Things Ltd.`, or a name with a stop.
+fn abbreviated(line: &str) -> bool {
+    let last = line.split_whitespace().next_back().unwrap_or_default();
+    last.starts_with(char::is_uppercase) && last.chars().count() <= ABBREVIATION_CHARS
 }
 
 #[cfg(test)]
@@ -155,10 +191,28 @@ mod tests {
             "Where is it?\n\nDa: Negozio\nInviato: lunedì 3 novembre 2026 10:12\nA: Ana\n\nGentile Ana",
             "Where is it?\n\nEl lun, 3 nov 2026 a las 10:12, Tienda (<ayuda@tienda.example>) escribió:\n\n> Hola",
             "Where is it?\n\n---------- Mensaje reenviado ---------\nDe: Tienda\n\nHola",
+            // Gmail.
+            "Where is it?\n\nOn Mon, Nov 3, 2026 at 10:12\u{202f}AM Shop <help@shop.example> wrote:\n\nDear Ana",
+            "Where is it?\n\nLoja <ajuda@loja.example> escreveu (segunda, 3/11/2026 à(s) 10:12):\n\nOlá",
+            // Apple Mail.
+            "Where is it?\n\nOn 3 Nov 2026, at 10:12, Shop <help@shop.example> wrote:\n\nDear Ana",
+            "Where is it?\n\nNo dia 03/11/2026, às 10:12, Loja <ajuda@loja.example> escreveu:\n\nOlá",
+            "Where is it?\n\nEm 3 de nov. de 2026, à(s) 10:12, Loja <ajuda@loja.example> escreveu:\n\nOlá",
+            "Where is it?\n\nIl giorno 3 nov 2026, alle ore 10:12, Negozio <aiuto@negozio.example> ha scritto:\n\nGentile Ana",
+            "Where is it?\n\nEl 3 nov 2026, a las 10:12, Tienda <ayuda@tienda.example> escribió:\n\nHola",
+            // Thunderbird and Yahoo.
+            "Where is it?\n\nOn 03/11/26 10:12, Shop wrote:\n\nDear Ana",
+            "Where is it?\n\nÀs 10:12 de 03/11/2026, Loja escreveu:\n\nOlá",
+            "Where is it?\n\nIl 03/11/2026 10:12, Negozio ha scritto:\n\nGentile Ana",
+            "Where is it?\n\nEl 3/11/26 a las 10:12, Tienda escribió:\n\nHola",
+            "Where is it?\n\nEm segunda-feira, 3 de novembro de 2026 10:12:34 BRT, Loja\n<ajuda@loja.example> escreveu:\n\nOlá",
+            // Outlook.
+            "Where is it?\n\nDa: Negozio <aiuto@negozio.example>\nData: lunedì, 3 novembre 2026 alle ore 10:12\nA: Ana\n\nGentile Ana",
+            "Where is it?\n\nDe: Tienda <ayuda@tienda.example>\nEnviado: lunes, 3 de noviembre de 2026 10:12\nPara: Ana\n\nHola",
             "> Your parcel is on its way.\n\nWhere is it?",
             "On 3 Nov 2026, Shop wrote:\n> Your parcel is on its way.\nWhere is it?\n> Regards",
         ] {
-            assert_eq!(own_words(letter), "Where is it?", "{letter}");
+            assert_eq!(own_words(letter, |_| false), "Where is it?", "{letter}");
         }
     }
 
@@ -174,10 +228,13 @@ mod tests {
             "Best regards,\nAna Souza\nHead of Things\nThings Ltd, 12 Baker Street\n+44 20 7946 0958",
             "Atenciosamente,\n\nAna Souza",
             "Cordiali saluti\nAna",
+            "Obrigada,\nMaria da Silva e Souza\nTel. (11) 91234-5678\nana@mail.example | www.loja.example",
+            "Thanks\nAna Souza\nThings Ltd.\n\nSent from my iPhone\nand read on a train",
+            "Gracias.\nAna.",
             "Un saludo,\nAna\n\nAVISO LEGAL: este mensaje puede contener información confidencial dirigida exclusivamente a su destinatario y quien lo reciba por error debe borrarlo.",
             "This e-mail and any attachment may contain confidential information for the addressee alone.",
         ] {
-            assert_eq!(own_words(&format!("Where is it?\n\n{end}")), "Where is it?", "{end}");
+            assert_eq!(own_words(&format!("Where is it?\n\n{end}"), |_| false), "Where is it?", "{end}");
         }
     }
 
@@ -186,22 +243,45 @@ mod tests {
         for own in [
             "Obrigada,\nmas ainda falta um item. Quando chega?",
             "Thanks\nAnd do you also sell filters?",
+            "Recebi a encomenda com um item a menos.\nObrigada\nQuero falar com um atendente, por favor.",
+            "It came in two pieces.\nThank you\nI want to talk to a person",
+            "Non è arrivato.\nGrazie,\nMaria\n\nPS: voglio parlare con una persona",
+            "No llegó.\nGracias\nNo me manden más mensajes.",
+            "It is broken.\n\nThanks,\nAna\n\nStop writing to me!",
             "From: what I read, it takes 5 days. Right?",
             "On Monday I wrote: where is my parcel?",
             "A loja fica aberta domingo?\n- sábado também?",
             "Gracias",
             "> Only quoted.",
             "El pedido llegó roto. Él escribió ayer sin respuesta.",
+            "Bom dia,\n\nA minha encomenda não chegou e ninguém me escreveu\nQuero falar com uma pessoa",
+            "Buongiorno,\nIl vostro collega non mi ha scritto\nVoglio parlare con una persona",
+            "Hola,\nEl pedido 4471902 llegó roto y nadie me escribió\nQuiero hablar con una persona",
+            "Olá,\nEm 3 de novembro a vossa colega escreveu:\na encomenda chega amanhã.\nNão chegou.",
+            "On Monday I wrote:\nwhere is my parcel?\nI want to talk to a person",
             "",
         ] {
-            assert_eq!(own_words(own), own, "{own}");
+            assert_eq!(own_words(own, |_| false), own, "{own}");
         }
+    }
+
+    #[test]
+    fn a_line_right_above_the_head_of_another_letter_stays() {
+        let letter = "A minha encomenda não chegou\nEm 3 de nov. de 2026 às 10:12, Loja <ajuda@loja.example> escreveu:\nOlá";
+        assert_eq!(own_words(letter, |_| false), "A minha encomenda não chegou");
+    }
+
+    #[test]
+    fn what_matters_is_no_signature() {
+        let letter = "Recebi tudo.\nObrigada\nAna\nPARAR";
+        assert_eq!(own_words(letter, |_| false), "Recebi tudo.");
+        assert_eq!(own_words(letter, |signature| signature.contains("PARAR")), letter);
     }
 
     proptest::proptest! {
         #[test]
         fn something_always_stays(letter in "(On 3 Nov Ana wrote:|> x|--|Obrigado,|De: a|Data: 3|[a-z ]{0,9}|\n){0,12}") {
-            proptest::prop_assert!(own_words(&letter).is_empty() == letter.trim().is_empty());
+            proptest::prop_assert!(own_words(&letter, |_| false).is_empty() == letter.trim().is_empty());
         }
     }
 }

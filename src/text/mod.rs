@@ -5,6 +5,7 @@
 
 mod keys;
 mod letter;
+mod seen;
 mod sentences;
 mod stop_words;
 mod units;
@@ -12,6 +13,7 @@ mod words;
 
 pub use keys::{Keys, stemmer};
 pub use letter::own_words;
+pub use seen::{Seen, is_hidden, seen};
 pub use sentences::{sentences, trimmed};
 pub use stop_words::{filler_words, function_words};
 pub use units::{Unit, UnitKind, announcer, next_sentence, units};

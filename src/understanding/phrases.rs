@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use regex::{Regex, RegexSet};
 use serde::Deserialize;
 
-use crate::text::fold_compatible;
+use crate::text::{fold_compatible, seen};
 
 /// Characters of a found phrase that are kept as evidence.
 const EVIDENCE_CHARS: usize = 80;
@@ -92,11 +92,11 @@ pub fn evidence(text: &str) -> String {
 }
 
 /// Lower case, without accents; everything but letters and digits becomes one space; letters typed more than twice in
-/// a row are cut to one ("hellooo").
+/// a row are cut to one ("hellooo"). What is not shown is not there.
 pub fn normalise(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut run = 0;
-    for c in fold_compatible(text).chars() {
+    for c in fold_compatible(text).chars().filter_map(seen) {
         let c = if c.is_alphanumeric() { c } else { ' ' };
         if out.ends_with(c) {
             run += 1;
@@ -139,6 +139,7 @@ mod tests {
         assert_eq!(normalise("  Olá!! NÃO é   isso… "), "ola nao e isso");
         assert_eq!(normalise("pleeeease, I'd like"), "please i d like");
         assert_eq!(normalise("all good"), "all good");
+        assert_eq!(normalise("ST\u{200b}O\u{ad}P\u{a0}now"), "stop now");
     }
 
     #[test]

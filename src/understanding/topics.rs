@@ -138,7 +138,7 @@ impl<'a> Said<'a> {
 /// Greetings and courtesies before what is said.
 static OPENING: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"^(?:(?:hi|hello|hey|hiya|dear (?:all|team|sirs?|madam)|good (?:morning|afternoon|evening)|please|pls|sorry|ok|well|so|listen|excuse me|thanks|thank you|oi|ola|opa|bom dia|boa (?:tarde|noite)|pessoal|gente|por favor|pfv?|desculpe?|com licenca|obrigad[oa]|entao|olha|tudo bem|tudo bom|ciao|salve|buongiorno|buonasera|buon(?:a sera| giorno| pomeriggio)|scus[iae]|scusate|per (?:favore|cortesia|piacere)|grazie|allora|senta|hola|buenas|buenos dias|buenas (?:tardes|noches)|buen dia|oye|oiga|mire|porfa(?:vor)?|perdon|disculpen?|gracias|bueno|entonces|que tal) ?)+",
+        r"^(?:(?:hi|hello|hey|hiya|dear (?:all|team|sirs?|madam)|good (?:morning|afternoon|evening)|please|pls|sorry|ok|well|so|listen|excuse me|thanks|thank you|oi|ola|opa|bom dia|boa (?:tarde|noite)|pessoal|gente|por favor|pfv?|desculpe?|com licenca|obrigad[oa]|entao|olha|tudo bem|tudo bom|ciao|salve|buongiorno|buonasera|buon(?:a sera| giorno| pomeriggio)|scus[iae]|scusate|per (?:favore|cortesia|piacere)|grazie|allora|senta|hola|buenas|buenos dias|buenas (?:tardes|noches)|buen dia|oye|oiga|mire|porfa(?:vor)?|perdon|disculpen?|gracias|bueno|entonces|que tal)\b ?)+",
     )
     .expect("the pattern compiles")
 });

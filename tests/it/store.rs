@@ -800,6 +800,22 @@ async fn the_last_automatic_word_of_a_conversation_is_known() {
 }
 
 #[tokio::test]
+async fn a_customer_was_heard_no_later_than_answered() {
+    for (name, store, _folder) in stores().await {
+        let (own, store) = (workspace("w1"), store.as_ref());
+        assert_eq!(store.last_heard(&own, "c-1").await.unwrap(), None, "{name}");
+        for (id, written, heard) in
+            [("sug_1", Some(at(-60)), at(-60)), ("sug_2", Some(at(86_400)), at(2)), ("sug_3", None, at(2))]
+        {
+            let mut stored = suggestion("w1", id, id, Action::Draft);
+            stored.conversation.messages[0].at = written;
+            Suggestions::insert(store, &stored).await.unwrap();
+            assert_eq!(store.last_heard(&own, "c-1").await.unwrap(), Some(heard), "{name}: {written:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_opt_out_is_known_in_its_conversation_and_of_its_customer() {
     for (name, store, _folder) in stores().await {
         let (own, store) = (workspace("w1"), store.as_ref());

@@ -8,7 +8,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{Finding, PolicyInput, topics};
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, Message, joined};
 use crate::decision::{Evidence, PolicyCheck, ReasonCode, Verdict};
 
 /// A customer's wish for no more messages.
@@ -31,7 +31,7 @@ impl OptOut {
         checks.iter().any(said).then(|| Self {
             conversation_id: conversation.id.clone(),
             message_id: message.id.clone(),
-            at: message.at.unwrap_or(now),
+            at: message.at.map_or(now, |at| at.min(now)),
         })
     }
 
@@ -46,6 +46,21 @@ impl OptOut {
             && conversation.handed_back_since(&self.message_id);
         !handed_back && agreed.is_none_or(|agreed| agreed <= self.at)
     }
+}
+
+/// What waits for an answer and was written after the customer agreed to messages again, where some of it is older: an opt-out
+/// that is older is lifted. What is no older than the newest message always counts, whatever the clocks say.
+pub fn since_agreeing(conversation: &Conversation, opt_outs: &[OptOut]) -> Option<String> {
+    let agreed = conversation.customer.as_ref()?.opted_in_at?;
+    let heard = |message: &Message| {
+        let own = |one: &&OptOut| one.conversation_id == conversation.id && one.message_id == message.id;
+        opt_outs.iter().find(own).map(|one| one.at)
+    };
+    let older = |message: &&Message| message.at.or_else(|| heard(message)).is_some_and(|at| at < agreed);
+    let pending = conversation.pending();
+    let (_, before) = pending.split_last()?;
+    let lifted = before.iter().rposition(older)?;
+    Some(joined(&pending[lifted + 1..]))
 }
 
 /// Escalates the message that says so; holds every later reply as a draft.
@@ -78,7 +93,7 @@ mod tests {
 
     use super::super::tests::Case;
     use super::*;
-    use crate::conversation::{Customer, Message, Role};
+    use crate::conversation::{Customer, Role};
 
     #[test]
     fn an_opt_out_holds_until_it_is_lifted() {
@@ -133,6 +148,39 @@ mod tests {
     }
 
     #[test]
+    fn what_was_written_before_agreeing_is_no_opt_out() {
+        let now = Case::asking("x").now;
+        let day = TimeDelta::days;
+        let heard = OptOut { conversation_id: "c".into(), message_id: "0".into(), at: now - day(3) };
+        for (times, opt_outs, agreed, since) in [
+            (&[Some(3), Some(0)][..], &[][..], Some(1), Some("1")),
+            (&[Some(3), Some(2), Some(0), Some(0)], &[], Some(1), Some("2\n3")),
+            (&[Some(3), Some(0)], &[], Some(3), None),
+            (&[Some(3), Some(0)], &[], None, None),
+            // Without times, when it was heard tells.
+            (&[None, None], std::slice::from_ref(&heard), Some(1), Some("1")),
+            (&[None, None], &[], Some(1), None),
+            // The newest message counts where a clock runs ahead.
+            (&[Some(3)], &[], Some(1), None),
+            (&[Some(3), Some(2)], &[], Some(-1), Some("1")),
+        ] {
+            let mut case = Case::asking("x");
+            let message = |(place, days): (usize, &Option<i64>)| Message {
+                id: place.to_string(),
+                role: Role::Customer,
+                text: place.to_string(),
+                at: days.map(|days| now - day(days)),
+            };
+            case.conversation.messages = times.iter().enumerate().map(message).collect();
+            let opted_in_at = agreed.map(|days| now - day(days));
+            case.conversation.customer =
+                Some(Customer { id: "u".into(), name: None, attributes: BTreeMap::new(), opted_in_at });
+            let found = since_agreeing(&case.conversation, opt_outs);
+            assert_eq!(found.as_deref(), since, "{times:?} {agreed:?}");
+        }
+    }
+
+    #[test]
     fn a_request_that_is_behind_lifts_nothing() {
         let mut case = Case::asking("How long does delivery take?");
         case.conversation.handed_back_after = Some("m".into());
@@ -162,5 +210,15 @@ mod tests {
             let message = said.map(|said| (said.conversation_id, said.message_id));
             assert_eq!(message, heard.then(|| ("c".into(), "m".into())), "{text} {opt_outs}");
         }
+    }
+
+    #[test]
+    fn an_opt_out_was_said_no_later_than_it_was_heard() {
+        let mut case = Case::asking("Stop sending me messages");
+        case.conversation.messages[0].at = Some(case.now + TimeDelta::days(365));
+        let Finding { verdict, detail, evidence } = check(&case.input());
+        let found = PolicyCheck { check: ReasonCode::OptedOut, verdict, detail, evidence };
+        let said = OptOut::heard(&case.conversation, &[found], case.now);
+        assert_eq!(said.map(|said| said.at), Some(case.now));
     }
 }

@@ -24,14 +24,15 @@ pub struct ReplyWindow {
 }
 
 impl ReplyWindow {
-    /// The window of a conversation; `None` where the channel always takes free text. A message without a time counts as new.
+    /// The window of a conversation; `None` where the channel always takes free text. A message without a time counts as new,
+    /// and so does one of a time that has not come yet.
     pub fn of(
         conversation: &Conversation,
         language: Option<Language>,
         now: DateTime<Utc>,
         config: &DecisionConfig,
     ) -> Option<Self> {
-        let heard = conversation.last_customer_message()?.at.unwrap_or(now);
+        let heard = conversation.last_customer_message()?.at.map_or(now, |at| at.min(now));
         Self::after(heard, conversation.channel, language, config)
     }
 
@@ -163,6 +164,8 @@ mod tests {
             (Channel::Whatsapp, Some(heard), Some(heard + TimeDelta::hours(24))),
             (Channel::Instagram, Some(heard), Some(heard + TimeDelta::hours(24))),
             (Channel::Whatsapp, None, Some(case.now + TimeDelta::hours(24))),
+            // The clock of the hub, or its time zone, is wrong.
+            (Channel::Whatsapp, Some(case.now + TimeDelta::days(365)), Some(case.now + TimeDelta::hours(24))),
             (Channel::Email, Some(heard), None),
             (Channel::WebChat, Some(heard), None),
             (Channel::Api, None, None),

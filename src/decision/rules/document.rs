@@ -92,7 +92,7 @@ pub struct When {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PatternCondition {
-    /// A regular expression; case and accents do not matter.
+    /// A regular expression; case, accents and the form of hyphens and spaces do not matter.
     pub regex: Pattern,
     /// Where it is looked for.
     #[serde(default)]
@@ -194,7 +194,7 @@ pub struct Escalate {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Redact {
-    /// A regular expression; case and accents do not matter.
+    /// A regular expression; case, accents and the form of hyphens and spaces do not matter.
     pub regex: Pattern,
     /// What stands in its place.
     #[serde(default = "ellipsis")]

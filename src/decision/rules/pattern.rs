@@ -1,4 +1,4 @@
-//! Patterns of rules: regular expressions that see neither case nor accents, within a size.
+//! Patterns of rules: regular expressions that see neither case nor accents nor typography, within a size.
 
 use std::ops::Range;
 
@@ -6,12 +6,13 @@ use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::text::fold;
+use crate::text::{fold, seen};
 
 /// Largest compiled pattern in bytes: a rule's file must not be able to take the memory of the server.
 const SIZE: usize = 1 << 20;
 
-/// A regular expression. Letters match in upper and lower case, with and without their accents.
+/// A regular expression. Letters match in upper and lower case, with and without their accents, a hyphen and a space in any
+/// form; what is not shown is not there.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
@@ -51,7 +52,13 @@ impl TryFrom<String> for Pattern {
         // Accents go; what is ASCII may be syntax (`\S`, `\p{L}`) and stays.
         let folded: String = written
             .chars()
-            .map(|c| if c.is_ascii() { c.to_string() } else { fold(&c.to_string()) })
+            .map(|c| match seen(c) {
+                None => String::new(),
+                Some(_) if c.is_ascii() => c.to_string(),
+                // Between brackets a hyphen would stand for a range.
+                Some('-') => r"\-".to_owned(),
+                Some(c) => fold(&c.to_string()),
+            })
             .collect();
         let regex = RegexBuilder::new(&folded)
             .case_insensitive(true)
@@ -99,6 +106,7 @@ impl Folded {
         let mut origins = Vec::with_capacity(original.len() + 1);
         let mut buffer = [0; 4];
         for (at, c) in original.char_indices() {
+            let Some(c) = seen(c) else { continue };
             if c.is_ascii() {
                 text.push(c.to_ascii_lowercase());
             } else {
@@ -133,6 +141,20 @@ mod tests {
         let decomposed = "devoluc\u{327}a\u{303}o";
         assert_eq!(pattern("devolução$").find(decomposed).unwrap(), 0..decomposed.len());
         assert!(pattern(r"\bnao\b").find("nãos").is_none());
+    }
+
+    #[test]
+    fn typography_does_not_matter() {
+        for (written, text, place) in [
+            (r"\bTK-\d+\b", "o TK\u{2011}12.", "TK\u{2011}12"),
+            ("TK–12", "o TK-12.", "TK-12"),
+            ("TK[–/]12", "o TK-12.", "TK-12"),
+            ("devolução", "a devolu\u{ad}ção", "devolu\u{ad}ção"),
+            ("10 kg", "10\u{a0}kg", "10\u{a0}kg"),
+        ] {
+            let span = pattern(written).find(text).unwrap();
+            assert_eq!(&text[span], place, "{written}");
+        }
     }
 
     #[test]

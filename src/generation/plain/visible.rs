@@ -1,5 +1,7 @@
 //! What a reader sees is what is there: no character that is not shown, none that only looks like another of an address.
 
+use crate::text::is_hidden;
+
 /// The text without characters that are not shown or that turn the order of reading, and with one form of the letters,
 /// dots and slashes that addresses are made of.
 pub(super) fn visible(text: &str) -> String {
@@ -15,15 +17,6 @@ pub(super) fn visible(text: &str) -> String {
         }
     };
     (0..characters.len()).filter(|place| shown(*place)).map(|place| plain_form(characters[place])).collect()
-}
-
-/// Format characters of Unicode: of no width, of direction, of languages by tags, and fillers that look like nothing.
-fn is_hidden(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-        | '\u{200b}' | '\u{200c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
-        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn plain_form(c: char) -> char {

@@ -339,7 +339,8 @@ impl Suggestions for SqliteStore {
         let Some(body) = body else { return Ok(None) };
         let newest: Suggestion = from_json("suggestion", &body)?;
         let message = newest.conversation.last_customer_message();
-        Ok(message.map(|message| message.at.unwrap_or(newest.created_at)))
+        // It was written no later than it was answered, whatever the hub's clock says.
+        Ok(message.map(|message| message.at.map_or(newest.created_at, |at| at.min(newest.created_at))))
     }
 
     async fn last_event(&self, workspace: &WorkspaceId) -> Result<i64, StoreError> {

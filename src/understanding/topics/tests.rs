@@ -196,21 +196,100 @@ fn hears_requests_about_ones_data_also_as_a_question() {
 
 #[test]
 fn hears_who_wants_no_more_messages() {
-    hears(
-        names::OPT_OUT,
-        &[
-            "Hi, stop spamming me!",
-            "Nunca autorizei publicidade de vocês",
-            "Buonasera. Lasciatemi in pace.",
-            "Hola, denme de baja",
-        ],
-    );
-    lets_pass(
-        names::OPT_OUT,
-        &[
-            "How do I unsubscribe?",
-            "Não me mandem o azul, mandem o vermelho",
-            "No envíen el paquete el lunes",
-        ],
-    );
+    for (heard, not_heard) in [
+        (
+            // English.
+            &[
+                "Hi, stop spamming me!",
+                "STOP",
+                "stop thanks",
+                "Stop, please.",
+                "STOPALL",
+                "stop all of this now",
+                "unsubscribe, thank you",
+                "cancel",
+                "QUIT",
+                "how long do I have to ask you to stop texting me",
+                "How many times must I tell you to stop sending these?",
+            ][..],
+            &[
+                "How do I unsubscribe?",
+                "How can I stop getting your newsletter?",
+                "Which stop is nearest?",
+                "Cancel my order, please",
+                "Stop all deliveries until Monday, please",
+                "Cancel?",
+            ][..],
+        ),
+        (
+            // Portuguese.
+            &[
+                "Nunca autorizei publicidade de vocês",
+                "Sair",
+                "SAIR, obrigada",
+                "Olá, parar por favor",
+                "stop obrigado",
+                "Sair da lista",
+                "cancelar",
+                "Chega!",
+                "Não sei como me faço entender, parem de me mandar mensagens",
+            ],
+            &[
+                "Não me mandem o azul, mandem o vermelho",
+                "Quero cancelar o pedido",
+                "Cancelar o pedido 1234",
+                "Chega quando?",
+                "Chega?",
+                "Sair de casa com a máquina ligada é perigoso?",
+                "A máquina aquece demais. Sair água é normal?",
+                "Vocês pararam de enviar para os Açores?",
+            ],
+        ),
+        (
+            // Italian.
+            &[
+                "Buonasera. Lasciatemi in pace.",
+                "stop grazie",
+                "Basta!",
+                "Smettetela",
+                "Basta con questi messaggi",
+                "basta mandarmi mesaggi",
+                "Basta scrivermi",
+                "Come devo dirvelo, smettete di scrivermi",
+            ],
+            &[
+                "basta premere il tasto?",
+                "Per il reso basta inviare una mail?",
+                "Basta scrivere all'assistenza per cambiare indirizzo?",
+                "Se serve altro basta scrivermi",
+                "Basta così, grazie",
+                "basta, grazie, e il rimborso quando arriva?",
+            ],
+        ),
+        (
+            // Spanish.
+            &[
+                "Hola, denme de baja",
+                "BAJA",
+                "Baja ya, gracias",
+                "stop gracias",
+                "Baja de la lista",
+                "Cancelar",
+                "¡Basta!",
+                "Parad ya con las promociones",
+                "ya no sé cómo se lo tengo que decir, dejen de mandarme mensajes",
+            ],
+            &[
+                "No envíen el paquete el lunes",
+                "La cafetera falla. Baja mucho la temperatura.",
+                "Baja presión en la cafetera",
+                "¿Basta con enviar el formulario?",
+                "¿Dejaron de enviar a Canarias?",
+                "Quiero cancelar el pedido",
+            ],
+        ),
+    ] {
+        hears(names::OPT_OUT, heard);
+        lets_pass(names::OPT_OUT, not_heard);
+    }
 }

@@ -80,17 +80,22 @@ async fn after_an_opt_out_nothing_is_sent_until_it_is_lifted() {
             let back = |asked: &mut Conversation| asked.handed_back_after = Some("m-0".into());
             assert_eq!(ask("a", &customer, &later, &back).await, sent, "{name}: handed back");
 
+            // Nobody answered the message that was one.
+            let unanswered = [(Role::Customer, stop), (Role::Customer, question)];
+            assert_eq!(ask("a", &customer, &unanswered, &back).await, sent, "{name}: handed back unanswered");
+
             let elsewhere = [(Role::Customer, question)];
             assert_eq!(ask("b", &customer, &elsewhere, &as_is).await, held, "{name}: the same customer");
             let agreed = |asked: &mut Conversation| {
                 asked.customer.as_mut().unwrap().opted_in_at = Some(Still.now() + TimeDelta::hours(1));
             };
             assert_eq!(ask("c", &customer, &elsewhere, &agreed).await, sent, "{name}: opted in again");
-            assert_eq!(ask("d", "somebody else", &elsewhere, &as_is).await, sent, "{name}");
+            assert_eq!(ask("d", "somebody else", &unanswered, &agreed).await, sent, "{name}: opted in since");
+            assert_eq!(ask("e", "somebody else", &elsewhere, &as_is).await, sent, "{name}");
         }
     }
     // Replayed, what was held by an opt-out is held again; one that came later is not looked at.
-    let listed = Suggestions::list(&store, &workspace(), None, Page { after: None, limit: 6 }).await.unwrap();
+    let listed = Suggestions::list(&store, &workspace(), None, Page { after: None, limit: 8 }).await.unwrap();
     for summary in listed.items {
         let stored = store.get(&workspace(), &summary.id).await.unwrap().unwrap();
         let opt_outs = store.opt_outs(&workspace(), &stored.conversation).await.unwrap();
