@@ -11,7 +11,7 @@ use regex::Regex;
 
 use super::numbers::{self, Quantity};
 use crate::conversation::Language;
-use crate::text::fold;
+use crate::text::{fold, is_host};
 
 /// One checkable claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub(super) struct Evidence {
 
 static LITERAL: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)\b(?:https?://|www\.)[^\s<>()\[\]]+|[a-z0-9._%+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|org|net|br|pt|it|es|uk|ie|io|eu|example)\b(?:/[^\s<>()\[\]]*)?",
+        r"(?i)\b(?:https?://|www\.)[^\s<>()\[\]]+|[a-z0-9._%+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+|\b(?P<host>(?:[\p{L}\p{N}-]+\.)+(?:xn--[a-z0-9-]+|\p{L}{2,}))\b(?:/[^\s<>()\[\]]*)?",
     )
 });
 /// Letters and digits in one word: `BR4471902`, `AB-12`, `3x`.
@@ -79,10 +79,9 @@ pub(super) fn claims(sentence: &str, language: Language) -> Vec<Claim> {
     let sentence = LIST_MARK.replace(sentence, "");
     let mut found = Vec::new();
     let mut rest = sentence.to_string();
-    for hit in LITERAL.find_iter(&sentence) {
-        let literal = literal(hit.as_str());
-        rest = blank(&rest, hit.as_str());
-        found.push(Claim { text: hit.as_str().to_owned(), kind: Kind::Literal(literal) });
+    for hit in literals(&sentence) {
+        rest = blank(&rest, hit);
+        found.push(Claim { text: hit.to_owned(), kind: Kind::Literal(literal(hit)) });
     }
     for hit in PHONE.find_iter(&rest.clone()) {
         rest = blank(&rest, hit.as_str());
@@ -114,6 +113,14 @@ fn blank(text: &str, part: &str) -> String {
 fn digits(phone: &str) -> String {
     let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
     digits.trim_start_matches('0').to_owned()
+}
+
+/// Links and addresses, as they stand in a text.
+fn literals(text: &str) -> impl Iterator<Item = &str> {
+    LITERAL
+        .captures_iter(text)
+        .filter(|hit| hit.name("host").is_none_or(|host| is_host(host.as_str())))
+        .filter_map(|hit| hit.get(0).map(|whole| whole.as_str()))
 }
 
 /// A link or an address without what differs by habit: scheme, `www.`, case, and punctuation at the end.
@@ -178,9 +185,7 @@ const CALENDAR: &[&str] = &[
 impl Evidence {
     /// Adds a source; its words count as names wherever they stand.
     pub(super) fn add(&mut self, text: &str, language: Option<Language>) {
-        for hit in LITERAL.find_iter(text) {
-            self.literals.insert(literal(hit.as_str()));
-        }
+        self.literals.extend(literals(text).map(literal));
         for hit in CODE.find_iter(text) {
             let code: String = hit.as_str().chars().filter(|c| c.is_alphanumeric()).collect();
             self.literals.insert(code.to_lowercase());
@@ -249,6 +254,13 @@ mod tests {
             ("Aspetta quarantotto ore.", It, "within 48 hours"),
             ("Ligue para +351 21 123 4567.", Pt, "telefone: 21 1234567"),
             ("Pesa 2,5 kg.", Es, "peso: 2.5 kg"),
+            ("Pronto entro 2 settimane.", It, "entro due settimane"),
+            ("Vinte por cento de desconto.", Pt, "desconto de 20%"),
+            ("There is 20 per cent off.", En, "20% off"),
+            ("We refund two hundred euros.", En, "€200"),
+            ("Custa R$ 2 mil.", Pt, "R$ 2.000,00"),
+            ("Costa 1 500 €.", It, "€ 1.500"),
+            ("Read main.rs of shop.lat.", En, "shop.lat/main.rs, main.rs and shop.lat"),
         ] {
             assert!(unsupported(sentence, language, source).is_empty(), "{sentence}: {source}");
         }
@@ -263,6 +275,14 @@ mod tests {
             ("Costa 50 €.", It, "costa 50 £", "50 €"),
             ("Son siete días.", Es, "son 5 días", "siete días"),
             ("Write to a@b.example.", En, "write to c@b.example", "a@b.example"),
+            ("We refund two hundred euros.", En, "€100", "two hundred euros"),
+            ("Custa R$ 2 mil.", Pt, "R$ 2", "R$ 2 mil"),
+            ("Há vinte por cento de desconto.", Pt, "10% de desconto", "vinte por cento"),
+            ("C'è il venti per cento di sconto.", It, "10% di sconto", "venti per cento"),
+            ("Hay un veinte por ciento de descuento.", Es, "10%", "veinte por ciento"),
+            ("There is twenty percent off.", En, "10% off", "twenty percent"),
+            ("There is 20 per cent off.", En, "10% off", "20 per cent"),
+            ("See shop.lat for it.", En, "shop.com", "shop.lat"),
             ("See shop.example/other for it.", En, "shop.example/help", "shop.example/other"),
             ("Use the code SAVE20 now.", En, "no code", "SAVE20"),
             ("It ships to Brazil and Angola.", En, "We ship to Brazil.", "Angola"),
@@ -284,6 +304,8 @@ mod tests {
             ("Entre na sua conta e siga os passos.", Language::Pt),
             ("Puoi fare il reso quando vuoi, sei sicuro?", Language::It),
             ("Una vez hecho, espera un momento.", Language::Es),
+            ("It takes some days.It uses node.js", Language::En),
+            ("Isto é o fim.Ou não?", Language::Pt),
         ] {
             assert!(claims(sentence, language).is_empty(), "{sentence}: {:?}", claims(sentence, language));
         }

@@ -7,9 +7,12 @@
 //! supported. What a sentence is reported with is the best passage's share as a whole, wherever in it the words stand.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use super::SentenceGrounding;
-use super::claims::{Claim, Evidence, claims};
+use super::claims::{Claim, Evidence, claims, pattern};
 use super::opposites::contradicted;
 use super::semantic::Pair;
 use crate::conversation::Language;
@@ -111,7 +114,7 @@ pub(super) fn measure(
         let text = &draft.text[span];
         let content: Vec<String> = keys.all(text);
         let found_claims = claims(text, language);
-        if found_claims.is_empty() && content.iter().all(|word| is_courtesy(word)) {
+        if found_claims.is_empty() && is_courtesy(text, &keys) {
             grounding.sentences.push(SentenceGrounding {
                 text: text.to_owned(),
                 support: 1.0,
@@ -312,21 +315,48 @@ fn negations(language: Option<Language>) -> &'static [&'static str] {
     }
 }
 
-/// Beginnings of courtesy words, folded, as [`Keys`] cuts them.
+/// Keys of words that claim nothing in whatever order they stand. A word that may say something of a product, a price or a
+/// service (*free*, *disponível*, *preciso*) is none, and counts as courtesy only inside one of the [`COURTESIES`].
 const COURTESY: &[&str] = &[
-    "agrade", "ajuda", "ajud", "alguma", "ansios", "aqui", "assist", "atend", "bem", "boa", "bom", "bonjou",
-    "caro", "cara", "certez", "claro", "coisa", "contac", "contat", "conte", "cordia", "disfru", "dispos",
-    "dispon", "duda", "duvid", "encant", "entre", "envia", "espero", "esper", "estame", "estima", "excele",
-    "favor", "feliz", "glad", "goste", "happy", "help", "hope", "know", "let", "mais", "mas", "melhor",
-    "mensag", "momen", "perfet", "perfec", "pergun", "piacer", "pregun", "prazer", "precis", "neces",
-    "questi", "aiuta", "aiut", "altro", "altre", "domand", "benven", "bienve", "bem-vi", "bem-v", "saluti",
-    "salud", "saudac", "sincer", "regard", "kind", "best", "else", "anythi", "furthe", "feel", "free",
-    "reach", "welcom", "sorry", "lament", "descul", "scus", "spiace", "dispia", "sient", "sento", "ayuda",
-    "ayud", "equipe", "equipo", "team", "client", "custom", "dear", "gentil", "servi",
+    "agrade", "ajud", "algum", "altre", "altro", "ansios", "anyth", "assist", "atend", "ayud", "ayudar",
+    "aiut", "bem-v", "bem-vi", "benven", "bienve", "certez", "cois", "contac", "contat", "cordia", "dear",
+    "descul", "discul", "disfru", "dispia", "domand", "dud", "duv", "els", "encant", "entre", "esper",
+    "favor", "feel", "felic", "feliz", "furthe", "gentil", "glad", "happi", "help", "hope", "know", "lament",
+    "let", "mensag", "messag", "pergun", "piac", "pregun", "questi", "reach", "regard", "saudac", "scus",
+    "sient", "sincer", "sint", "sorri", "sper", "spiac", "team", "welcom",
 ];
 
-fn is_courtesy(key: &str) -> bool {
-    COURTESY.contains(&key)
+/// Courtesies whose words could claim something elsewhere.
+static COURTESIES: LazyLock<Regex> = LazyLock::new(|| {
+    let we = r"(?:estou|estamos|estoy|fico|ficamos|sigo|seguimos|quedo|quedamos|sono|siamo|resto|restiamo|rimango|rimaniamo)(?:\ sempre|\ siempre)?";
+    let disposal = r"(?:\ (?:inteira|entera|completa|piena))?\ dispo(?:siç[ãa]o|sici[óo]n|sizione)";
+    pattern(&format!(
+        r"(?ix)\b(?:
+        feel\ free
+        | dear\ (?:valued\ )?(?:customer|client)s?
+        | customer\ (?:service|support|care)
+        | (?:kind|best|warm)\ (?:regards|wishes)
+        | (?:car[oa]|prezad[oa]|estimad[oa]|querid[oa]|gentile|egregio)s?\ client[ei]s?
+        | atendimento\ ao\ cliente | servizio\ clienti | (?:atenci[óo]n|servicio)\ al\ cliente
+        | {we}\ (?:aqu[ií]|qui|dispon[ií]ve(?:l|is)|disponibles?|disponibil[ei])
+        | aqu[ií]\ (?:estou|estamos|estoy)
+        | (?:{we}\ [àa])(?:\ (?:sua|tua|vossa|su|tu|vuestra|vostra))?{disposal}
+        | (?:sua|tua|vossa|su|tu|vuestra|vostra){disposal}
+        | (?:se|caso|si|quando|cuando)\ (?:ainda\ )?(?:precis|necesit)\p{{L}}+(?:\ d[eo])?
+        | (?:é|será|foi|es|com|con)\ (?:(?:um|un)\ )?(?:prazer|placer)
+        | conte\ (?:sempre\ )?(?:conosco|connosco|comigo)
+        | (?:melhores|cordiais)\ cumprimentos
+        | (?:cordiali\ |distinti\ )?saluti | (?:un\ )?(?:cordial(?:es)?\ )?saludos?
+        | (?:nossa|nuestro)\ equip[eoa]
+        )\b
+        | ^\W*(?:perfeito|perfetto|perfecto|perfect|excelente|eccellente|excellent)\W*$"
+    ))
+});
+
+/// Whether a sentence without a claim is courtesy alone.
+fn is_courtesy(sentence: &str, keys: &Keys) -> bool {
+    let rest = COURTESIES.replace_all(sentence, " ");
+    keys.all(&rest).iter().all(|key| COURTESY.contains(&key.as_str()))
 }
 
 #[cfg(test)]
@@ -369,6 +399,64 @@ mod tests {
         let found = grounding("A entrega custa R$ 19,90. Espero ter ajudado!");
         assert_eq!(found.supports.len(), 1, "{found:?}");
         assert!((found.sentences[1].support - 1.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn a_word_that_says_something_is_no_courtesy() {
+        use Language::{En, Es, It, Pt};
+        let courteous = |text: &str, language: Language| is_courtesy(text, &Keys::of(language.code()));
+        for (text, language) in [
+            ("It is free.", En),
+            ("It is custom.", En),
+            ("That is the best.", En),
+            ("It is perfect for this.", En),
+            ("You can get it for free.", En),
+            ("Está disponível.", Pt),
+            ("Não é preciso.", Pt),
+            ("É o melhor.", Pt),
+            ("É grátis.", Pt),
+            ("O prazo é este.", Pt),
+            ("È disponibile.", It),
+            ("È gratis.", It),
+            ("È a disposizione.", It),
+            ("Non è necessario.", It),
+            ("È caro.", It),
+            ("Está disponible.", Es),
+            ("No es preciso.", Es),
+            ("Es bueno para la salud.", Es),
+            ("Está libre.", Es),
+        ] {
+            assert!(!courteous(text, language), "{text}");
+        }
+        for (text, language) in [
+            ("Feel free to reach out if you need anything else.", En),
+            ("I am happy to help!", En),
+            ("Dear customer, thank you for your message.", En),
+            ("Kind regards, your customer service team", En),
+            ("Espero ter ajudado!", Pt),
+            ("Se precisar de mais alguma coisa, conte conosco.", Pt),
+            ("Estamos sempre à sua disposição.", Pt),
+            ("Estou aqui para ajudar, é um prazer!", Pt),
+            ("Perfeito!", Pt),
+            ("Gentile cliente, grazie!", It),
+            ("Siamo a tua disposizione per altre domande.", It),
+            ("Cordiali saluti", It),
+            ("Estimado cliente, gracias.", Es),
+            ("Quedamos a su disposición. Un saludo.", Es),
+            ("Si necesitas ayuda, aquí estamos.", Es),
+        ] {
+            assert!(courteous(text, language), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_beside_the_passage_is_not_supported() {
+        let mut passage = hit("p1", "Delivery takes 4 business days and costs €4.90.", 0.9, 0.5);
+        passage.passage.language = Some(Language::En);
+        let text = "Delivery takes 4 business days. It is free. Feel free to contact us.";
+        let found = measure("how long?", Language::En, &draft(text), &[passage]);
+        let supports: Vec<f64> = found.sentences.iter().map(|sentence| sentence.support).collect();
+        assert!(supports[0] > 0.9 && supports[1] < 0.1 && supports[2] > 0.9, "{supports:?}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::retrieval::Retrieved;
 use crate::settings::Problem;
 
 /// Part of every calibration's key: raise it when a signal is measured in another way.
-const REVISION: &str = "signals-2";
+const REVISION: &str = "signals-3";
 
 /// `[judgement]`: how sure a draft may be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -3,6 +3,7 @@
 //!
 //! Sentences and units are byte ranges of the original text, so a quote always occurs literally in its source.
 
+mod hosts;
 mod keys;
 mod letter;
 mod seen;
@@ -11,6 +12,7 @@ mod stop_words;
 mod units;
 mod words;
 
+pub use hosts::is_host;
 pub use keys::{Keys, stemmer};
 pub use letter::own_words;
 pub use seen::{Seen, is_hidden, seen};

@@ -1,9 +1,10 @@
 //! A promise of money, of a delivery, of a legal effect, or of something done, that no cited passage makes. Whoever
 //! reads it will hold the company to it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::LazyLock;
 
+use regex::Regex;
 use serde::Deserialize;
 
 use super::{Finding, PolicyInput};
@@ -25,6 +26,11 @@ static PROMISES: LazyLock<Vec<Promise>> = LazyLock::new(|| {
     file.promise.into_iter().map(Promise::of).collect()
 });
 
+/// The Spanish *sí*, which without its accent would be *if*.
+static YES: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)\bsí\b|\bsi\s*[,.:;]").expect("a constant pattern compiles")
+});
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -37,6 +43,10 @@ struct Entry {
     name: String,
     about: Vec<String>,
     patterns: Vec<String>,
+    #[serde(default)]
+    unless: Vec<String>,
+    #[serde(default)]
+    words: BTreeMap<String, String>,
 }
 
 /// What is promised, and the beginnings of words without which a passage is not about it.
@@ -44,11 +54,21 @@ struct Promise {
     name: String,
     about: Vec<String>,
     phrases: Phrases,
+    /// What promises nothing although one of the phrases is in it.
+    unless: Phrases,
 }
 
 impl Promise {
-    fn of(Entry { name, about, patterns }: Entry) -> Self {
-        Self { name, about, phrases: Phrases::new([&Lexicon { patterns, ..Lexicon::default() }]) }
+    fn of(Entry { name, about, patterns, unless, words }: Entry) -> Self {
+        let phrases = |patterns| {
+            Phrases::new([&Lexicon { patterns, words: words.clone(), ..Lexicon::default() }])
+        };
+        Self { name, about, phrases: phrases(patterns), unless: phrases(unless) }
+    }
+
+    /// Whether a normalised sentence makes it.
+    fn is_made(&self, sentence: &str) -> bool {
+        self.phrases.found(sentence) && self.phrases.found(&self.unless.without(sentence))
     }
 }
 
@@ -66,11 +86,11 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
     let mut unsupported: Vec<&str> = Vec::new();
     for span in sentences(&draft.text) {
         let sentence = &draft.text[span];
-        let (keys, normal) = (keys.all(sentence), normalise(sentence));
+        let (keys, normal) = (keys.all(sentence), normalise(&YES.replace_all(sentence, " ")));
         unsupported.extend(
             PROMISES
                 .iter()
-                .filter(|promise| promise.phrases.found(&normal))
+                .filter(|promise| promise.is_made(&normal))
                 .filter(|promise| !passages.iter().any(|passage| passage.makes(promise, &keys)))
                 .map(|promise| promise.name.as_str()),
         );
@@ -167,6 +187,12 @@ mod tests {
                 "We take full responsibility for the damage.",
                 "I have cancelled your order.",
                 "I've just processed the change for you.",
+                "Your order has been cancelled.",
+                "Your refund has already been issued.",
+                "Good news: your subscription was successfully renewed.",
+                "If your order has been paid, your refund has been issued.",
+                "The order has been shipped.",
+                "We confirm that your order has been cancelled.",
             ],
             &[
                 "Vamos reembolsar o valor pago.",
@@ -179,6 +205,12 @@ mod tests {
                 "Assumimos a responsabilidade pelo dano.",
                 "Já cancelei o seu pedido.",
                 "Registrei a sua reclamação.",
+                "Seu pedido foi cancelado.",
+                "O seu reembolso já foi processado.",
+                "A sua assinatura está cancelada.",
+                "Foi aberta a sua reclamação.",
+                "O pedido foi enviado.",
+                "Informamos que o seu pedido foi cancelado.",
             ],
             &[
                 "Ti rimborseremo l'importo.",
@@ -190,6 +222,11 @@ mod tests {
                 "Ci assumiamo la responsabilità del danno.",
                 "Ho annullato il tuo ordine.",
                 "Abbiamo già inoltrato la richiesta.",
+                "Il tuo ordine è stato annullato.",
+                "Il suo rimborso è già stato emesso.",
+                "È stata registrata la tua richiesta.",
+                "L'ordine è stato spedito.",
+                "Ti confermiamo che il tuo ordine è stato annullato.",
             ],
             &[
                 "Le reembolsaremos el importe.",
@@ -202,6 +239,12 @@ mod tests {
                 "Asumimos la responsabilidad del daño.",
                 "He cancelado tu pedido.",
                 "Ya hemos registrado la queja.",
+                "Tu pedido ha sido cancelado.",
+                "Su reembolso ya fue procesado.",
+                "Se ha anulado tu suscripción.",
+                "Tu reserva queda confirmada.",
+                "El pedido ha sido enviado.",
+                "Sí, tu pedido ha sido cancelado.",
             ],
         ];
         for ((language, passage), promises) in ABOUT.iter().zip(promises) {
@@ -228,6 +271,11 @@ mod tests {
                 Language::En,
                 "Orders placed before noon will arrive tomorrow.",
                 "Orders placed before noon will arrive tomorrow.",
+            ),
+            (
+                Language::En,
+                "We write to you: your order has been shipped, with a number to track it.",
+                "Your order has been shipped, we write to you, with a number to track it.",
             ),
             (
                 Language::Pt,
@@ -259,6 +307,19 @@ mod tests {
             (Language::Pt, "Você pode trocar em até 30 dias. Escreva para nós antes."),
             (Language::It, "Puoi restituirlo entro 30 giorni. Scrivici prima."),
             (Language::Es, "Puedes cambiarlo en un plazo de 30 días. Escríbenos antes."),
+            (Language::En, "Orders that have been shipped cannot be changed."),
+            (Language::En, "Once your order has been shipped, it cannot be changed, only returned."),
+            (Language::En, "Has the parcel been damaged? Your order can be cancelled within 2 hours."),
+            (Language::En, "You have 30 days from the day your order was delivered."),
+            (Language::Pt, "São 30 dias da data em que o pedido foi entregue."),
+            (Language::It, "Hai 30 giorni dal giorno in cui l'ordine è stato consegnato."),
+            (Language::Es, "Tienes 30 días desde que el pedido fue entregado."),
+            (Language::Pt, "Pedidos que foram enviados não podem ser alterados."),
+            (Language::Pt, "Se o seu pedido já foi enviado, não pode ser alterado."),
+            (Language::It, "Gli ordini che sono stati spediti non si possono modificare."),
+            (Language::It, "Se il tuo ordine è già stato spedito, non si può modificare."),
+            (Language::Es, "Los pedidos que han sido enviados no se pueden modificar."),
+            (Language::Es, "Si tu pedido ya ha sido enviado, no se puede modificar."),
         ] {
             assert_eq!(verdict(language, "30", text), Verdict::Pass, "{text}");
         }

@@ -1,12 +1,14 @@
 //! From what a model writes to plain text: no Markdown, no HTML, no image, and no link that no cited passage holds.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use regex::{Captures, Regex};
 
 use crate::retrieval::Passage;
+use crate::text::is_host;
 
 mod marks;
 mod visible;
@@ -25,6 +27,9 @@ static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
         r#"(?i)(?:\b[a-z][a-z0-9+.-]*://|\bwww\.)[^\s<>"'`\[\]{}]*|\b(?:javascript|data|vbscript|file|blob|intent|sms|view-source|about):[^\s<>"'`\[\]{}]+|(?:[\p{L}\p{N}](?:[\p{L}\p{N}_-]*[\p{L}\p{N}])?\.)+(?:xn--[a-z0-9-]+|\p{L}{2,})(?::\d+)?(?:[/?#][^\s<>"'`\[\]{}]*)?"#,
     )
 });
+/// An address of mail, whose parts look like hosts.
+static MAIL: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"[\p{L}\p{N}_.+-]*[\p{L}\p{N}_+-]@(?:[\p{L}\p{N}-]+\.)+[\p{L}\p{N}-]+"));
 /// `mailto:` and `tel:`, whose address or number says enough.
 static SPOKEN_SCHEME: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\b(?:mailto|tel):(?://)?"));
 /// A sentence that begins without a space: `30 days.It` is an address to a phone.
@@ -33,21 +38,6 @@ static EMPTY_BRACKETS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\s*[(\[]\s*[
 static SPACES: LazyLock<Regex> = LazyLock::new(|| pattern(r"[ \t]{2,}"));
 static SPACE_BEFORE_STOP: LazyLock<Regex> = LazyLock::new(|| pattern(r" +([.,;!?])(\s|$)"));
 static BLANK_LINES: LazyLock<Regex> = LazyLock::new(|| pattern(r"\n{3,}"));
-
-/// Endings that make a bare name a link: of countries and of what is sold most, and abused most.
-const TOP_LEVEL: &str = "com net org edu gov int mil info biz name pro mobi aero coop museum jobs travel cat asia tel post \
-    io co me dev app ai ly gl to cc tv gg sh ac vc is la ws fm im in id nu sx st tk ml ga cf gq pw su \
-    ad ae al am ao ar at au az ba bd be bg bo br by bz ca ch ci cl cm cn cr cu cv cy cz de dk do dz ec ee eg es eu fi fr \
-    ge gh gr gt hk hn hr hu ie il ir it jp ke kg kr kz lb lt lu lv ma md mk mo mt mx my mz ng ni nl no nz pa pe ph pk pl pt \
-    py qa ro rs ru sa se sg si sk sn sv th tl tn tr tw ua ug uk us uy uz ve vn za zm zw \
-    shop store online site xyz link click top example test invalid local zip mov club live tech space website fun vip win bid \
-    loan buzz icu cyou cfd sbs rest lol cloud page blog email support help services solutions agency company digital \
-    media group world network center systems software studio design art bar cafe bio best bond bot cam casino chat \
-    city computer credit dating deals delivery direct download express finance financial fit games gift gold gratis host \
-    hosting house ink international investments kim land law legal life ltd market marketing moda mom money monster news \
-    ninja one party pay photo photos pics pizza plus poker porn press promo pub quest red review reviews run sale school \
-    sex social stream study style sucks surf tax team tickets tips today tools tours town trade trading trust uno video \
-    vote watch webcam wiki work works wtf zone bet";
 
 pub(super) fn pattern(source: &str) -> Regex {
     #[expect(clippy::expect_used, reason = "the patterns are constants and a test compiles every one")]
@@ -227,13 +217,15 @@ fn new_line(text: &mut String) {
 fn without_links(text: &str, allowed: &AllowedLinks) -> String {
     let text = SPOKEN_SCHEME.replace_all(text, "");
     let text = spaced(&text);
+    let mails: Vec<Range<usize>> = MAIL.find_iter(&text).map(|mail| mail.range()).collect();
     ADDRESS
         .replace_all(&text, |found: &Captures<'_>| {
             let whole = &found[0];
             let start = found.get(0).map_or(0, |it| it.start());
             let address = trim_end(whole);
             let rest = &whole[address.len()..];
-            let mail = text[..start].ends_with('@') || text[start + whole.len()..].starts_with('@');
+            let end = start + host_of(address).len();
+            let mail = is_bare(address) && mails.iter().any(|mail| mail.start <= start && end <= mail.end);
             if mail || !is_link(address) || allowed.holds(address) {
                 whole.to_owned()
             } else {
@@ -261,10 +253,12 @@ fn is_link(address: &str) -> bool {
         return true;
     }
     let host = lower.split([':', '?', '#']).next().unwrap_or_default();
-    let Some((_, ending)) = host.rsplit_once('.') else { return true };
-    ending.starts_with("xn--")
-        || ending.chars().all(|c| c > '\u{24f}')
-        || TOP_LEVEL.split_whitespace().any(|known| known == ending)
+    !host.contains('.') || is_host(host)
+}
+
+/// Whether it may belong to an address of mail: it has no scheme, port or path.
+fn is_bare(address: &str) -> bool {
+    !address.contains([':', '/']) && !address.to_lowercase().starts_with("www.")
 }
 
 fn tidy(text: &str) -> String {
@@ -378,6 +372,11 @@ mod tests {
             "See this http://evil.example:8080/x",
             "See this //evil.example/x",
             "See this HtTpS://EVIL.example/%61",
+            "See this: @https://evil.example/x",
+            "See this @evil.com/login, @www.evil.com or @evil.com",
+            "See this evil.com@ or evil.com @x",
+            "See this x@https://evil.example and x@evil.com:8080/y",
+            "See this evil.lat, evil.makeup or evil.com.ng",
         ] {
             let text = clean(gone);
             assert!(text.contains("See") && text.contains("this"), "{gone} → {text}");
@@ -394,7 +393,9 @@ mod tests {
         for kept in [
             "Escreva para ajuda@shop.example, por favor.",
             "às 10.30h",
-            "v2.0, p.ex. isto, e.g. that",
+            "v2.0, p.ex. isto, e.g. that, p.es. questo, n.ro 5",
+            "Escreva para ana.it@shop.example ou ana+1@shop.example.",
+            "It is written in node.js.",
             "1.299,90",
         ] {
             assert_eq!(clean(kept), kept);
@@ -406,6 +407,13 @@ mod tests {
             "Write to us or ajuda@shop.example"
         );
         assert_eq!(clean("Call tel:+351210000111."), "Call +351210000111.");
+    }
+
+    #[test]
+    fn a_file_whose_name_is_an_address_stays_where_a_passage_names_it() {
+        let text = "Read README.md first.";
+        assert_eq!(plain(text, &AllowedLinks::of(&[passage("All is in README.md.", None)])), text);
+        assert_eq!(plain(text, &AllowedLinks::of(&[passage("All is there.", None)])), "Read first.");
     }
 
     #[test]

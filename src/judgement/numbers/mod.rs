@@ -50,6 +50,19 @@ enum Unit {
     Date,
 }
 
+impl Unit {
+    /// ISO 4217 code of a currency.
+    fn currency(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Euro => "EUR",
+            Self::Pound => "GBP",
+            Self::Dollar => "USD",
+            Self::Real => "BRL",
+            _ => return None,
+        })
+    }
+}
+
 impl Quantity {
     /// Whether this, found in a source, supports a claim.
     pub(super) fn supports(&self, claim: &Self) -> bool {
@@ -60,16 +73,10 @@ impl Quantity {
 
     /// The largest value that it may be as money, with the currency's ISO 4217 code.
     pub(super) fn money(&self) -> Option<(f64, &'static str)> {
-        let money = self.readings.iter().filter_map(|(value, unit)| {
-            let currency = match unit.as_ref()? {
-                Unit::Euro => "EUR",
-                Unit::Pound => "GBP",
-                Unit::Dollar => "USD",
-                Unit::Real => "BRL",
-                _ => return None,
-            };
-            Some((value.parse().ok()?, currency))
-        });
+        let money = self
+            .readings
+            .iter()
+            .filter_map(|(value, unit)| Some((value.parse().ok()?, unit.and_then(Unit::currency)?)));
         money.max_by(|(one, _), (other, _): &(f64, _)| one.total_cmp(other))
     }
 
@@ -97,17 +104,26 @@ static DATE: LazyLock<Regex> = LazyLock::new(|| {
 });
 static DAY_MONTH: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!(
-        r"(?i)\b([0-9]{{1,2}})(?:st|nd|rd|th|º|°)?\s+(?:de\s+|of\s+)?({MONTHS})[a-zçã]*\.?(?:\s+(?:de\s+)?([0-9]{{4}}))?\b|\b({MONTHS})[a-z]*\.?\s+([0-9]{{1,2}})(?:st|nd|rd|th)?(?:,?\s+([0-9]{{4}}))?\b"
+        r"(?i)\b([0-9]{{1,2}})(?:st|nd|rd|th|º|°)?\s+(?:de\s+|of\s+)?({MONTHS})\b\.?(?:\s+(?:de\s+|del\s+)?([0-9]{{4}}))?\b|\b({MONTHS})\b\.?\s+([0-9]{{1,2}})(?:st|nd|rd|th)?(?:,?\s+([0-9]{{4}}))?\b"
     ))
 });
-const MONTHS: &str =
-    "jan|fev|feb|mar|abr|apr|mai|may|mag|jun|giu|jul|lug|ago|aug|set|sep|out|oct|ott|nov|dez|dec|dic|gen|ene";
-/// Amount, with a currency sign before it or a unit behind it.
+/// Months in full and cut to what calendars print.
+const MONTHS: &str = "jan(?:uary|eiro)?|gen(?:naio)?|ene(?:ro)?|feb(?:ruary|braio|rero)?|fev(?:ereiro)?|mar(?:ch|ço|co|zo)?|\
+    apr(?:il|ile)?|abr(?:il)?|may(?:o)?|mai(?:o)?|mag(?:gio)?|jun(?:e|ho|io)?|giu(?:gno)?|jul(?:y|ho|io)?|lug(?:lio)?|\
+    aug(?:ust)?|ago(?:sto)?|sep(?:t|tember|tiembre)?|set(?:t|embro|tembre|iembre)?|oct(?:ober|ubre)?|out(?:ubro)?|\
+    ott(?:obre)?|nov(?:ember|embro|embre|iembre)?|dec(?:ember)?|dez(?:embro)?|dic(?:embre|iembre)?";
+/// Amount, with a currency sign before it.
 static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)(?P<before>R\$|US\$|[€£$]|\b(?:EUR|BRL|GBP|USD)\b)?\s?(?P<number>[0-9]+(?:[.,\u{A0}\u{202F}][0-9]+)*)(?:\s?(?P<percent>%|por cento|per cento|percent|por ciento))?",
+        r"(?i)(?P<before>R\$|US\$|[€£$]|\b(?:EUR|BRL|GBP|USD)\b)?\s?(?P<number>[0-9]+(?:[.,\u{A0}\u{202F}][0-9]+)*)",
     )
 });
+/// A number that goes on behind a space, by three digits a time.
+static GROUPS: LazyLock<Regex> = LazyLock::new(|| pattern(r"^[0-9]{1,3}(?: [0-9]{3})+(?:[.,][0-9]{1,2})?\b"));
+static PERCENT: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)^(?:%|(?:per\s?cento?|por\s(?:cento|ciento))\b)"));
+/// What joins millions to their unit.
+static OF: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)^\s(?:d[ei]\s|d['’])"));
 
 /// Quantities of a text with the words they stand in, and their bytes. `None` reads number words of every language.
 ///
@@ -122,7 +138,7 @@ pub(super) fn quantities(
         !taken.iter().any(|other| other.start < span.end && span.start < other.end)
     };
     for hit in DATE.captures_iter(text).chain(DAY_MONTH.captures_iter(text)) {
-        let Some(whole) = hit.get(0) else { continue };
+        let Some(whole) = hit.get(0).filter(|whole| !is_word(whole.as_str(), language)) else { continue };
         if let Some(values) = date(&hit).filter(|_| free(&taken, &whole.range())) {
             found.push((whole.as_str().to_owned(), Quantity::new(values, Some(Unit::Date))));
             taken.push(whole.range());
@@ -145,20 +161,19 @@ pub(super) fn quantities(
     }
     for hit in NUMBER.captures_iter(text) {
         let Some(number) = hit.name("number") else { continue };
-        if !free(&taken, &number.range()) || glued(text, &number.range()) {
+        let before = hit.name("before").and_then(|sign| currency(sign.as_str()));
+        let start = hit.name("before").map_or(number.start(), |sign| sign.start());
+        let figures = figures(text, number.range(), before, language);
+        if !free(&taken, &number.range()) || glued(text, &(number.start()..figures.end)) {
             continue;
         }
-        let before = hit.name("before").and_then(|sign| currency(sign.as_str()));
-        let percent = hit.name("percent").map(|_| Unit::Percent);
-        let end = hit.get(0).map_or(number.end(), |whole| whole.end());
-        let (unit, unit_end) = match before.or(percent) {
-            Some(unit) => (Some(unit), end),
-            None => unit_after(text, end),
+        let (unit, unit_end) = match before {
+            Some(unit) => (Some(unit), figures.end),
+            None => unit_after(text, figures.end),
         };
-        let start = hit.name("before").map_or(number.start(), |sign| sign.start());
         let shown = text.get(start..unit_end).unwrap_or(number.as_str()).trim().to_owned();
-        found.push((shown, Quantity::new(readings(number.as_str()), unit)));
-        taken.push(start..end);
+        found.push((shown, Quantity::new(figures.values, unit)));
+        taken.push(start..figures.end);
     }
     for (value, span) in written::numbers(text, language) {
         let (unit, end) = unit_after(text, span.end);
@@ -168,6 +183,59 @@ pub(super) fn quantities(
         }
     }
     (found, taken)
+}
+
+/// Whether a day and a month are other words of the language, as in *3 out of 5* or *2 set di piatti*; a year tells.
+fn is_word(date: &str, language: Option<Language>) -> bool {
+    use Language::{En, Es, It};
+    let year = date.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() == 4);
+    !year
+        && date.split_whitespace().any(|word| {
+            matches!(
+                (language, word),
+                (Some(En), "may" | "out" | "Out" | "gen" | "Gen" | "ago")
+                    | (Some(En | It | Es), "set" | "Set")
+                    | (Some(It), "mai" | "Mai")
+            )
+        })
+}
+
+/// A number with what belongs to it behind its digits.
+struct Figures {
+    values: Vec<String>,
+    end: usize,
+}
+
+/// The number that begins with these digits: with thousands in letters behind it (*2 mil*, *1.5k*), and, as money, with digits
+/// grouped by spaces (*1 500 €*).
+fn figures(text: &str, digits: Range<usize>, before: Option<Unit>, language: Option<Language>) -> Figures {
+    if let Some(grouped) = GROUPS.find(&text[digits.start..]) {
+        let end = digits.start + grouped.end();
+        let behind =
+            UNIT_WORD.find(&text[end..]).filter(|word| text[end..end + word.start()].trim().is_empty());
+        let unit = before.or_else(|| behind.and_then(|word| unit_word(&fold(word.as_str()))));
+        if unit.and_then(Unit::currency).is_some() {
+            return Figures { values: readings(&grouped.as_str().replace(' ', "")), end };
+        }
+    }
+    let values = readings(&text[digits.clone()]);
+    match written::multiplied(text, digits.end, language) {
+        Some(found) => Figures {
+            values: values.iter().map(|value| scaled(value, found.by, found.plus)).collect(),
+            end: found.end,
+        },
+        None => Figures { values, end: digits.end },
+    }
+}
+
+/// A value in its normal form times a power of ten, and what is added to it.
+fn scaled(value: &str, by: u64, plus: u64) -> String {
+    let places = by.ilog10() as usize;
+    let (whole, part) = value.split_once('.').unwrap_or((value, ""));
+    let part = format!("{part:0<places$}");
+    let (moved, part) = part.split_at(places);
+    let scaled = normal(&format!("{whole}{moved}.{part}"));
+    scaled.parse::<u64>().ok().and_then(|value| value.checked_add(plus)).map_or(scaled, |sum| sum.to_string())
 }
 
 /// Letters directly before or behind the digits make a code, not a number (`A4`, `3x`); `4º` and `2nd` are numbers.
@@ -216,7 +284,8 @@ fn normal(number: &str) -> String {
 
 /// The unit behind a number, over the other end of a range and over "business", with the byte it ends at.
 fn unit_after(text: &str, from: usize) -> (Option<Unit>, usize) {
-    let Some(rest) = text.get(from..) else { return (None, from) };
+    let start = past_of(text, from);
+    let Some(rest) = text.get(start..) else { return (None, from) };
     let mut words = 0;
     for hit in UNIT_WORD.find_iter(rest) {
         let between = rest[..hit.start()].trim();
@@ -227,9 +296,12 @@ fn unit_after(text: &str, from: usize) -> (Option<Unit>, usize) {
         {
             return (None, from);
         }
+        if let Some(percent) = PERCENT.find(&rest[hit.start()..]) {
+            return (Some(Unit::Percent), start + hit.start() + percent.end());
+        }
         let word = fold(hit.as_str());
         if let Some(unit) = unit_word(&word) {
-            return (Some(unit), from + hit.end());
+            return (Some(unit), start + hit.end());
         }
         words += 1;
         let passes = BETWEEN.contains(&word.as_str()) || word.chars().all(|c| c.is_ascii_digit());
@@ -238,6 +310,14 @@ fn unit_after(text: &str, from: usize) -> (Option<Unit>, usize) {
         }
     }
     (None, from)
+}
+
+/// Over the *de* of *2 milhões de euros*.
+fn past_of(text: &str, from: usize) -> usize {
+    let before = text[..from].rsplit(|c: char| !c.is_alphabetic()).next().map(fold).unwrap_or_default();
+    let millions =
+        matches!(before.as_str(), "milhao" | "milhoes" | "milione" | "milioni" | "millon" | "millones");
+    OF.find(&text[from..]).filter(|_| millions).map_or(from, |of| from + of.end())
 }
 
 static UNIT_WORD: LazyLock<Regex> = LazyLock::new(|| pattern(r"[\p{L}\p{M}]+|[0-9]+(?:[.,][0-9]+)*|[€£$%°]"));
@@ -290,11 +370,14 @@ const BETWEEN: &[&str] = &[
     "ten",
     "dieci",
     "diez",
+    "mil",
+    "mila",
+    "thousand",
+    "k",
 ];
 
 fn unit_word(word: &str) -> Option<Unit> {
     Some(match word {
-        "%" => Unit::Percent,
         "€" | "euro" | "euros" | "eur" => Unit::Euro,
         "£" | "pound" | "pounds" | "gbp" | "libras" | "sterline" => Unit::Pound,
         "$" | "dollar" | "dollars" | "usd" | "dolares" | "dollari" => Unit::Dollar,
@@ -416,6 +499,40 @@ mod tests {
     }
 
     #[test]
+    fn a_day_needs_a_month_and_no_word_that_begins_like_one() {
+        use Language::{En, Es, It, Pt};
+        for (text, language, date) in [
+            ("até 2 de setembro", Pt, Some("9-2")),
+            ("no dia 3 out", Pt, Some("10-3")),
+            ("em 15 mar. 2026", Pt, Some("2026-3-15")),
+            ("entro il 1° maggio", It, Some("5-1")),
+            ("il 3 sett.", It, Some("9-3")),
+            ("el 5 de enero del 2027", Es, Some("2027-1-5")),
+            ("on May 20", En, Some("5-20")),
+            ("on Sept. 3rd, 2026", En, Some("2026-9-3")),
+            ("by 4 Aug", En, Some("8-4")),
+            ("mais 15 dias", Pt, None),
+            ("em 2 agosto-novembro", Pt, Some("8-2")),
+            ("os 3 outros", Pt, None),
+            ("entro 2 settimane", It, None),
+            ("2 set di piatti, mai 2 volte", It, None),
+            ("2 separate parcels", En, None),
+            ("marked 20% off", En, None),
+            ("3 out of 5 customers, and those of 12 may ask", En, None),
+            ("in 5 decades, maybe 6 augmented", En, None),
+        ] {
+            let found = quantities(text, Some(language)).0;
+            let dates: Vec<&str> = found
+                .iter()
+                .flat_map(|(_, found)| &found.readings)
+                .filter(|(_, unit)| *unit == Some(Unit::Date))
+                .map(|(value, _)| value.as_str())
+                .collect();
+            assert_eq!(dates, Vec::from_iter(date), "{text}");
+        }
+    }
+
+    #[test]
     fn reads_units_over_ranges_and_adjectives() {
         let units = |text: &str| -> Vec<Option<Unit>> {
             let found = quantities(text, Some(Language::En)).0;
@@ -427,6 +544,10 @@ mod tests {
         assert_eq!(units("€5 or 10%"), [Some(Unit::Euro), Some(Unit::Percent)]);
         assert_eq!(units("24 horas"), [Some(Unit::Clock), Some(Unit::Hour)]);
         assert_eq!(units("48 hours"), [Some(Unit::Hour)]);
+        assert_eq!(
+            units("10 to 20 per cent or 3 to 5k €"),
+            [Unit::Percent, Unit::Percent, Unit::Euro, Unit::Euro].map(Some)
+        );
         assert_eq!(
             units("2.5 kg, 30cm or 90 °C"),
             [Some(Unit::Kilogram), Some(Unit::Centimetre), Some(Unit::Degree)]
