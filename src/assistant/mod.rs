@@ -263,6 +263,7 @@ impl Assistant {
         // One set of rules from the message to the handover, whatever is loaded meanwhile.
         let rules = self.parts.policies.rules();
         let rollout = before.allowed(workspace, conversation, &understood);
+        let deltas = deltas.filter(|_| rollout.cap(mode) != Mode::Shadow);
         let asked = Asked {
             workspace,
             conversation,

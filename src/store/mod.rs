@@ -23,7 +23,7 @@ pub mod versions;
 
 pub use erasure::Erasure;
 pub use rollout::{LastWord, Rollouts};
-use suggestion::{Asked, Feedback, Suggestion, SuggestionSummary};
+use suggestion::{Asked, Feedback, Suggestion, SuggestionSummary, Which};
 use versions::{Changes, Versions};
 
 /// A document of a workspace's knowledge base.
@@ -161,11 +161,11 @@ pub trait Suggestions: Send + Sync {
     async fn insert(&self, suggestion: &Suggestion) -> Result<(), StoreError>;
     /// One suggestion, with its trace.
     async fn get(&self, workspace: &WorkspaceId, id: &str) -> Result<Option<Suggestion>, StoreError>;
-    /// Newest first; `open` keeps those without feedback.
+    /// Newest first.
     async fn list(
         &self,
         workspace: &WorkspaceId,
-        open: Option<bool>,
+        which: Which,
         page: Page,
     ) -> Result<Listed<SuggestionSummary>, StoreError>;
     /// Stores an agent's verdict and its event in one transaction; `false` when there is no such suggestion.

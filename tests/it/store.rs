@@ -18,7 +18,7 @@ use ponto::store::rollout::NewStep;
 use ponto::store::sqlite::SqliteStore;
 use ponto::store::suggestion::{
     Answer, AuditDraw, Feedback, FeedbackOutcome, Handoff, PublicDraft, Suggestion, Timings, Trace, Tried,
-    Usage,
+    Usage, Which,
 };
 use ponto::store::versions::{ChangeKind, Staged};
 use ponto::store::{
@@ -156,7 +156,7 @@ async fn nothing_crosses_workspaces() {
         let suggestion = suggestion("a", "sug_1", "m-1", Action::Draft);
         Suggestions::insert(&*store, &suggestion).await.unwrap();
         assert_eq!(Suggestions::get(&*store, &b, "sug_1").await.unwrap(), None, "{kind}");
-        assert!(Suggestions::list(&*store, &b, None, page(None, 10)).await.unwrap().items.is_empty());
+        assert!(Suggestions::list(&*store, &b, Which::default(), page(None, 10)).await.unwrap().items.is_empty());
         assert!(!store.feedback(&b, "sug_1", &feedback(FeedbackOutcome::Accepted)).await.unwrap(), "{kind}");
         assert!(store.events(&b, 0, 10).await.unwrap().is_empty(), "{kind}");
     }
@@ -359,7 +359,7 @@ async fn lists_page_through_everything_once() {
         let mut pages = Vec::new();
         let mut after = None;
         loop {
-            let listed = Suggestions::list(&*store, &a, Some(true), page(after, 3)).await.unwrap();
+            let listed = Suggestions::list(&*store, &a, Which { open: Some(true), ..Which::default() }, page(after, 3)).await.unwrap();
             pages.push(listed.items.iter().map(|item| item.id.clone()).collect::<Vec<_>>());
             after = listed.next;
             if after.is_none() {
@@ -368,13 +368,13 @@ async fn lists_page_through_everything_once() {
         }
         let expected: Vec<Vec<&str>> = vec![vec!["sug_6", "sug_5", "sug_4"], vec!["sug_3", "sug_1", "sug_0"]];
         assert_eq!(pages, expected, "{kind}: newest first, open ones alone, no empty last page");
-        let closed = Suggestions::list(&*store, &a, Some(false), page(None, 9)).await.unwrap().items;
+        let closed = Suggestions::list(&*store, &a, Which { open: Some(false), ..Which::default() }, page(None, 9)).await.unwrap().items;
         assert_eq!(closed.len(), 1, "{kind}");
         assert_eq!(closed[0].outcome, Some(FeedbackOutcome::Rejected), "{kind}");
-        assert_eq!(Suggestions::list(&*store, &a, None, page(None, 9)).await.unwrap().items.len(), 7);
+        assert_eq!(Suggestions::list(&*store, &a, Which::default(), page(None, 9)).await.unwrap().items.len(), 7);
 
         for wrong in ["zz", "73", ""] {
-            let refused = Suggestions::list(&*store, &a, None, page(Some(wrong.into()), 3)).await;
+            let refused = Suggestions::list(&*store, &a, Which::default(), page(Some(wrong.into()), 3)).await;
             assert!(matches!(refused, Err(StoreError::Invalid(_))), "{kind}: cursor {wrong:?}");
         }
     }
@@ -512,7 +512,7 @@ async fn a_suggestion_reads_back_with_its_trace_and_feedback() {
         Suggestions::insert(&*store, &whole).await.unwrap();
         assert_eq!(Suggestions::get(&*store, &a, "sug_1").await.unwrap(), Some(whole.clone()), "{kind}");
 
-        let summary = Suggestions::list(&*store, &a, None, page(None, 1)).await.unwrap().items.remove(0);
+        let summary = Suggestions::list(&*store, &a, Which::default(), page(None, 1)).await.unwrap().items.remove(0);
         assert_eq!(summary.customer.as_deref(), Some("Ana"), "{kind}");
         assert_eq!(summary.question, "Em quanto tempo chega?", "{kind}");
         assert_eq!(summary.action, Action::Escalate, "{kind}");
@@ -740,7 +740,7 @@ async fn a_drawn_reply_is_audited_by_its_first_verdict_and_counted_by_its_last()
             sent.trace.audit = drawn.then_some(AuditDraw { share: 0.5, max_error: 0.02 });
             Suggestions::insert(store.as_ref(), &sent).await.unwrap();
         }
-        let listed = Suggestions::list(store.as_ref(), &own, None, page(None, 9)).await.unwrap().items;
+        let listed = Suggestions::list(store.as_ref(), &own, Which::default(), page(None, 9)).await.unwrap().items;
         assert_eq!(listed.iter().map(|one| one.audit).collect::<Vec<_>>(), [false, true, true], "{name}");
         let id = |audit: &ponto::store::rollout::Audit| (audit.suggestion_id.clone(), audit.wrong);
         let found = store.audits(&own, 0).await.unwrap();

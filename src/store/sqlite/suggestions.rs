@@ -13,7 +13,7 @@ use super::{
 use crate::conversation::{Conversation, WorkspaceId};
 use crate::decision::policy::opted_out::OptOut;
 use crate::decision::{Action, Mode, ReasonCode};
-use crate::store::suggestion::{Asked, Feedback, FeedbackOutcome, Suggestion, SuggestionSummary};
+use crate::store::suggestion::{Asked, Feedback, FeedbackOutcome, Suggestion, SuggestionSummary, Which};
 use crate::store::{Event, LastWord, Listed, Page, StoreError, Suggestions};
 
 /// Characters of the question that a list shows.
@@ -193,7 +193,7 @@ impl Suggestions for SqliteStore {
     async fn list(
         &self,
         workspace: &WorkspaceId,
-        open: Option<bool>,
+        which: Which,
         page: Page,
     ) -> Result<Listed<SuggestionSummary>, StoreError> {
         let before = page
@@ -205,16 +205,22 @@ impl Suggestions for SqliteStore {
                     .map_err(|_| StoreError::Invalid("the cursor is not one that this list gave".into()))
             })
             .transpose()?;
-        let mut rows: Vec<SummaryRow> = sqlx::query_as(
+        // Word for word what the index of what is shown says.
+        let shadow = match which.shadow {
+            None => "",
+            Some(true) => "AND json_extract(body, '$.mode') IS 'shadow'",
+            Some(false) => "AND json_extract(body, '$.mode') IS NOT 'shadow'",
+        };
+        let mut rows: Vec<SummaryRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
             "SELECT sequence, id, conversation_id, channel, customer, question, action, reason, confidence, \
              created_at, outcome, EXISTS (SELECT 1 FROM audits WHERE suggestion_id = suggestions.id) AS audit \
              FROM suggestions \
              WHERE workspace = ?1 AND (?2 IS NULL OR sequence < ?2) AND (?3 IS NULL OR (outcome IS NULL) = ?3) \
-             ORDER BY sequence DESC LIMIT ?4",
-        )
+             {shadow} ORDER BY sequence DESC LIMIT ?4"
+        )))
         .bind(&workspace.0)
         .bind(before)
-        .bind(open)
+        .bind(which.open)
         .bind(one_more(page.limit))
         .fetch_all(&self.pool)
         .await?;
