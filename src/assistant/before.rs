@@ -5,14 +5,12 @@ use crate::conversation::{Conversation, WorkspaceId};
 use crate::decision::policy::opted_out::OptOut;
 use crate::decision::rollout::{Allowed, Stage, Step, allowed};
 use crate::store::suggestion::Suggestion;
-use crate::store::{LastWord, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// What is stored of the conversation, and of how far the rollout has come; nothing where nothing is stored.
 #[derive(Default, PartialEq)]
 pub(super) struct Before {
     pub(super) already_replied: bool,
-    /// What was last said automatically, in answer to another message.
-    pub(super) last_word: Option<LastWord>,
     /// Opt-outs in the conversation, and of its customer.
     pub(super) opt_outs: Vec<OptOut>,
     rollout: Rollout,
@@ -48,7 +46,6 @@ impl Before {
         };
         if let Some(message) = conversation.last_customer_message() {
             before.already_replied = store.auto_replied(workspace, &conversation.id, &message.id).await?;
-            before.last_word = store.last_word(workspace, &conversation.id, &message.id).await?;
         }
         Ok(before)
     }

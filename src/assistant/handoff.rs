@@ -7,7 +7,6 @@ use crate::decision::{Action, Decision, ReasonCode};
 use crate::generation::holding_message;
 use crate::generation::plain::unformatted;
 use crate::retrieval::Retrieved;
-use crate::store::LastWord;
 use crate::store::suggestion::{Handoff, Looked, Tried, TriedDraft};
 
 /// Passages that are named.
@@ -39,7 +38,6 @@ impl Assistant {
                 decision,
                 &found.matches,
                 understood.language.unwrap_or(Language::En),
-                asked.before.last_word.as_ref(),
             ),
         })
     }
@@ -71,24 +69,18 @@ fn tried(query: &str, retrieved: &[Retrieved], draft: TriedDraft) -> Tried {
 }
 
 /// What tells the customer that a person takes over: the words of a rule, or the fixed ones. Nothing to a customer who wants
-/// no more messages, nothing where the channel takes only templates by now, nothing where a person writes with the customer
-/// already, and never twice in a row.
+/// no more messages, nothing where the channel takes only templates by now, and nothing where a person writes with the customer
+/// already. The store leaves out what would be the second in a row.
 fn holding(
     conversation: &Conversation,
     decision: &Decision,
     matches: &[RuleMatch],
     language: Language,
-    last: Option<&LastWord>,
 ) -> Option<String> {
     // What the policies found of the reply window and of an opt-out stands among the reasons of an escalation.
     let silent = [ReasonCode::OptedOut, ReasonCode::ReplyWindowClosed];
     let silenced = decision.reasons.iter().any(|reason| silent.contains(&reason.code));
     if silenced || conversation.with_a_person().is_some() {
-        return None;
-    }
-    if let Some(last) = last.filter(|last| last.holding)
-        && !conversation.spoken_by_a_person_after(&last.message_id)
-    {
         return None;
     }
     let text = rules::holding_message(matches, language).unwrap_or_else(|| holding_message(language));

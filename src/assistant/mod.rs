@@ -217,7 +217,13 @@ impl Assistant {
                 Suggestions::insert(store, &stored(&suggestion)).await?;
                 Ok(suggestion)
             }
-            done => done.map(|()| suggestion),
+            done => {
+                // Another call stored a holding message meanwhile: what is answered is what is stored.
+                if !done? && let Some(handoff) = &mut suggestion.answer.handoff {
+                    handoff.holding_message = None;
+                }
+                Ok(suggestion)
+            }
         }
     }
 

@@ -22,7 +22,7 @@ pub mod suggestion;
 pub mod versions;
 
 pub use erasure::Erasure;
-pub use rollout::{LastWord, Rollouts};
+pub use rollout::Rollouts;
 use suggestion::{Asked, Feedback, Suggestion, SuggestionSummary, Which};
 use versions::{Changes, Versions};
 
@@ -157,8 +157,9 @@ pub trait Visits: Send + Sync {
 #[async_trait]
 pub trait Suggestions: Send + Sync {
     /// Stores suggestion, trace, what was heard of an opt-out, and outgoing event in one transaction. A second automatic reply to the same customer
-    /// message is refused with [`StoreError::AlreadyReplied`], and nothing is stored.
-    async fn insert(&self, suggestion: &Suggestion) -> Result<(), StoreError>;
+    /// message is refused with [`StoreError::AlreadyReplied`], and nothing is stored. A holding message that would be the
+    /// second in a row, whatever was stored meanwhile, is left out: then `false` comes back, and it is not to be sent.
+    async fn insert(&self, suggestion: &Suggestion) -> Result<bool, StoreError>;
     /// One suggestion, with its trace.
     async fn get(&self, workspace: &WorkspaceId, id: &str) -> Result<Option<Suggestion>, StoreError>;
     /// Newest first.
@@ -189,14 +190,6 @@ pub trait Suggestions: Send + Sync {
         conversation_id: &str,
         message_id: &str,
     ) -> Result<bool, StoreError>;
-    /// What was last said automatically in a conversation, in answer to another message than this one, outside the
-    /// shadow: an automatic reply, or a holding message.
-    async fn last_word(
-        &self,
-        workspace: &WorkspaceId,
-        conversation_id: &str,
-        message_id: &str,
-    ) -> Result<Option<LastWord>, StoreError>;
     /// Opt-outs that were heard in a conversation, and from its customer on its channel, where the hub names the customer.
     async fn opt_outs(
         &self,

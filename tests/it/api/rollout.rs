@@ -64,7 +64,7 @@ async fn what_is_made_in_shadow_is_stored_and_shown_to_nobody() {
     let body = json!({"stage": "shadow", "by": "ana", "why": "first week"});
     assert_eq!(set(&admin, &body).await.status, StatusCode::OK);
 
-    let drafted = "Em quanto tempo chega a entrega normal?";
+    let drafted = "Qual é o prazo da entrega normal no Brasil?";
     let handed = "quero falar com um atendente";
     for (text, action, mode) in [(drafted, "draft", "draft"), (handed, "escalate", "auto")] {
         let mut asked = question(text);

@@ -91,7 +91,9 @@ async fn after_an_opt_out_nothing_is_sent_until_it_is_lifted() {
         }
     }
     // Replayed, what was held by an opt-out is held again; one that came later is not looked at.
-    let listed = Suggestions::list(&store, &workspace(), Which::default(), Page { after: None, limit: 6 }).await.unwrap();
+    let listed = Suggestions::list(&store, &workspace(), Which::default(), Page { after: None, limit: 6 })
+        .await
+        .unwrap();
     for summary in listed.items {
         let stored = store.get(&workspace(), &summary.id).await.unwrap().unwrap();
         let opt_outs = store.opt_outs(&workspace(), &stored.conversation).await.unwrap();
