@@ -2,6 +2,8 @@
 
 use super::understand::Understood;
 use crate::conversation::{Conversation, WorkspaceId};
+use crate::decision::DecisionInput;
+use crate::decision::policy::human_took_over::SentDraft;
 use crate::decision::policy::opted_out::OptOut;
 use crate::decision::rollout::{Allowed, Stage, Step, allowed};
 use crate::store::suggestion::Suggestion;
@@ -13,6 +15,8 @@ pub(super) struct Before {
     pub(super) already_replied: bool,
     /// Opt-outs in the conversation, and of its customer.
     pub(super) opt_outs: Vec<OptOut>,
+    /// The newest draft of the conversation that an agent sent.
+    pub(super) sent_draft: Option<SentDraft>,
     rollout: Rollout,
 }
 
@@ -41,6 +45,7 @@ impl Before {
     ) -> Result<Self, StoreError> {
         let mut before = Self {
             opt_outs: store.opt_outs(workspace, conversation).await?,
+            sent_draft: store.sent_draft(workspace, &conversation.id).await?,
             rollout: Rollout::Now(store.steps(workspace).await?, unset),
             ..Self::default()
         };
@@ -59,11 +64,13 @@ impl Before {
                 && answered.is_some_and(|id| *id == opt_out.message_id);
             opt_out.at <= stored.created_at && !own
         };
+        let decided = stored.trace.decided.as_ref();
+        let sent_draft = |decided: &DecisionInput| SentDraft::held(&stored.conversation, &decided.checks);
         Self {
-            already_replied: stored.trace.decided.as_ref().is_some_and(|decided| decided.already_replied),
+            already_replied: decided.is_some_and(|decided| decided.already_replied),
             opt_outs: opt_outs.into_iter().filter(before).collect(),
+            sent_draft: decided.and_then(sent_draft),
             rollout: Rollout::Then(stored.trace.rollout.clone()),
-            ..Self::default()
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::{Asked, Assistant, Findings};
 use crate::conversation::{Conversation, Language};
-use crate::decision::rules::{self, RuleMatch};
-use crate::decision::{Action, Decision, ReasonCode};
+use crate::decision::rules;
+use crate::decision::{Action, Decision, PolicyCheck, ReasonCode, Verdict};
 use crate::generation::holding_message;
 use crate::generation::plain::unformatted;
 use crate::retrieval::Retrieved;
@@ -36,7 +36,7 @@ impl Assistant {
             holding_message: holding(
                 conversation,
                 decision,
-                &found.matches,
+                found,
                 understood.language.unwrap_or(Language::En),
             ),
         })
@@ -74,15 +74,17 @@ fn tried(query: &str, retrieved: &[Retrieved], draft: TriedDraft) -> Tried {
 fn holding(
     conversation: &Conversation,
     decision: &Decision,
-    matches: &[RuleMatch],
+    found: &Findings,
     language: Language,
 ) -> Option<String> {
     // What the policies found of the reply window and of an opt-out stands among the reasons of an escalation.
     let silent = [ReasonCode::OptedOut, ReasonCode::ReplyWindowClosed];
     let silenced = decision.reasons.iter().any(|reason| silent.contains(&reason.code));
-    if silenced || conversation.with_a_person().is_some() {
+    let with_a_person =
+        |check: &PolicyCheck| check.check == ReasonCode::HumanTookOver && check.verdict != Verdict::Pass;
+    if silenced || found.checks.iter().any(with_a_person) {
         return None;
     }
-    let text = rules::holding_message(matches, language).unwrap_or_else(|| holding_message(language));
+    let text = rules::holding_message(&found.matches, language).unwrap_or_else(|| holding_message(language));
     Some(unformatted(text, conversation.channel))
 }

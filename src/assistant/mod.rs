@@ -534,6 +534,7 @@ impl Assistant {
             draft: found.judged.as_ref().map(|judged| &judged.draft),
             judgement: found.judged.as_ref().map(|judged| &judged.judgement),
             opt_outs: &asked.before.opt_outs,
+            sent_draft: asked.before.sent_draft.as_ref(),
             config: &self.parts.decision,
         }
     }

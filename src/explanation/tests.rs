@@ -312,6 +312,17 @@ fn the_evidence_of_every_reason_is_told_in_every_language() {
             found(Code::HumanTookOver, Verdict::Draft, message()),
             "Um atendente escreveu “?”, e a conversa não foi devolvida desde então.",
         ),
+        (
+            found(
+                Code::HumanTookOver,
+                Verdict::Draft,
+                vec![
+                    signal("sent_draft", "sug.1", None),
+                    signal("sent_draft_at", "2026-03-01T10:00:00Z", None),
+                ],
+            ),
+            "Um atendente respondeu ao cliente em 2026-03-01 (sugestão sug.1), e a conversa não foi devolvida desde então.",
+        ),
         (found(Code::UnsupportedLanguage, Verdict::Escalate, message()), "A mensagem é “?”."),
         (
             found(Code::NothingRelevant, Verdict::Escalate, passage("similarity")),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::conversation::{Audience, Conversation, Labels, Language, WorkspaceId};
+use crate::decision::policy::human_took_over::SentDraft;
 use crate::decision::policy::opted_out::OptOut;
 use crate::retrieval::Passage;
 use crate::retrieval::index::Generations;
@@ -190,6 +191,13 @@ pub trait Suggestions: Send + Sync {
         conversation_id: &str,
         message_id: &str,
     ) -> Result<bool, StoreError>;
+    /// The newest draft of a conversation that an agent accepted or edited, outside the shadow: what was sent is a person's
+    /// message. A verdict on an automatic reply is none.
+    async fn sent_draft(
+        &self,
+        workspace: &WorkspaceId,
+        conversation_id: &str,
+    ) -> Result<Option<SentDraft>, StoreError>;
     /// Opt-outs that were heard in a conversation, and from its customer on its channel, where the hub names the customer.
     async fn opt_outs(
         &self,

@@ -45,6 +45,7 @@ mod channels;
 mod earlier;
 mod meanwhile;
 mod rollout;
+mod sent_draft;
 
 struct Still;
 

@@ -18,7 +18,7 @@ use crate::settings::Problem;
 use crate::understanding::Understanding;
 
 mod agents_only_source;
-mod human_took_over;
+pub mod human_took_over;
 mod injection;
 mod language_mismatch;
 mod no_answer_in_sources;
@@ -33,6 +33,7 @@ mod ungrounded;
 mod unsupported_language;
 mod unsupported_promise;
 
+use human_took_over::SentDraft;
 use opted_out::OptOut;
 use reply_window_closed::ReplyTemplate;
 
@@ -57,6 +58,8 @@ pub struct PolicyInput<'a> {
     pub judgement: Option<&'a Judgement>,
     /// What is known of earlier opt-outs: in this conversation, and of its customer elsewhere.
     pub opt_outs: &'a [OptOut],
+    /// The newest draft of the conversation that an agent sent.
+    pub sent_draft: Option<&'a SentDraft>,
     /// Floors and limits.
     pub config: &'a DecisionConfig,
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::human_took_over::SentDraft;
 use super::opted_out::OptOut;
 use super::{DecisionConfig, PolicyInput};
 use crate::conversation::{Channel, Conversation, Language, Message, Role};
@@ -20,6 +21,7 @@ pub(in crate::decision) struct Case {
     pub(in crate::decision) draft: Option<Draft>,
     pub(in crate::decision) judgement: Option<Judgement>,
     pub(in crate::decision) opt_outs: Vec<OptOut>,
+    pub(in crate::decision) sent_draft: Option<SentDraft>,
     pub(in crate::decision) config: DecisionConfig,
     question: String,
 }
@@ -42,6 +44,7 @@ impl Case {
             draft: None,
             judgement: None,
             opt_outs: Vec::new(),
+            sent_draft: None,
             config: DecisionConfig::default(),
         }
     }
@@ -57,6 +60,7 @@ impl Case {
             draft: self.draft.as_ref(),
             judgement: self.judgement.as_ref(),
             opt_outs: &self.opt_outs,
+            sent_draft: self.sent_draft.as_ref(),
             config: &self.config,
         }
     }

@@ -137,6 +137,7 @@ async fn shown(
         draft: Some(&draft),
         judgement: Some(&judgement),
         opt_outs: &[],
+        sent_draft: None,
         config: &parts.decision,
     };
     let mut checks = check_message(&input);

@@ -11,10 +11,17 @@ use super::{
     SqliteStore, from_cursor, from_json, from_word, one_more, sql_number, to_cursor, to_json, to_word,
 };
 use crate::conversation::{Conversation, WorkspaceId};
+use crate::decision::policy::human_took_over::SentDraft;
 use crate::decision::policy::opted_out::OptOut;
 use crate::decision::{Action, Mode, ReasonCode};
 use crate::store::suggestion::{Asked, Feedback, FeedbackOutcome, Suggestion, SuggestionSummary, Which};
 use crate::store::{Event, Listed, Page, StoreError, Suggestions};
+
+/// An agent sent the draft, or wrote a reply in its place. Of an automatic reply a verdict judges what was sent before, and of
+/// what was made in the shadow it measures.
+const SENT: &str = "(action <> 'auto_reply' AND json_extract(body, '$.mode') IS NOT 'shadow' AND (outcome IS 'edited' \
+    OR (outcome IS 'accepted' AND coalesce(json_extract(feedback, '$.text'), \
+    json_extract(body, '$.answer.drafts[0].text')) IS NOT NULL)))";
 
 /// Characters of the question that a list shows.
 const QUESTION_SHOWN: usize = 160;
@@ -126,9 +133,8 @@ pub(super) async fn insert_event(
     Ok(())
 }
 
-/// Takes out a holding message that would be the second in a row, and says whether it did: where the last that was said
-/// automatically in the conversation, outside the shadow and in answer to another message, was one too, and no person has
-/// written since.
+/// Takes out a holding message that would be the second in a row, and says whether it did: where the last that Ponto knows was
+/// said in the conversation, outside the shadow and in answer to another message, was one too, and no person has written since.
 async fn leave_out_second_holding(
     connection: &mut SqliteConnection,
     suggestion: &mut Suggestion,
@@ -143,8 +149,9 @@ async fn leave_out_second_holding(
     let later = "EXISTS (SELECT 1 FROM json_each(body, '$.conversation.messages') m \
                  WHERE json_extract(m.value, '$.id') = ?3)";
     let last: Option<(String, bool, bool)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "SELECT message_id, {holding}, {later} FROM suggestions WHERE workspace = ?1 AND conversation_id = ?2 \
-         AND message_id IS NOT NULL AND message_id <> ?3 AND (action = ?4 OR {holding}) \
+        "SELECT message_id, {holding} AND NOT {SENT}, {later} FROM suggestions \
+         WHERE workspace = ?1 AND conversation_id = ?2 \
+         AND message_id IS NOT NULL AND message_id <> ?3 AND (action = ?4 OR {holding} OR {SENT}) \
          AND json_extract(body, '$.mode') <> ?5 ORDER BY sequence DESC LIMIT 1"
     )))
     .bind(&workspace.0)
@@ -335,6 +342,24 @@ impl Suggestions for SqliteStore {
         .bind(to_word(&Action::AutoReply)?)
         .fetch_one(&self.pool)
         .await?)
+    }
+
+    async fn sent_draft(
+        &self,
+        workspace: &WorkspaceId,
+        conversation_id: &str,
+    ) -> Result<Option<SentDraft>, StoreError> {
+        let row: Option<(String, Option<String>, Option<String>, String)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "SELECT id, message_id, json_extract(body, '$.conversation.handed_back_after'), feedback FROM suggestions \
+             WHERE workspace = ?1 AND conversation_id = ?2 AND {SENT} ORDER BY sequence DESC LIMIT 1"
+        )))
+        .bind(&workspace.0)
+        .bind(conversation_id)
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some((suggestion_id, message_id, handed_back_after, feedback)) = row else { return Ok(None) };
+        let feedback: Feedback = from_json("feedback", &feedback)?;
+        Ok(Some(SentDraft { suggestion_id, message_id, handed_back_after, at: feedback.at }))
     }
 
     async fn opt_outs(

@@ -11,9 +11,10 @@ use ponto::decision::{Action, Mode, ReasonCode};
 use ponto::inference::{Embedder, EmbedderInfo, InferenceError, Purpose};
 use ponto::store::rollout::NewStep;
 use ponto::store::sqlite::SqliteStore;
-use ponto::store::suggestion::Suggestion;
+use ponto::store::suggestion::{FeedbackOutcome, Suggestion};
 use ponto::store::{Rollouts, Suggestions};
 
+use super::sent_draft::verdict;
 use super::{Options, QUESTIONS, Still, assistant, certain, codes, conversation, plain, shop, workspace};
 
 /// The real embedder of the search; before it answers for the first time, something happens.
@@ -125,4 +126,23 @@ async fn of_two_messages_that_are_handed_over_at_once_one_gets_a_holding_message
     let second = store.get(&workspace(), "sug_later").await.unwrap().unwrap();
     let holding = [&first, &second].map(|one| one.answer.handoff.as_ref().unwrap().holding_message.is_some());
     assert_eq!(holding, [false, true]);
+}
+
+/// An agent sends the draft for an earlier message.
+async fn answers(store: Arc<SqliteStore>) {
+    let mut earlier = conversation(&[(Role::Customer, QUESTIONS[3].1)]);
+    earlier.messages[0].id = "m-earlier".into();
+    let mut drafted = plain().await.answer(&workspace(), &earlier, Mode::Draft, None).await;
+    drafted.answer.id = "sug_earlier".into();
+    Suggestions::insert(store.as_ref(), &drafted).await.unwrap();
+    let sent = verdict(FeedbackOutcome::Accepted);
+    assert!(store.feedback(&workspace(), "sug_earlier", &sent).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_draft_that_an_agent_sends_while_a_reply_is_written_takes_it_back() {
+    let (store, _folder) = store().await;
+    let own = store.clone();
+    let found = asked(&store, move || Box::pin(answers(own.clone()))).await;
+    assert_eq!(found, (Action::Draft, vec![ReasonCode::HumanTookOver]));
 }
