@@ -98,6 +98,8 @@ struct Asked<'a> {
     understood: &'a Understood,
     mode: Mode,
     before: &'a Before,
+    /// Passages that the index lacked when the call began.
+    lacking: usize,
     rules: &'a Rules,
     rollout: &'a Allowed,
     /// Calibrated confidence under which a person takes over.
@@ -276,6 +278,7 @@ impl Assistant {
             understood: &understood,
             mode,
             before,
+            lacking: self.parts.retriever.lacking(),
             rules: &rules,
             rollout: &rollout,
             floor: self.parts.decision.escalate_below,
@@ -531,6 +534,7 @@ impl Assistant {
             understanding: &understood.understanding,
             now: self.parts.clock.now(),
             retrieved: &found.retrieved,
+            lacking: asked.lacking,
             draft: found.judged.as_ref().map(|judged| &judged.draft),
             judgement: found.judged.as_ref().map(|judged| &judged.judgement),
             opt_outs: &asked.before.opt_outs,

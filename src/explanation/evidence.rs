@@ -44,6 +44,10 @@ impl Told<'_> {
             ReasonCode::HumanTookOver => self.person(),
             ReasonCode::UnsupportedLanguage => self.messages("message"),
             ReasonCode::NotCertified | ReasonCode::CertificateLapsed => self.certificate(),
+            ReasonCode::IndexRebuilding => {
+                let lacking = self.signal("passages_lacking");
+                lacking.map(|count| self.say("lacking", &[("{count}", count)])).into_iter().collect()
+            }
             ReasonCode::BelowThreshold => self.confidence("confidence_under", |draft| draft.threshold),
             ReasonCode::LowConfidence => self.confidence("confidence_floor", |draft| draft.floor),
             ReasonCode::NothingRelevant => self.nearest("nothing_found"),

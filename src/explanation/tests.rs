@@ -309,6 +309,10 @@ fn the_evidence_of_every_reason_is_told_in_every_language() {
             "O cliente pediu o fim das mensagens em outra conversa, em 2026-03-01, e isso continua valendo.",
         ),
         (
+            found(Code::IndexRebuilding, Verdict::Draft, vec![signal("passages_lacking", "3", None)]),
+            "No início da reconstrução faltavam 3 trechos; quando ela terminar, a busca encontra tudo de novo.",
+        ),
+        (
             found(Code::HumanTookOver, Verdict::Draft, message()),
             "Um atendente escreveu “?”, e a conversa não foi devolvida desde então.",
         ),

@@ -91,12 +91,9 @@ async fn answer(
     deltas: Option<UnboundedSender<String>>,
 ) -> Result<Suggestion, ApiError> {
     let SuggestRequest { conversation, mode } = request;
-    // A certificate speaks of the whole knowledge; while the index lacks a part of it, a person looks.
-    let rebuilding = api.app.library.backlog().is_some_and(|backlog| backlog.lacking > 0);
-    let mode = if rebuilding && *mode == Mode::Auto { Mode::Draft } else { *mode };
     let store = api.app.store.as_ref();
     let mut suggestion =
-        api.app.assistant.suggest(store, &caller.workspace, conversation, mode, deltas).await?;
+        api.app.assistant.suggest(store, &caller.workspace, conversation, *mode, deltas).await?;
     measure(&suggestion);
     suggestion.answer = suggestion.answer.told();
     api.committed.notify_waiters();

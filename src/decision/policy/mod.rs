@@ -19,6 +19,7 @@ use crate::understanding::Understanding;
 
 mod agents_only_source;
 pub mod human_took_over;
+mod index_rebuilding;
 mod injection;
 mod language_mismatch;
 mod no_answer_in_sources;
@@ -52,6 +53,8 @@ pub struct PolicyInput<'a> {
     pub now: DateTime<Utc>,
     /// What was found, best first.
     pub retrieved: &'a [Retrieved],
+    /// Passages that the index was found to lack, while it is rebuilt.
+    pub lacking: usize,
     /// The draft, once there is one.
     pub draft: Option<&'a Draft>,
     /// What was measured in the draft, once there is one.
@@ -134,8 +137,11 @@ const MESSAGE: [(ReasonCode, Check); 13] = [
 ];
 
 /// Checks that need the passages too.
-const PASSAGES: [(ReasonCode, Check); 2] =
-    [(ReasonCode::Injection, injection::check), (ReasonCode::NothingRelevant, nothing_relevant::check)];
+const PASSAGES: [(ReasonCode, Check); 3] = [
+    (ReasonCode::Injection, injection::check),
+    (ReasonCode::NothingRelevant, nothing_relevant::check),
+    (ReasonCode::IndexRebuilding, index_rebuilding::check),
+];
 
 /// Checks that need a draft and its judgement.
 const DRAFT: [(ReasonCode, Check); 7] = [

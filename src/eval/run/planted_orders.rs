@@ -137,6 +137,7 @@ async fn shown(
         draft: Some(&draft),
         judgement: Some(&judgement),
         opt_outs: &[],
+        lacking: 0,
         sent_draft: None,
         config: &parts.decision,
     };
