@@ -159,6 +159,18 @@ fn an_automatic_reply_is_explained() {
 }
 
 #[test]
+fn what_was_made_in_shadow_was_shown_to_nobody() {
+    let mut stored = suggestion(DecisionInput { mode: Mode::Shadow, ..input(0.95) });
+    for (action, told) in [
+        (Action::Draft, "A draft was made in shadow and shown to nobody."),
+        (Action::Escalate, "In shadow: the conversation would have been handed to a person."),
+    ] {
+        stored.answer.decision.action = action;
+        assert_eq!(explain(&stored, Language::En).text.lines().next(), Some(told));
+    }
+}
+
+#[test]
 fn a_stored_decision_replays_and_a_forged_one_does_not() {
     let mut stored = suggestion(input(0.5));
     assert_eq!(replays(&stored), Some(true));
