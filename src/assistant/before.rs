@@ -2,19 +2,21 @@
 
 use super::understand::Understood;
 use crate::conversation::{Conversation, WorkspaceId};
+use crate::decision::DecisionInput;
+use crate::decision::policy::human_took_over::SentDraft;
 use crate::decision::policy::opted_out::OptOut;
 use crate::decision::rollout::{Allowed, Stage, Step, allowed};
 use crate::store::suggestion::Suggestion;
-use crate::store::{LastWord, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// What is stored of the conversation, and of how far the rollout has come; nothing where nothing is stored.
 #[derive(Default, PartialEq)]
 pub(super) struct Before {
     pub(super) already_replied: bool,
-    /// What was last said automatically, in answer to another message.
-    pub(super) last_word: Option<LastWord>,
     /// Opt-outs in the conversation, and of its customer.
     pub(super) opt_outs: Vec<OptOut>,
+    /// The newest draft of the conversation that an agent sent.
+    pub(super) sent_draft: Option<SentDraft>,
     rollout: Rollout,
 }
 
@@ -43,12 +45,12 @@ impl Before {
     ) -> Result<Self, StoreError> {
         let mut before = Self {
             opt_outs: store.opt_outs(workspace, conversation).await?,
+            sent_draft: store.sent_draft(workspace, &conversation.id).await?,
             rollout: Rollout::Now(store.steps(workspace).await?, unset),
             ..Self::default()
         };
         if let Some(message) = conversation.last_customer_message() {
             before.already_replied = store.auto_replied(workspace, &conversation.id, &message.id).await?;
-            before.last_word = store.last_word(workspace, &conversation.id, &message.id).await?;
         }
         Ok(before)
     }
@@ -62,11 +64,13 @@ impl Before {
                 && answered.is_some_and(|id| *id == opt_out.message_id);
             opt_out.at <= stored.created_at && !own
         };
+        let decided = stored.trace.decided.as_ref();
+        let sent_draft = |decided: &DecisionInput| SentDraft::held(&stored.conversation, &decided.checks);
         Self {
-            already_replied: stored.trace.decided.as_ref().is_some_and(|decided| decided.already_replied),
+            already_replied: decided.is_some_and(|decided| decided.already_replied),
             opt_outs: opt_outs.into_iter().filter(before).collect(),
+            sent_draft: decided.and_then(sent_draft),
             rollout: Rollout::Then(stored.trace.rollout.clone()),
-            ..Self::default()
         }
     }
 

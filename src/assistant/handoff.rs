@@ -2,11 +2,11 @@
 
 use super::{Asked, Assistant, Findings};
 use crate::conversation::{Conversation, Language};
-use crate::decision::rules::{self, RuleMatch};
-use crate::decision::{Action, Decision, ReasonCode};
+use crate::decision::rules;
+use crate::decision::{Action, Decision, PolicyCheck, ReasonCode, Verdict};
 use crate::generation::holding_message;
 use crate::generation::plain::unformatted;
-use crate::store::LastWord;
+use crate::retrieval::Retrieved;
 use crate::store::suggestion::{Handoff, Looked, Tried, TriedDraft};
 
 /// Passages that are named.
@@ -36,9 +36,8 @@ impl Assistant {
             holding_message: holding(
                 conversation,
                 decision,
-                &found.matches,
+                found,
                 understood.language.unwrap_or(Language::En),
-                asked.before.last_word.as_ref(),
             ),
         })
     }
@@ -68,26 +67,22 @@ fn tried(query: &str, found: &Findings) -> Tried {
 }
 
 /// What tells the customer that a person takes over: the words of a rule, or the fixed ones. Nothing to a customer who wants
-/// no more messages, nothing where the channel takes only templates by now, nothing where a person writes with the customer
-/// already, and never twice in a row.
+/// no more messages, nothing where the channel takes only templates by now, and nothing where a person writes with the customer
+/// already. The store leaves out what would be the second in a row.
 fn holding(
     conversation: &Conversation,
     decision: &Decision,
-    matches: &[RuleMatch],
+    found: &Findings,
     language: Language,
-    last: Option<&LastWord>,
 ) -> Option<String> {
     // What the policies found of the reply window and of an opt-out stands among the reasons of an escalation.
     let silent = [ReasonCode::OptedOut, ReasonCode::ReplyWindowClosed];
     let silenced = decision.reasons.iter().any(|reason| silent.contains(&reason.code));
-    if silenced || conversation.with_a_person().is_some() {
+    let with_a_person =
+        |check: &PolicyCheck| check.check == ReasonCode::HumanTookOver && check.verdict != Verdict::Pass;
+    if silenced || found.checks.iter().any(with_a_person) {
         return None;
     }
-    if let Some(last) = last.filter(|last| last.holding)
-        && !conversation.spoken_by_a_person_after(&last.message_id)
-    {
-        return None;
-    }
-    let text = rules::holding_message(matches, language).unwrap_or_else(|| holding_message(language));
+    let text = rules::holding_message(&found.matches, language).unwrap_or_else(|| holding_message(language));
     Some(unformatted(text, conversation.channel))
 }

@@ -107,6 +107,8 @@ struct Asked<'a> {
     understood: &'a Understood,
     mode: Mode,
     before: &'a Before,
+    /// Passages that the index lacked when the call began.
+    lacking: usize,
     rules: &'a Rules,
     rollout: &'a Allowed,
     /// Calibrated confidence under which a person takes over.
@@ -228,7 +230,13 @@ impl Assistant {
                 Suggestions::insert(store, &stored(&suggestion)).await?;
                 Ok(suggestion)
             }
-            done => done.map(|()| suggestion),
+            done => {
+                // Another call stored a holding message meanwhile: what is answered is what is stored.
+                if !done? && let Some(handoff) = &mut suggestion.answer.handoff {
+                    handoff.holding_message = None;
+                }
+                Ok(suggestion)
+            }
         }
     }
 
@@ -274,12 +282,14 @@ impl Assistant {
         // One set of rules from the message to the handover, whatever is loaded meanwhile.
         let rules = self.parts.policies.rules();
         let rollout = before.allowed(workspace, conversation, &understood);
+        let deltas = deltas.filter(|_| rollout.cap(mode) != Mode::Shadow);
         let asked = Asked {
             workspace,
             conversation,
             understood: &understood,
             mode,
             before,
+            lacking: self.parts.retriever.lacking(),
             rules: &rules,
             rollout: &rollout,
             floor: self.parts.decision.escalate_below,
@@ -547,9 +557,11 @@ impl Assistant {
             understanding: &understood.understanding,
             now: self.parts.clock.now(),
             retrieved: &found.retrieved,
+            lacking: asked.lacking,
             draft: found.judged.as_ref().map(|judged| &judged.draft),
             judgement: found.judged.as_ref().map(|judged| &judged.judgement),
             opt_outs: &asked.before.opt_outs,
+            sent_draft: asked.before.sent_draft.as_ref(),
             config: &self.parts.decision,
         }
     }

@@ -8,6 +8,7 @@ use super::{Loaded, Printer};
 use crate::conversation::{Language, WorkspaceId};
 use crate::explanation::{explain, replays};
 use crate::store::sqlite::SqliteStore;
+use crate::store::suggestion::Which;
 use crate::store::{Page, Suggestions};
 
 /// Suggestions that are read at a time.
@@ -73,7 +74,7 @@ async fn verify(store: &SqliteStore, workspace: &WorkspaceId, printer: &Printer)
     let mut verified = Verified::default();
     let mut after = None;
     loop {
-        let page = Suggestions::list(store, workspace, None, Page { after, limit: PAGE }).await?;
+        let page = Suggestions::list(store, workspace, Which::default(), Page { after, limit: PAGE }).await?;
         for summary in page.items {
             let Some(suggestion) = Suggestions::get(store, workspace, &summary.id).await? else { continue };
             match replays(&suggestion) {

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use crate::config::Config;
 use crate::conversation::WorkspaceId;
 use crate::store::sqlite::SqliteStore;
-use crate::store::suggestion::Suggestion;
+use crate::store::suggestion::{Suggestion, Which};
 use crate::store::{Page, Suggestions};
 
 /// Rows that are read at a time.
@@ -57,7 +57,7 @@ pub(super) async fn suggestions(
     let mut found = Vec::new();
     let mut after = None;
     loop {
-        let page = Suggestions::list(store, workspace, None, Page { after, limit: PAGE }).await?;
+        let page = Suggestions::list(store, workspace, Which::default(), Page { after, limit: PAGE }).await?;
         let listed = page.items.len();
         let recent: Vec<_> =
             page.items.into_iter().take_while(|summary| summary.created_at >= since).collect();

@@ -190,6 +190,7 @@ pub fn decide(input: &DecisionInput) -> Decision {
         ReasonCode::HumanTookOver,
         ReasonCode::NotCertified,
         ReasonCode::CertificateLapsed,
+        ReasonCode::IndexRebuilding,
         ReasonCode::BelowThreshold,
     ];
     let reasons = objections

@@ -179,6 +179,8 @@ pub enum ReasonCode {
     NotCertified,
     /// Too much of the knowledge has changed since the certificate was made.
     CertificateLapsed,
+    /// The index is being rebuilt, and lacks a part of the knowledge.
+    IndexRebuilding,
     /// Confidence under the certified threshold.
     BelowThreshold,
     /// Confidence so low that a person answers without a draft.

@@ -41,9 +41,13 @@ impl Told<'_> {
             ReasonCode::ModeCap => self.mode(),
             ReasonCode::Rollout => self.rollout(),
             ReasonCode::Policy => self.rule(),
-            ReasonCode::HumanTookOver => self.messages("person_wrote"),
+            ReasonCode::HumanTookOver => self.person(),
             ReasonCode::UnsupportedLanguage => self.messages("message"),
             ReasonCode::NotCertified | ReasonCode::CertificateLapsed => self.certificate(),
+            ReasonCode::IndexRebuilding => {
+                let lacking = self.signal("passages_lacking");
+                lacking.map(|count| self.say("lacking", &[("{count}", count)])).into_iter().collect()
+            }
             ReasonCode::BelowThreshold => self.confidence("confidence_under", |draft| draft.threshold),
             ReasonCode::LowConfidence => self.confidence("confidence_floor", |draft| draft.floor),
             ReasonCode::NothingRelevant => self.nearest("nothing_found"),
@@ -165,6 +169,14 @@ impl Told<'_> {
         self.reason.evidence.iter().filter_map(told).collect()
     }
 
+    /// What a person wrote, or the draft that a person sent.
+    fn person(&self) -> Vec<String> {
+        let Some((draft, at)) = self.signal("sent_draft").zip(self.signal("sent_draft_at")) else {
+            return self.messages("person_wrote");
+        };
+        vec![self.say("person_sent", &[("{draft}", draft), ("{date}", day(at))])]
+    }
+
     fn certificate(&self) -> Vec<String> {
         let Some(draft) = self.draft() else { return Vec::new() };
         vec![match draft.lapsed {
@@ -186,8 +198,7 @@ impl Told<'_> {
         if let Some(since) = self.signal("opted_out_at") {
             let elsewhere = self.signal("opted_out_in").is_some();
             let key = if elsewhere { "opted_out_elsewhere" } else { "opted_out" };
-            // The day alone, of a time in RFC 3339.
-            return vec![self.say(key, &[("{date}", since.split('T').next().unwrap_or(since))])];
+            return vec![self.say(key, &[("{date}", day(since))])];
         }
         let told = |evidence: &Evidence| {
             let Evidence::Topic { name, found } = evidence else { return None };
@@ -353,6 +364,11 @@ impl Told<'_> {
 
 fn share(value: f64) -> String {
     format!("{:.0}%", 100.0 * value)
+}
+
+/// The day alone, of a time in RFC 3339.
+fn day(at: &str) -> &str {
+    at.split('T').next().unwrap_or(at)
 }
 
 /// The beginning of a text, on one line.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::conversation::Language;
-use crate::decision::{Action, ReasonCode, decide};
+use crate::decision::{Action, Mode, ReasonCode, decide};
 use crate::generation::Citation;
 use crate::judgement::Confidence;
 use crate::store::suggestion::{Suggestion, TriedQuote};
@@ -226,7 +226,9 @@ fn changed(change: &Change, suggestion: &Suggestion, language: Language) -> Stri
 fn text(explanation: &Explanation, suggestion: &Suggestion) -> String {
     let language = explanation.language;
     let say = |key: &str| word(language, "text", key);
-    let mut lines = vec![word(language, "heading", &name_of(&explanation.action)), String::new()];
+    let place = if suggestion.mode == Mode::Shadow { "_in_shadow" } else { "" };
+    let heading = format!("{}{place}", name_of(&explanation.action));
+    let mut lines = vec![word(language, "heading", &heading), String::new()];
     lines.push(format!("{}:", say("why")));
     if explanation.reasons.is_empty() {
         lines.push(format!("- {}", say("sent")));

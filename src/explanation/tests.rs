@@ -160,6 +160,18 @@ fn an_automatic_reply_is_explained() {
 }
 
 #[test]
+fn what_was_made_in_shadow_was_shown_to_nobody() {
+    let mut stored = suggestion(DecisionInput { mode: Mode::Shadow, ..input(0.95) });
+    for (action, told) in [
+        (Action::Draft, "A draft was made in shadow and shown to nobody."),
+        (Action::Escalate, "In shadow: the conversation would have been handed to a person."),
+    ] {
+        stored.answer.decision.action = action;
+        assert_eq!(explain(&stored, Language::En).text.lines().next(), Some(told));
+    }
+}
+
+#[test]
 fn a_stored_decision_replays_and_a_forged_one_does_not() {
     let mut stored = suggestion(input(0.5));
     assert_eq!(replays(&stored), Some(true));
@@ -410,8 +422,23 @@ fn the_evidence_of_every_reason_is_told_in_every_language() {
             "O cliente pediu o fim das mensagens em outra conversa, em 2026-03-01, e isso continua valendo.",
         ),
         (
+            found(Code::IndexRebuilding, Verdict::Draft, vec![signal("passages_lacking", "3", None)]),
+            "No início da reconstrução faltavam 3 trechos; quando ela terminar, a busca encontra tudo de novo.",
+        ),
+        (
             found(Code::HumanTookOver, Verdict::Draft, message()),
             "Um atendente escreveu “?”, e a conversa não foi devolvida desde então.",
+        ),
+        (
+            found(
+                Code::HumanTookOver,
+                Verdict::Draft,
+                vec![
+                    signal("sent_draft", "sug.1", None),
+                    signal("sent_draft_at", "2026-03-01T10:00:00Z", None),
+                ],
+            ),
+            "Um atendente respondeu ao cliente em 2026-03-01 (sugestão sug.1), e a conversa não foi devolvida desde então.",
         ),
         (found(Code::UnsupportedLanguage, Verdict::Escalate, message()), "A mensagem é “?”."),
         (

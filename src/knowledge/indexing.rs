@@ -68,6 +68,7 @@ impl Library {
             lacking: self.store.count_not_indexed(&self.embedder.info().fingerprint).await?,
             sent: 0,
         };
+        self.readers.note_lacking(backlog.lacking);
         self.backlog.send_replace(Some(backlog));
         Ok(backlog)
     }
@@ -84,6 +85,7 @@ impl Library {
         }
         let removed =
             if backlog.is_some_and(|backlog| backlog.strays > 0) { self.remove_strays().await? } else { 0 };
+        self.readers.note_lacking(0);
         self.backlog.send_replace(None);
         if resent > 0 || removed > 0 {
             tracing::info!(passages, resent, removed, "brought the index in line with the store");

@@ -142,6 +142,11 @@ impl Retriever {
         (self.config.rewrite, Duration::try_from_secs_f64(self.config.rewrite_s).unwrap_or_default())
     }
 
+    /// Passages that the index lacks while it is rebuilt.
+    pub fn lacking(&self) -> usize {
+        self.readers.as_ref().map_or(0, |readers| readers.lacking())
+    }
+
     /// A sample of the passages that customers may read; `None` where the index does not change while it is searched.
     pub async fn knowledge(&self, workspace: &WorkspaceId) -> Result<Option<Arc<Sketch>>, RetrievalError> {
         match &self.readers {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::conversation::{Audience, Conversation, Labels, Language, WorkspaceId};
+use crate::decision::policy::human_took_over::SentDraft;
 use crate::decision::policy::opted_out::OptOut;
 use crate::retrieval::Passage;
 use crate::retrieval::index::Generations;
@@ -22,8 +23,8 @@ pub mod suggestion;
 pub mod versions;
 
 pub use erasure::Erasure;
-pub use rollout::{LastWord, Rollouts};
-use suggestion::{Asked, Feedback, Suggestion, SuggestionSummary};
+pub use rollout::Rollouts;
+use suggestion::{Asked, Feedback, Suggestion, SuggestionSummary, Which};
 use versions::{Changes, Versions};
 
 /// A document of a workspace's knowledge base.
@@ -157,15 +158,16 @@ pub trait Visits: Send + Sync {
 #[async_trait]
 pub trait Suggestions: Send + Sync {
     /// Stores suggestion, trace, what was heard of an opt-out, and outgoing event in one transaction. A second automatic reply to the same customer
-    /// message is refused with [`StoreError::AlreadyReplied`], and nothing is stored.
-    async fn insert(&self, suggestion: &Suggestion) -> Result<(), StoreError>;
+    /// message is refused with [`StoreError::AlreadyReplied`], and nothing is stored. A holding message that would be the
+    /// second in a row, whatever was stored meanwhile, is left out: then `false` comes back, and it is not to be sent.
+    async fn insert(&self, suggestion: &Suggestion) -> Result<bool, StoreError>;
     /// One suggestion, with its trace.
     async fn get(&self, workspace: &WorkspaceId, id: &str) -> Result<Option<Suggestion>, StoreError>;
-    /// Newest first; `open` keeps those without feedback.
+    /// Newest first.
     async fn list(
         &self,
         workspace: &WorkspaceId,
-        open: Option<bool>,
+        which: Which,
         page: Page,
     ) -> Result<Listed<SuggestionSummary>, StoreError>;
     /// Stores an agent's verdict and its event in one transaction; `false` when there is no such suggestion.
@@ -189,14 +191,13 @@ pub trait Suggestions: Send + Sync {
         conversation_id: &str,
         message_id: &str,
     ) -> Result<bool, StoreError>;
-    /// What was last said automatically in a conversation, in answer to another message than this one, outside the
-    /// shadow: an automatic reply, or a holding message.
-    async fn last_word(
+    /// The newest draft of a conversation that an agent accepted or edited, outside the shadow: what was sent is a person's
+    /// message. A verdict on an automatic reply is none.
+    async fn sent_draft(
         &self,
         workspace: &WorkspaceId,
         conversation_id: &str,
-        message_id: &str,
-    ) -> Result<Option<LastWord>, StoreError>;
+    ) -> Result<Option<SentDraft>, StoreError>;
     /// Opt-outs that were heard in a conversation, and from its customer on its channel, where the hub names the customer.
     async fn opt_outs(
         &self,

@@ -119,12 +119,3 @@ pub struct Rolled {
     /// It was drawn for an audit.
     pub audited: bool,
 }
-
-/// What was last said automatically in a conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LastWord {
-    /// It was a holding message.
-    pub holding: bool,
-    /// The customer's message that it answered.
-    pub message_id: String,
-}

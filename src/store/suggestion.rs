@@ -45,19 +45,19 @@ fn unknown_workspace() -> WorkspaceId {
 pub struct Answer {
     /// `sug_…`
     pub id: String,
-    /// How far this answer could go: the mode of the call, with what the rollout takes from it. What is answered in
-    /// `shadow` is shown to nobody.
+    /// How far this answer could go: the mode of the call, with what the rollout takes from it. In `shadow` the caller of
+    /// `suggest` gets no draft and no handover: they are stored, for whoever measures.
     #[serde(default)]
     pub mode: Mode,
     /// What is done, and why.
     pub decision: Decision,
-    /// Drafts, best first; empty when none could be made.
+    /// Drafts, best first; empty when none could be made, and in `shadow`.
     pub drafts: Vec<PublicDraft>,
     /// How sure the first draft may be.
     pub confidence: Confidence,
     /// Every policy and what it found.
     pub policy: Vec<PolicyCheck>,
-    /// Present on escalation alone.
+    /// Present on escalation alone, and not in `shadow`.
     pub handoff: Option<Handoff>,
     /// Until when a text may be sent, and the template for later. Absent on channels that always take free text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,6 +68,17 @@ pub struct Answer {
     pub timings_ms: Timings,
     /// Joins this answer with the logs.
     pub trace_id: String,
+}
+
+impl Answer {
+    /// As the caller of `suggest` gets it: what `shadow` shows to nobody is left out.
+    pub fn told(mut self) -> Self {
+        if self.mode == Mode::Shadow {
+            self.drafts.clear();
+            self.handoff = None;
+        }
+        self
+    }
 }
 
 /// A draft as it is served.
@@ -108,7 +119,7 @@ pub struct Handoff {
     #[serde(default)]
     pub priority: Priority,
     /// A message that tells the customer, in the customer's language, that a person takes over, and promises nothing. Absent
-    /// where it would be the second in a row, where a person is writing with the customer already, where the customer wants no
+    /// where it would be the second in a row (a repeated call for the same message gets it again), where a person is writing with the customer already, where the customer wants no
     /// more messages, and where the channel takes only templates by now (the reason `reply_window_closed` says so).
     pub holding_message: Option<String>,
 }
@@ -324,6 +335,15 @@ pub enum FeedbackOutcome {
     Edited,
     /// Not sent.
     Rejected,
+}
+
+/// Which suggestions a list holds; all of them where nothing is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Which {
+    /// `true`: those without feedback; `false`: those with.
+    pub open: Option<bool>,
+    /// `true`: those made in `shadow`, for whoever measures; `false`: those that agents may see.
+    pub shadow: Option<bool>,
 }
 
 /// A suggestion in a list.

@@ -47,6 +47,7 @@ mod earlier;
 mod meanwhile;
 mod quotes;
 mod rollout;
+mod sent_draft;
 
 struct Still;
 

@@ -248,6 +248,8 @@ fn message_checks(messages: Vec<Message>, locale: Option<&str>) -> Vec<PolicyChe
         draft: None,
         judgement: None,
         opt_outs: &[],
+        lacking: 0,
+        sent_draft: None,
         config: &config,
     };
     check_message(&input)

@@ -8,7 +8,7 @@ use ponto::conversation::Role;
 use ponto::decision::Action;
 use ponto::store::erasure::{Erased, Whose};
 use ponto::store::sqlite::SqliteStore;
-use ponto::store::suggestion::{AuditDraw, FeedbackOutcome, Suggestion};
+use ponto::store::suggestion::{AuditDraw, FeedbackOutcome, Suggestion, Which};
 use ponto::store::{Claim, Erasure, Store, Suggestions};
 use reqwest::StatusCode;
 use serde_json::json;
@@ -36,7 +36,7 @@ fn nameless(mut made: Suggestion) -> Suggestion {
 }
 
 async fn left(store: &dyn Store, name: &str) -> Vec<String> {
-    let listed = Suggestions::list(store, &workspace(name), None, page(None, 99)).await.unwrap();
+    let listed = Suggestions::list(store, &workspace(name), Which::default(), page(None, 99)).await.unwrap();
     listed.items.into_iter().map(|one| one.id).rev().collect()
 }
 

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use ponto::app::App;
 use ponto::conversation::{Channel, Conversation, Labels, Language, Message, Role, WorkspaceId};
-use ponto::decision::Mode;
+use ponto::decision::ReasonCode::{self, IndexRebuilding, ModeCap, NotCertified};
+use ponto::decision::{Action, Mode};
 use ponto::inference::models::Silent;
 use ponto::inference::{Embedder, EmbedderInfo, InferenceError, Purpose};
 use ponto::knowledge::{Format, Library, NewDocument};
@@ -186,4 +187,38 @@ async fn while_the_index_is_rebuilt_the_server_answers_says_so_and_can_be_stoppe
     let report = app.library.repair().await.unwrap();
     assert_eq!((report.passages, report.resent, report.removed), (4, 1, 0), "the next start goes on");
     assert_eq!(app.index.passage_ids().await.unwrap().len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reply_that_is_held_while_the_index_is_rebuilt_says_so() {
+    let data = tempfile::tempdir().unwrap();
+    let app = open(data.path()).await;
+    put_documents(&app.library).await;
+    let known = app.store.by_source(&shop(), "entrega").await.unwrap().unwrap();
+    let known = app.store.passages(&shop(), &known.id).await.unwrap();
+    let mut lost = app.store.passage_ids().await.unwrap();
+    lost.retain(|id| known.iter().all(|passage| passage.id != *id));
+    app.index.delete(&shop(), lost).await.unwrap();
+    app.library.compare().await.unwrap();
+
+    let message = Message {
+        id: "m".into(),
+        role: Role::Customer,
+        text: "Qual é o prazo da entrega normal?".into(),
+        at: None,
+    };
+    let asked = Conversation::new("c", Channel::WebChat, vec![message]);
+    let reasons = async |mode| -> Vec<ReasonCode> {
+        let said = app.assistant.answer(&shop(), &asked, mode, None).await;
+        assert_eq!((said.answer.decision.action, said.mode), (Action::Draft, mode), "{:?}", said.answer);
+        said.answer.decision.reasons.iter().map(|reason| reason.code).collect()
+    };
+    assert_eq!(
+        reasons(Mode::Auto).await,
+        [IndexRebuilding, NotCertified],
+        "not the mode, which the call allows"
+    );
+    assert_eq!(reasons(Mode::Draft).await, [IndexRebuilding, NotCertified, ModeCap]);
+    app.library.repair().await.unwrap();
+    assert_eq!(reasons(Mode::Auto).await, [NotCertified]);
 }

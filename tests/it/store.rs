@@ -18,12 +18,12 @@ use ponto::store::rollout::NewStep;
 use ponto::store::sqlite::SqliteStore;
 use ponto::store::suggestion::{
     Answer, AuditDraw, Feedback, FeedbackOutcome, Handoff, PublicDraft, Suggestion, Timings, Trace, Tried,
-    Usage,
+    Usage, Which,
 };
 use ponto::store::versions::{ChangeKind, Staged};
 use ponto::store::{
-    ANSWER_KEPT, CLAIM_STALE, Claim, Document, Documents, KeyRecord, Keys, LastWord, Page, Removal, Scope,
-    Store, StoreError, Suggestions, Visit,
+    ANSWER_KEPT, CLAIM_STALE, Claim, Document, Documents, KeyRecord, Keys, Page, Removal, Scope, Store,
+    StoreError, Suggestions, Visit,
 };
 use ponto::understanding::Understanding;
 
@@ -156,7 +156,9 @@ async fn nothing_crosses_workspaces() {
         let suggestion = suggestion("a", "sug_1", "m-1", Action::Draft);
         Suggestions::insert(&*store, &suggestion).await.unwrap();
         assert_eq!(Suggestions::get(&*store, &b, "sug_1").await.unwrap(), None, "{kind}");
-        assert!(Suggestions::list(&*store, &b, None, page(None, 10)).await.unwrap().items.is_empty());
+        assert!(
+            Suggestions::list(&*store, &b, Which::default(), page(None, 10)).await.unwrap().items.is_empty()
+        );
         assert!(!store.feedback(&b, "sug_1", &feedback(FeedbackOutcome::Accepted)).await.unwrap(), "{kind}");
         assert!(store.events(&b, 0, 10).await.unwrap().is_empty(), "{kind}");
     }
@@ -359,7 +361,14 @@ async fn lists_page_through_everything_once() {
         let mut pages = Vec::new();
         let mut after = None;
         loop {
-            let listed = Suggestions::list(&*store, &a, Some(true), page(after, 3)).await.unwrap();
+            let listed = Suggestions::list(
+                &*store,
+                &a,
+                Which { open: Some(true), ..Which::default() },
+                page(after, 3),
+            )
+            .await
+            .unwrap();
             pages.push(listed.items.iter().map(|item| item.id.clone()).collect::<Vec<_>>());
             after = listed.next;
             if after.is_none() {
@@ -368,13 +377,20 @@ async fn lists_page_through_everything_once() {
         }
         let expected: Vec<Vec<&str>> = vec![vec!["sug_6", "sug_5", "sug_4"], vec!["sug_3", "sug_1", "sug_0"]];
         assert_eq!(pages, expected, "{kind}: newest first, open ones alone, no empty last page");
-        let closed = Suggestions::list(&*store, &a, Some(false), page(None, 9)).await.unwrap().items;
+        let closed =
+            Suggestions::list(&*store, &a, Which { open: Some(false), ..Which::default() }, page(None, 9))
+                .await
+                .unwrap()
+                .items;
         assert_eq!(closed.len(), 1, "{kind}");
         assert_eq!(closed[0].outcome, Some(FeedbackOutcome::Rejected), "{kind}");
-        assert_eq!(Suggestions::list(&*store, &a, None, page(None, 9)).await.unwrap().items.len(), 7);
+        assert_eq!(
+            Suggestions::list(&*store, &a, Which::default(), page(None, 9)).await.unwrap().items.len(),
+            7
+        );
 
         for wrong in ["zz", "73", ""] {
-            let refused = Suggestions::list(&*store, &a, None, page(Some(wrong.into()), 3)).await;
+            let refused = Suggestions::list(&*store, &a, Which::default(), page(Some(wrong.into()), 3)).await;
             assert!(matches!(refused, Err(StoreError::Invalid(_))), "{kind}: cursor {wrong:?}");
         }
     }
@@ -513,7 +529,8 @@ async fn a_suggestion_reads_back_with_its_trace_and_feedback() {
         Suggestions::insert(&*store, &whole).await.unwrap();
         assert_eq!(Suggestions::get(&*store, &a, "sug_1").await.unwrap(), Some(whole.clone()), "{kind}");
 
-        let summary = Suggestions::list(&*store, &a, None, page(None, 1)).await.unwrap().items.remove(0);
+        let summary =
+            Suggestions::list(&*store, &a, Which::default(), page(None, 1)).await.unwrap().items.remove(0);
         assert_eq!(summary.customer.as_deref(), Some("Ana"), "{kind}");
         assert_eq!(summary.question, "Em quanto tempo chega?", "{kind}");
         assert_eq!(summary.action, Action::Escalate, "{kind}");
@@ -741,7 +758,8 @@ async fn a_drawn_reply_is_audited_by_its_first_verdict_and_counted_by_its_last()
             sent.trace.audit = drawn.then_some(AuditDraw { share: 0.5, max_error: 0.02 });
             Suggestions::insert(store.as_ref(), &sent).await.unwrap();
         }
-        let listed = Suggestions::list(store.as_ref(), &own, None, page(None, 9)).await.unwrap().items;
+        let listed =
+            Suggestions::list(store.as_ref(), &own, Which::default(), page(None, 9)).await.unwrap().items;
         assert_eq!(listed.iter().map(|one| one.audit).collect::<Vec<_>>(), [false, true, true], "{name}");
         let id = |audit: &ponto::store::rollout::Audit| (audit.suggestion_id.clone(), audit.wrong);
         let found = store.audits(&own, 0).await.unwrap();
@@ -777,25 +795,50 @@ async fn a_drawn_reply_is_audited_by_its_first_verdict_and_counted_by_its_last()
 }
 
 #[tokio::test]
-async fn the_last_automatic_word_of_a_conversation_is_known() {
+async fn a_second_holding_message_in_a_row_is_left_out() {
     for (name, store, _folder) in stores().await {
-        let own = workspace("w1");
         let store = store.as_ref();
-        let last = async |message: &str| store.last_word(&own, "c-1", message).await.unwrap();
-        let word = |holding, message_id: &str| Some(LastWord { holding, message_id: message_id.into() });
-        assert_eq!(last("m1").await, None, "{name}");
-        Suggestions::insert(store, &suggestion("w1", "sug_1", "m1", Action::Escalate)).await.unwrap();
-        assert_eq!(last("m1").await, None, "{name}: the answer to the same message");
-        assert_eq!(last("m2").await, word(true, "m1"), "{name}");
-        Suggestions::insert(store, &suggestion("w1", "sug_2", "m2", Action::Draft)).await.unwrap();
-        assert_eq!(last("m3").await, word(true, "m1"), "{name}: a draft is not said");
-        Suggestions::insert(store, &suggestion("w1", "sug_3", "m3", Action::AutoReply)).await.unwrap();
-        assert_eq!(last("m4").await, word(false, "m3"), "{name}");
-        let mut shadow = suggestion("w1", "sug_4", "m4", Action::Escalate);
+        let made = |id: &str, message: &str| suggestion("w1", id, message, Action::Escalate);
+        let insert = async |made: Suggestion| {
+            let whole = Suggestions::insert(store, &made).await.unwrap();
+            let stored = Suggestions::get(store, &made.workspace, &made.answer.id).await.unwrap().unwrap();
+            let holds = stored.answer.handoff.is_some_and(|handoff| handoff.holding_message.is_some());
+            assert_eq!(whole, holds || made.answer.handoff.is_none(), "{name}: {}", made.answer.id);
+            whole
+        };
+        let mut shadow = made("sug_0", "m0");
         shadow.mode = Mode::Shadow;
-        Suggestions::insert(store, &shadow).await.unwrap();
-        assert_eq!(last("m5").await, word(false, "m3"), "{name}: the shadow says nothing");
-        assert_eq!(store.last_word(&workspace("w2"), "c-1", "m5").await.unwrap(), None, "{name}");
+        assert!(insert(shadow).await, "{name}");
+        assert!(insert(made("sug_1", "m1")).await, "{name}: the shadow says nothing");
+        assert!(insert(made("sug_2", "m1")).await, "{name}: for the same message again");
+        assert!(!insert(made("sug_3", "m2")).await, "{name}");
+        assert!(
+            insert(suggestion("w2", "sug_4", "m2", Action::Escalate)).await,
+            "{name}: of another workspace"
+        );
+        insert(suggestion("w1", "sug_5", "m3", Action::Draft)).await;
+        assert!(!insert(made("sug_6", "m4")).await, "{name}: a draft is not said");
+
+        let with_agent = |id: &str, messages: &[&str]| {
+            let mut made = made(id, messages[messages.len() - 1]);
+            let said = |id: &&str| {
+                let role = if id.starts_with('a') { Role::Agent } else { Role::Customer };
+                Message { id: (*id).into(), role, text: "?".into(), at: None }
+            };
+            made.conversation.messages = messages.iter().map(said).collect();
+            made
+        };
+        assert!(
+            insert(with_agent("sug_7", &["m4", "a1", "m5", "m6"])).await,
+            "{name}: a person has written since"
+        );
+        assert!(
+            !insert(with_agent("sug_8", &["m4", "a1", "m5"])).await,
+            "{name}: asked before, answered later"
+        );
+        assert!(!insert(with_agent("sug_9", &["m6", "m7"])).await, "{name}");
+        insert(suggestion("w1", "sug_10", "m8", Action::AutoReply)).await;
+        assert!(insert(made("sug_11", "m9")).await, "{name}: a reply was said in between");
     }
 }
 

@@ -11,7 +11,9 @@ use super::{session, view};
 use crate::api::error::ApiError;
 use crate::api::state::Api;
 use crate::api::v1::events;
+use crate::decision::Mode;
 use crate::explanation::explain;
+use crate::store::suggestion::Which;
 use crate::store::{Documents, Page, StoreError, Suggestions};
 use session::Agent;
 
@@ -137,7 +139,7 @@ async fn page(api: &Api, agent: &Agent, show: &Show, open: Option<&str>) -> Resp
         Ok(items) => items,
         Err(error) => return ApiError::from(error).into_response(),
     };
-    let mut detail = context! { suggestion => Value::from(()) };
+    let mut detail = context! { suggestion => Value::from(()), shadow => false };
     if let Some(id) = open {
         detail = match conversation(api, agent, id).await {
             Ok(values) => values,
@@ -162,8 +164,10 @@ pub(super) async fn detail(api: &Api, agent: &Agent, id: &str) -> Response {
 
 async fn conversation(api: &Api, agent: &Agent, id: &str) -> Result<Value, StoreError> {
     let found = Suggestions::get(api.app.store.as_ref(), &agent.caller.workspace, id).await?;
+    let shadow = found.as_ref().is_some_and(|suggestion| suggestion.mode == Mode::Shadow);
+    let found = found.filter(|_| !shadow);
     let explanation = found.as_ref().map(|suggestion| explain(suggestion, agent.language));
-    Ok(context! { suggestion => Serde(&found), explanation => Serde(&explanation) })
+    Ok(context! { suggestion => Serde(&found), explanation => Serde(&explanation), shadow })
 }
 
 async fn listed(api: &Api, agent: &Agent, show: &Show) -> Result<Value, StoreError> {
@@ -173,7 +177,8 @@ async fn listed(api: &Api, agent: &Agent, show: &Show) -> Result<Value, StoreErr
         _ => None,
     };
     let page = Page { after: show.after.clone().filter(|cursor| !cursor.is_empty()), limit: PAGE };
-    let listed = Suggestions::list(api.app.store.as_ref(), &agent.caller.workspace, open, page).await?;
+    let which = Which { open, shadow: Some(false) };
+    let listed = Suggestions::list(api.app.store.as_ref(), &agent.caller.workspace, which, page).await?;
     Ok(context! {
         show => show.name(),
         items => Serde(&listed.items),

@@ -56,7 +56,9 @@ pub(in crate::api) struct FeedbackStored {
 ///
 /// The edit distance is Levenshtein's, in characters, between the first draft and the sent text: 0 when accepted,
 /// null when rejected or when there was no draft to compare with. A draft that is accepted after the channel's reply
-/// window has closed is refused with `reply_window_closed`: only a template may be sent by then.
+/// window has closed is refused with `reply_window_closed`: only a template may be sent by then. What was accepted or edited is a
+/// person's message: nothing is sent automatically in the conversation afterwards until it is handed back
+/// (`conversation.handed_back_after`). A verdict on an automatic reply, or on what was made in `shadow`, is none.
 #[utoipa::path(post, path = "/v1/suggestions/{id}/feedback", tag = "suggestions", request_body = FeedbackRequest,
     params(
         ("id" = String, Path, description = "`sug_…`"),

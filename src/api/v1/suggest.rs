@@ -55,8 +55,8 @@ pub(super) struct Delta {
 /// Answers a customer's message with a draft, an automatic reply, or an escalation.
 ///
 /// With `Accept: text/event-stream` the draft streams as events `delta` (`{"text": …}`); an event `restart` (`{}`)
-/// says that the draft begins again; the last event, `suggestion`, holds the same JSON as the plain answer. A caller that goes
-/// away stops the work. A failing model or index is not an error here: it becomes an escalation or a draft with a reason.
+/// says that the draft begins again; the last event, `suggestion`, holds the same JSON as the plain answer. In `shadow` no
+/// draft is streamed or answered. A caller that goes away stops the work. A failing model or index is not an error here: it becomes an escalation or a draft with a reason.
 #[utoipa::path(post, path = "/v1/suggest", tag = "suggest", request_body = SuggestRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "Same key and body: the first answer again")),
     responses(
@@ -91,12 +91,11 @@ async fn answer(
     deltas: Option<UnboundedSender<String>>,
 ) -> Result<Suggestion, ApiError> {
     let SuggestRequest { conversation, mode } = request;
-    // A certificate speaks of the whole knowledge; while the index lacks a part of it, a person looks.
-    let rebuilding = api.app.library.backlog().is_some_and(|backlog| backlog.lacking > 0);
-    let mode = if rebuilding && *mode == Mode::Auto { Mode::Draft } else { *mode };
     let store = api.app.store.as_ref();
-    let suggestion = api.app.assistant.suggest(store, &caller.workspace, conversation, mode, deltas).await?;
+    let mut suggestion =
+        api.app.assistant.suggest(store, &caller.workspace, conversation, *mode, deltas).await?;
     measure(&suggestion);
+    suggestion.answer = suggestion.answer.told();
     api.committed.notify_waiters();
     Ok(suggestion)
 }

@@ -14,7 +14,7 @@ use crate::api::state::Api;
 use crate::conversation::{Conversation, Language};
 use crate::decision::Mode;
 use crate::explanation::{Explanation, explain};
-use crate::store::suggestion::{Answer, Feedback, Suggestion, SuggestionSummary, Trace};
+use crate::store::suggestion::{Answer, Feedback, Suggestion, SuggestionSummary, Trace, Which};
 use crate::store::{Listed, Suggestions};
 
 use super::page;
@@ -29,12 +29,14 @@ pub(super) struct ListQuery {
     limit: Option<usize>,
     /// `true`: those without feedback; `false`: those with; left out: all.
     open: Option<bool>,
+    /// `true`: those made in `shadow`, for whoever measures; they are left out otherwise.
+    shadow: Option<bool>,
 }
 
 /// A suggestion with the conversation it answers, its trace, and what the agent said of it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SuggestionView {
-    /// The answer that `suggest` gave.
+    /// The answer that `suggest` gave; in `shadow` with the draft and the handover that are shown to nobody.
     #[serde(flatten)]
     answer: Answer,
     /// What was asked.
@@ -67,7 +69,8 @@ pub(super) async fn list(
     QueryString(query): QueryString<ListQuery>,
 ) -> Result<Json<Listed<SuggestionSummary>>, ApiError> {
     let page = page(query.cursor, query.limit)?;
-    Ok(Json(Suggestions::list(api.app.store.as_ref(), &caller.workspace, query.open, page).await?))
+    let which = Which { open: query.open, shadow: Some(query.shadow.unwrap_or(false)) };
+    Ok(Json(Suggestions::list(api.app.store.as_ref(), &caller.workspace, which, page).await?))
 }
 
 /// In which language.

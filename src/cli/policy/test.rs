@@ -120,6 +120,8 @@ async fn attempt(
             draft: draft.as_ref(),
             judgement: draft.as_ref().map(|_| &judgement),
             opt_outs: &[],
+            lacking: 0,
+            sent_draft: None,
             config: &config.decision,
         },
     );

@@ -18,7 +18,8 @@ use crate::settings::Problem;
 use crate::understanding::Understanding;
 
 mod agents_only_source;
-mod human_took_over;
+pub mod human_took_over;
+mod index_rebuilding;
 mod injection;
 mod language_mismatch;
 mod no_answer_in_sources;
@@ -33,6 +34,7 @@ mod ungrounded;
 mod unsupported_language;
 mod unsupported_promise;
 
+use human_took_over::SentDraft;
 use opted_out::OptOut;
 use reply_window_closed::ReplyTemplate;
 
@@ -55,12 +57,16 @@ pub struct PolicyInput<'a> {
     pub now: DateTime<Utc>,
     /// What was found, best first.
     pub retrieved: &'a [Retrieved],
+    /// Passages that the index was found to lack, while it is rebuilt.
+    pub lacking: usize,
     /// The draft, once there is one.
     pub draft: Option<&'a Draft>,
     /// What was measured in the draft, once there is one.
     pub judgement: Option<&'a Judgement>,
     /// What is known of earlier opt-outs: in this conversation, and of its customer elsewhere.
     pub opt_outs: &'a [OptOut],
+    /// The newest draft of the conversation that an agent sent.
+    pub sent_draft: Option<&'a SentDraft>,
     /// Floors and limits.
     pub config: &'a DecisionConfig,
 }
@@ -135,8 +141,11 @@ const MESSAGE: [(ReasonCode, Check); 13] = [
 ];
 
 /// Checks that need the passages too.
-const PASSAGES: [(ReasonCode, Check); 2] =
-    [(ReasonCode::Injection, injection::check), (ReasonCode::NothingRelevant, nothing_relevant::check)];
+const PASSAGES: [(ReasonCode, Check); 3] = [
+    (ReasonCode::Injection, injection::check),
+    (ReasonCode::NothingRelevant, nothing_relevant::check),
+    (ReasonCode::IndexRebuilding, index_rebuilding::check),
+];
 
 /// Checks that need a draft and its judgement.
 const DRAFT: [(ReasonCode, Check); 7] = [

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::human_took_over::SentDraft;
 use super::opted_out::OptOut;
 use super::{DecisionConfig, PolicyInput};
 use crate::conversation::{Channel, Conversation, Language, Message, Role};
@@ -17,9 +18,11 @@ pub(in crate::decision) struct Case {
     pub(in crate::decision) understanding: Understanding,
     pub(in crate::decision) now: DateTime<Utc>,
     pub(in crate::decision) retrieved: Vec<Retrieved>,
+    pub(in crate::decision) lacking: usize,
     pub(in crate::decision) draft: Option<Draft>,
     pub(in crate::decision) judgement: Option<Judgement>,
     pub(in crate::decision) opt_outs: Vec<OptOut>,
+    pub(in crate::decision) sent_draft: Option<SentDraft>,
     pub(in crate::decision) config: DecisionConfig,
     question: String,
 }
@@ -39,9 +42,11 @@ impl Case {
             language: Some(Language::En),
             now,
             retrieved: Vec::new(),
+            lacking: 0,
             draft: None,
             judgement: None,
             opt_outs: Vec::new(),
+            sent_draft: None,
             config: DecisionConfig::default(),
         }
     }
@@ -54,9 +59,11 @@ impl Case {
             understanding: &self.understanding,
             now: self.now,
             retrieved: &self.retrieved,
+            lacking: self.lacking,
             draft: self.draft.as_ref(),
             judgement: self.judgement.as_ref(),
             opt_outs: &self.opt_outs,
+            sent_draft: self.sent_draft.as_ref(),
             config: &self.config,
         }
     }

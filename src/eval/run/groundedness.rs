@@ -77,6 +77,8 @@ async fn case(row: &Row, parts: &Parts, texts: bool) -> Result<Case, EvalError> 
         draft: Some(&draft),
         judgement: Some(&judgement),
         opt_outs: &[],
+        lacking: 0,
+        sent_draft: None,
         config: &parts.decision,
     });
     let said =

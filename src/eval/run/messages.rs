@@ -178,6 +178,8 @@ fn check(
         draft: None,
         judgement: None,
         opt_outs: &[],
+        lacking: 0,
+        sent_draft: None,
         config,
     })
 }

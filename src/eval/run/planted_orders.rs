@@ -138,6 +138,8 @@ async fn shown(
         draft: Some(&draft),
         judgement: Some(&judgement),
         opt_outs: &[],
+        lacking: 0,
+        sent_draft: None,
         config: &parts.decision,
     };
     let mut checks = check_message(&input);

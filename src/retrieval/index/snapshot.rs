@@ -11,6 +11,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -74,12 +75,29 @@ pub struct Readers {
     reading: RwLock<()>,
     /// The newest sketch of each workspace, with its generation.
     sketches: Mutex<HashMap<WorkspaceId, (i64, Arc<Sketch>)>>,
+    /// Passages that the index was found to lack, until it is rebuilt.
+    lacking: AtomicUsize,
 }
 
 impl Readers {
     /// Of the index that this store is the truth of.
     pub fn new(generations: Arc<dyn Generations>) -> Self {
-        Self { generations, reading: RwLock::new(()), sketches: Mutex::default() }
+        Self {
+            generations,
+            reading: RwLock::new(()),
+            sketches: Mutex::default(),
+            lacking: AtomicUsize::default(),
+        }
+    }
+
+    /// Notes how many passages the index lacks.
+    pub fn note_lacking(&self, passages: usize) {
+        self.lacking.store(passages, Ordering::Release);
+    }
+
+    /// How many passages the index was found to lack; 0 once it has been rebuilt.
+    pub fn lacking(&self) -> usize {
+        self.lacking.load(Ordering::Acquire)
     }
 
     /// Reads what `read` finds of one generation.

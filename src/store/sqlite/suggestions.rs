@@ -11,10 +11,17 @@ use super::{
     SqliteStore, from_cursor, from_json, from_word, one_more, sql_number, to_cursor, to_json, to_word,
 };
 use crate::conversation::{Conversation, WorkspaceId};
+use crate::decision::policy::human_took_over::SentDraft;
 use crate::decision::policy::opted_out::OptOut;
 use crate::decision::{Action, Mode, ReasonCode};
-use crate::store::suggestion::{Asked, Feedback, FeedbackOutcome, Suggestion, SuggestionSummary};
-use crate::store::{Event, LastWord, Listed, Page, StoreError, Suggestions};
+use crate::store::suggestion::{Asked, Feedback, FeedbackOutcome, Suggestion, SuggestionSummary, Which};
+use crate::store::{Event, Listed, Page, StoreError, Suggestions};
+
+/// An agent sent the draft, or wrote a reply in its place. Of an automatic reply a verdict judges what was sent before, and of
+/// what was made in the shadow it measures.
+const SENT: &str = "(action <> 'auto_reply' AND json_extract(body, '$.mode') IS NOT 'shadow' AND (outcome IS 'edited' \
+    OR (outcome IS 'accepted' AND coalesce(json_extract(feedback, '$.text'), \
+    json_extract(body, '$.answer.drafts[0].text')) IS NOT NULL)))";
 
 /// Characters of the question that a list shows.
 const QUESTION_SHOWN: usize = 160;
@@ -126,16 +133,54 @@ pub(super) async fn insert_event(
     Ok(())
 }
 
+/// Takes out a holding message that would be the second in a row, and says whether it did: where the last that Ponto knows was
+/// said in the conversation, outside the shadow and in answer to another message, was one too, and no person has written since.
+async fn leave_out_second_holding(
+    connection: &mut SqliteConnection,
+    suggestion: &mut Suggestion,
+) -> Result<bool, StoreError> {
+    let Suggestion { answer, workspace, conversation, .. } = suggestion;
+    let Some(handoff) = answer.handoff.as_mut().filter(|handoff| handoff.holding_message.is_some()) else {
+        return Ok(false);
+    };
+    let Some(message) = conversation.last_customer_message() else { return Ok(false) };
+    let holding = "json_extract(body, '$.answer.handoff.holding_message') IS NOT NULL";
+    // A request that knew this message is the later one, though it was answered sooner.
+    let later = "EXISTS (SELECT 1 FROM json_each(body, '$.conversation.messages') m \
+                 WHERE json_extract(m.value, '$.id') = ?3)";
+    let last: Option<(String, bool, bool)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "SELECT message_id, {holding} AND NOT {SENT}, {later} FROM suggestions \
+         WHERE workspace = ?1 AND conversation_id = ?2 \
+         AND message_id IS NOT NULL AND message_id <> ?3 AND (action = ?4 OR {holding} OR {SENT}) \
+         AND json_extract(body, '$.mode') <> ?5 ORDER BY sequence DESC LIMIT 1"
+    )))
+    .bind(&workspace.0)
+    .bind(&conversation.id)
+    .bind(&message.id)
+    .bind(to_word(&Action::AutoReply)?)
+    .bind(to_word(&Mode::Shadow)?)
+    .fetch_optional(connection)
+    .await?;
+    let second = last.is_some_and(|(answered, holding, later)| {
+        holding && (later || !conversation.spoken_by_a_person_after(&answered))
+    });
+    if second {
+        handoff.holding_message = None;
+    }
+    Ok(second)
+}
+
 #[async_trait]
 impl Suggestions for SqliteStore {
-    async fn insert(&self, suggestion: &Suggestion) -> Result<(), StoreError> {
+    async fn insert(&self, suggestion: &Suggestion) -> Result<bool, StoreError> {
         let answer = &suggestion.answer;
         let conversation = &suggestion.conversation;
         let message_id = conversation.last_customer_message().map(|message| message.id.as_str());
         let feedback = suggestion.feedback.as_ref();
         // The body holds no feedback: its column is the one place for it.
-        let body = to_json(&Suggestion { feedback: None, ..suggestion.clone() })?;
+        let mut body = Suggestion { feedback: None, ..suggestion.clone() };
         let mut transaction = self.write().await?;
+        let whole = !leave_out_second_holding(&mut transaction, &mut body).await?;
         let done = sqlx::query(
             "INSERT INTO suggestions (id, workspace, conversation_id, message_id, channel, customer, question, \
              action, reason, confidence, created_at, body, outcome, feedback) \
@@ -153,7 +198,7 @@ impl Suggestions for SqliteStore {
         .bind(answer.decision.reasons.first().map(to_json).transpose()?)
         .bind(answer.confidence.value)
         .bind(suggestion.created_at)
-        .bind(body)
+        .bind(to_json(&body)?)
         .bind(feedback.map(|feedback| to_word(&feedback.outcome)).transpose()?)
         .bind(feedback.map(to_json).transpose()?)
         .execute(&mut *transaction)
@@ -172,7 +217,7 @@ impl Suggestions for SqliteStore {
         )
         .await?;
         transaction.commit().await?;
-        Ok(())
+        Ok(whole)
     }
 
     async fn get(&self, workspace: &WorkspaceId, id: &str) -> Result<Option<Suggestion>, StoreError> {
@@ -193,7 +238,7 @@ impl Suggestions for SqliteStore {
     async fn list(
         &self,
         workspace: &WorkspaceId,
-        open: Option<bool>,
+        which: Which,
         page: Page,
     ) -> Result<Listed<SuggestionSummary>, StoreError> {
         let before = page
@@ -205,16 +250,22 @@ impl Suggestions for SqliteStore {
                     .map_err(|_| StoreError::Invalid("the cursor is not one that this list gave".into()))
             })
             .transpose()?;
-        let mut rows: Vec<SummaryRow> = sqlx::query_as(
+        // Word for word what the index of what is shown says.
+        let shadow = match which.shadow {
+            None => "",
+            Some(true) => "AND json_extract(body, '$.mode') IS 'shadow'",
+            Some(false) => "AND json_extract(body, '$.mode') IS NOT 'shadow'",
+        };
+        let mut rows: Vec<SummaryRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
             "SELECT sequence, id, conversation_id, channel, customer, question, action, reason, confidence, \
              created_at, outcome, EXISTS (SELECT 1 FROM audits WHERE suggestion_id = suggestions.id) AS audit \
              FROM suggestions \
              WHERE workspace = ?1 AND (?2 IS NULL OR sequence < ?2) AND (?3 IS NULL OR (outcome IS NULL) = ?3) \
-             ORDER BY sequence DESC LIMIT ?4",
-        )
+             {shadow} ORDER BY sequence DESC LIMIT ?4"
+        )))
         .bind(&workspace.0)
         .bind(before)
-        .bind(open)
+        .bind(which.open)
         .bind(one_more(page.limit))
         .fetch_all(&self.pool)
         .await?;
@@ -293,26 +344,22 @@ impl Suggestions for SqliteStore {
         .await?)
     }
 
-    async fn last_word(
+    async fn sent_draft(
         &self,
         workspace: &WorkspaceId,
         conversation_id: &str,
-        message_id: &str,
-    ) -> Result<Option<LastWord>, StoreError> {
-        let holding = "json_extract(body, '$.answer.handoff.holding_message') IS NOT NULL";
-        let row: Option<(String, bool)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "SELECT message_id, {holding} FROM suggestions WHERE workspace = ?1 AND conversation_id = ?2 \
-             AND message_id IS NOT NULL AND message_id <> ?3 AND (action = ?4 OR {holding}) \
-             AND json_extract(body, '$.mode') <> ?5 ORDER BY sequence DESC LIMIT 1"
+    ) -> Result<Option<SentDraft>, StoreError> {
+        let row: Option<(String, Option<String>, Option<String>, String)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "SELECT id, message_id, json_extract(body, '$.conversation.handed_back_after'), feedback FROM suggestions \
+             WHERE workspace = ?1 AND conversation_id = ?2 AND {SENT} ORDER BY sequence DESC LIMIT 1"
         )))
         .bind(&workspace.0)
         .bind(conversation_id)
-        .bind(message_id)
-        .bind(to_word(&Action::AutoReply)?)
-        .bind(to_word(&Mode::Shadow)?)
         .fetch_optional(&self.pool)
         .await?;
-        Ok(row.map(|(message_id, holding)| LastWord { holding, message_id }))
+        let Some((suggestion_id, message_id, handed_back_after, feedback)) = row else { return Ok(None) };
+        let feedback: Feedback = from_json("feedback", &feedback)?;
+        Ok(Some(SentDraft { suggestion_id, message_id, handed_back_after, at: feedback.at }))
     }
 
     async fn opt_outs(

@@ -6,7 +6,7 @@ use ponto::store::{Scope, Suggestions};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{code, id};
+use super::{code, events, id};
 use crate::support::app::{Client, TestApp, question, read};
 
 async fn set(client: &Client, body: &Value) -> crate::support::app::Answered {
@@ -52,6 +52,51 @@ async fn a_stage_holds_replies_and_is_changed_by_who_knows_it() {
     let after = admin.get("/v1/rollout").await.json();
     assert_eq!(after["history"].as_array().unwrap().len(), 1, "{after:#}");
     assert_eq!(after["slices"].as_array().unwrap().len(), 2, "{after:#}");
+}
+
+#[tokio::test]
+async fn what_is_made_in_shadow_is_stored_and_shown_to_nobody() {
+    let app = TestApp::shared().await;
+    let hub = app.workspace().await;
+    let admin = app.key(&hub.workspace, &[Scope::Admin]).await;
+    hub.with_delivery().await;
+    let shown = id(&hub.ask("Qual é o prazo de entrega normal?").await);
+    let body = json!({"stage": "shadow", "by": "ana", "why": "first week"});
+    assert_eq!(set(&admin, &body).await.status, StatusCode::OK);
+
+    let drafted = "Qual é o prazo da entrega normal no Brasil?";
+    let handed = "quero falar com um atendente";
+    for (text, action, mode) in [(drafted, "draft", "draft"), (handed, "escalate", "auto")] {
+        let mut asked = question(text);
+        asked["mode"] = json!(mode);
+        let request = hub.request(Method::POST, "/v1/suggest").header("accept", "text/event-stream");
+        let streamed = events(&read(request.json(&asked)).await.text);
+        let names: Vec<&str> = streamed.iter().map(|event| event.name.as_str()).collect();
+        assert_eq!(names, ["suggestion"], "{text}: {streamed:?}");
+        for answer in [streamed[0].data.clone(), hub.post("/v1/suggest", &asked).await.json()] {
+            assert_eq!((&answer["mode"], &answer["decision"]["action"]), (&json!("shadow"), &json!(action)));
+            assert_eq!((&answer["drafts"], &answer["handoff"]), (&json!([]), &json!(null)), "{answer:#}");
+            let stored = hub.get(&format!("/v1/suggestions/{}", answer["id"].as_str().unwrap())).await.json();
+            let kept = (stored["drafts"] != json!([]), stored["handoff"] != json!(null));
+            assert_eq!(kept, (action == "draft", action == "escalate"), "{stored:#}");
+        }
+    }
+
+    let listed = async |query: &str| -> Vec<String> {
+        let page = hub.get(&format!("/v1/suggestions{query}")).await.json();
+        page["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().into()).collect()
+    };
+    assert_eq!(listed("").await, std::slice::from_ref(&shown));
+    let measured = listed("?shadow=true").await;
+    assert_eq!((measured.len(), measured.contains(&shown)), (4, false), "{measured:?}");
+    let page = async |path: &str| {
+        let cookie = format!("ponto_key={}", hub.secret);
+        read(hub.request(Method::GET, path).header("cookie", cookie)).await.text
+    };
+    let queue = page("/console/queue?show=all").await;
+    assert!(queue.contains(&shown) && measured.iter().all(|id| !queue.contains(id)), "{queue}");
+    let open = page(&format!("/console/suggestions/{}", measured[2])).await;
+    assert!(open.contains("shown to nobody") && !open.contains("<textarea"), "{open}");
 }
 
 #[tokio::test]

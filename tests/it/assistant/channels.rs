@@ -7,6 +7,7 @@ use ponto::conversation::{Channel, Clock, Conversation, Customer, Role};
 use ponto::decision::policy::opted_out::OptOut;
 use ponto::decision::{Action, Mode, ReasonCode};
 use ponto::store::sqlite::SqliteStore;
+use ponto::store::suggestion::Which;
 use ponto::store::{Page, Suggestions};
 
 use super::{QUESTIONS, Still, certified, codes, conversation, plain, workspace};
@@ -95,7 +96,9 @@ async fn after_an_opt_out_nothing_is_sent_until_it_is_lifted() {
         }
     }
     // Replayed, what was held by an opt-out is held again; one that came later is not looked at.
-    let listed = Suggestions::list(&store, &workspace(), None, Page { after: None, limit: 8 }).await.unwrap();
+    let listed = Suggestions::list(&store, &workspace(), Which::default(), Page { after: None, limit: 8 })
+        .await
+        .unwrap();
     for summary in listed.items {
         let stored = store.get(&workspace(), &summary.id).await.unwrap().unwrap();
         let opt_outs = store.opt_outs(&workspace(), &stored.conversation).await.unwrap();

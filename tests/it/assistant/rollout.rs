@@ -7,6 +7,7 @@ use ponto::decision::rollout::{RolloutConfig, Slice, Stage};
 use ponto::decision::{Action, Mode, ReasonCode};
 use ponto::store::rollout::NewStep;
 use ponto::store::sqlite::SqliteStore;
+use ponto::store::suggestion::Which;
 use ponto::store::{Page, Rollouts, Suggestions};
 
 use super::{Options, QUESTIONS, Still, assistant, certain, codes, conversation, workspace};
@@ -50,7 +51,9 @@ async fn an_operator_climbs_from_the_default_stage_by_promotion() {
     assert_eq!(said("c-3", QUESTIONS[3].1).await, (Mode::Auto, Action::AutoReply, vec![]));
     assert_eq!(said("c-4", QUESTIONS[0].1).await, held(Mode::Draft));
     // Whoever replays it finds the rollout of then, not that of now.
-    let listed = Suggestions::list(&store, &workspace(), None, Page { after: None, limit: 9 }).await.unwrap();
+    let listed = Suggestions::list(&store, &workspace(), Which::default(), Page { after: None, limit: 9 })
+        .await
+        .unwrap();
     for summary in listed.items {
         let stored = store.get(&workspace(), &summary.id).await.unwrap().unwrap();
         let again = assistant.again(&workspace(), &stored, Vec::new()).await;
