@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::conversation::Conversation;
 use crate::decision::Action;
 use crate::generation::Draft;
-use crate::generation::disclosure::{disclosure, is_due};
+use crate::generation::disclosure::{self, disclosure};
 use crate::store::suggestion::PublicDraft;
 
 /// The draft with the disclosure, where it is sent automatically and has to say what it is.
@@ -15,8 +15,8 @@ pub(super) fn disclosed(
     action: Action,
     now: DateTime<Utc>,
 ) -> Draft {
-    if action == Action::AutoReply && is_due(conversation, now) {
-        draft.text = format!("{}\n\n{}", draft.text.trim_end(), disclosure(draft.language));
+    if action == Action::AutoReply {
+        draft.text = disclosure::disclosed(&draft.text, conversation, draft.language, now);
     }
     draft
 }
