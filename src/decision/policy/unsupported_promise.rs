@@ -67,15 +67,16 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
     for span in sentences(&draft.text) {
         let sentence = &draft.text[span];
         let (keys, normal) = (keys.all(sentence), normalise(sentence));
-        unsupported.extend(
-            PROMISES
-                .iter()
-                .filter(|promise| promise.phrases.found(&normal))
-                .filter(|promise| !passages.iter().any(|passage| passage.makes(promise, &keys)))
-                .map(|promise| promise.name.as_str()),
-        );
+        let made = PROMISES
+            .iter()
+            .filter(|promise| promise.phrases.found(&normal))
+            .filter(|promise| !passages.iter().any(|passage| passage.makes(promise, &keys)));
+        for promise in made {
+            if !unsupported.contains(&promise.name.as_str()) {
+                unsupported.push(&promise.name);
+            }
+        }
     }
-    unsupported.dedup();
     if unsupported.is_empty() {
         Finding::pass()
     } else {
@@ -262,6 +263,15 @@ mod tests {
         ] {
             assert_eq!(verdict(language, "30", text), Verdict::Pass, "{text}");
         }
+    }
+
+    #[test]
+    fn a_promise_that_is_made_twice_is_named_once() {
+        let mut case = Case::asking("question");
+        case.draft =
+            Some(draft("We will refund you. It should be delivered on Friday. We will refund you the rest."));
+        let detail = check(&case.input()).detail.unwrap();
+        assert_eq!(detail, "The draft promises money and a delivery, and no passage does.");
     }
 
     #[test]
