@@ -153,7 +153,7 @@ mod tests {
     fn what_has_said_it_is_known_as_the_customer_got_it() {
         for language in Language::ALL {
             let sent = disclosed("12 € *já*.", &talk(&[]), language, now());
-            let cut: String = sent.chars().take(sent.find(';').unwrap()).collect();
+            let cut = sent[..sent.find(';').unwrap()].to_owned();
             let own = introduced("Um momento.".into(), &talk(&[]), language, now());
             for (text, said) in [
                 (sent.clone(), true),
@@ -164,7 +164,7 @@ mod tests {
                 (own, true),
                 ("Olá! / Hello! IA AI".to_owned(), false),
             ] {
-                let bot = talk(&[(Role::Bot, &text, Some(1)), (Role::Customer, "?", Some(0))]);
+                let bot = talk(&[(Role::Bot, text.as_str(), Some(1)), (Role::Customer, "?", Some(0))]);
                 for asked in Language::ALL {
                     let due = !(said && asked == language);
                     assert_eq!(is_due(&bot, asked, now()), due, "{asked:?}: {text}");
@@ -182,7 +182,7 @@ mod tests {
             assert_eq!(introduced(first.clone(), &talk(&[]), language, now()), first);
             let fixed = holding_message(language).to_owned();
             assert_eq!(introduced(fixed.clone(), &talk(&[]), language, now()), fixed);
-            let before = talk(&[(Role::Bot, &fixed, Some(1)), (Role::Customer, "?", Some(0))]);
+            let before = talk(&[(Role::Bot, fixed.as_str(), Some(1)), (Role::Customer, "?", Some(0))]);
             assert_eq!(introduced("12:00.".into(), &before, language, now()), "12:00.");
         }
     }

@@ -58,8 +58,8 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Takes in a name: the whole, and each part that names. Gives each form, as it is written.
-    pub(super) fn learn(&mut self, name: &str) -> impl Iterator<Item = &str> {
+    /// Takes in a name: the whole, and each part that names. Gives each form that was not known, as it is written.
+    pub(super) fn learn(&mut self, name: &str) -> Vec<String> {
         let name = name.trim();
         let parts: Vec<&str> = name.split_whitespace().collect();
         let names = |part: &&str| {
@@ -74,7 +74,7 @@ impl Names {
                 self.forms.push(Form { text: text.to_owned(), part });
             }
         }
-        self.forms[before..].iter().map(|form| form.text.as_str())
+        self.forms[before..].iter().map(|form| form.text.clone()).collect()
     }
 
     /// Takes in the words that a public text holds in small letters. An address is no word.
@@ -118,7 +118,7 @@ impl Names {
 
 /// Whether a sentence, a line or a list's item begins behind this text. *Sr.* ends none, and neither does an initial.
 fn begins_sentence(before: &str) -> bool {
-    let before = before.trim_end_matches(|c| " \t\"'“‘«([¿¡*_#•–-".contains(c));
+    let before = before.trim_end_matches(|c: char| " \t\"'“‘«([¿¡*_#•–-".contains(c));
     if let Some(before) = before.strip_suffix('.') {
         let word = before.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default().to_lowercase();
         return word.chars().count() != 1 && !TITLES.contains(&word.as_str());
@@ -152,7 +152,7 @@ mod tests {
     /// The text with the person's names in brackets.
     fn shown(name: &str, public: &str, text: &str) -> String {
         let mut names = Names::default();
-        names.learn(name).for_each(drop);
+        names.learn(name);
         names.read(public);
         let mut out = text.to_owned();
         for span in names.find(text).into_iter().rev() {

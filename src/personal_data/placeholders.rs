@@ -69,8 +69,7 @@ impl Placeholders {
 
     /// Takes in a person's name: the whole, and each part that names.
     pub fn learn_name(&mut self, name: &str) {
-        let forms: Vec<String> = self.names.learn(name).map(str::to_owned).collect();
-        for form in forms {
+        for form in self.names.learn(name) {
             self.add_name(&form);
         }
     }
