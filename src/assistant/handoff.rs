@@ -4,7 +4,6 @@ use super::{Asked, Assistant, Findings};
 use crate::conversation::{Conversation, Language};
 use crate::decision::rules::{self, RuleMatch};
 use crate::decision::{Action, Decision, ReasonCode};
-use crate::generation::disclosure::introduced;
 use crate::generation::holding_message;
 use crate::generation::plain::unformatted;
 use crate::retrieval::Retrieved;
@@ -27,8 +26,8 @@ impl Assistant {
         }
         let Asked { conversation, understood, rules, budget, .. } = asked;
         let topics = &understood.understanding.topics;
-        let (language, now) = (understood.language.unwrap_or(Language::En), self.parts.clock.now());
-        let (queue, priority) = rules.route(&found.matches, &decision.reasons, topics, now);
+        let (queue, priority) =
+            rules.route(&found.matches, &decision.reasons, topics, self.parts.clock.now());
         Some(Handoff {
             reasons: decision.reasons.clone(),
             summary: self.parts.drafter.summarize(conversation, self.parts.agents, budget.clone()).await,
@@ -39,10 +38,9 @@ impl Assistant {
                 conversation,
                 decision,
                 &found.matches,
-                language,
+                understood.language.unwrap_or(Language::En),
                 asked.before.last_word.as_ref(),
-            )
-            .map(|text| introduced(text, conversation, language, now)),
+            ),
         })
     }
 }

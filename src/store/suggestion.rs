@@ -107,10 +107,10 @@ pub struct Handoff {
     /// higher where the message says that it is urgent.
     #[serde(default)]
     pub priority: Priority,
-    /// A message that tells the customer, in the customer's language, that a person takes over, and promises nothing; where
-    /// nothing in the conversation has said so yet, it says that it comes from an AI. Absent
+    /// A message that tells the customer, in the customer's language, that a person takes over, and promises nothing. Absent
     /// where it would be the second in a row, where a person is writing with the customer already, where the customer wants no
     /// more messages, and where the channel takes only templates by now (the reason `reply_window_closed` says so).
+    /// It says that it comes from an AI where nothing in the conversation has said so yet.
     pub holding_message: Option<String>,
 }
 

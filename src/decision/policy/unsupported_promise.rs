@@ -67,16 +67,16 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
     for span in sentences(&draft.text) {
         let sentence = &draft.text[span];
         let (keys, normal) = (keys.all(sentence), normalise(sentence));
-        let made = PROMISES
-            .iter()
-            .filter(|promise| promise.phrases.found(&normal))
-            .filter(|promise| !passages.iter().any(|passage| passage.makes(promise, &keys)));
-        for promise in made {
-            if !unsupported.contains(&promise.name.as_str()) {
-                unsupported.push(&promise.name);
-            }
-        }
+        unsupported.extend(
+            PROMISES
+                .iter()
+                .filter(|promise| promise.phrases.found(&normal))
+                .filter(|promise| !passages.iter().any(|passage| passage.makes(promise, &keys)))
+                .map(|promise| promise.name.as_str()),
+        );
     }
+    let mut named = HashSet::new();
+    unsupported.retain(|promise| named.insert(*promise));
     if unsupported.is_empty() {
         Finding::pass()
     } else {
