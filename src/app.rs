@@ -144,8 +144,7 @@ impl App {
             Some(Arc::clone(&cached)),
             Some(config.models.cache_dir()?.join("topics.vectors")),
         ));
-        let topics = understanding::known(&config.understanding);
-        let policies = Arc::new(Policies::open(config.policies.path(), topics)?);
+        let policies = Arc::new(Policies::open(config.policies.path(), config.known_to_rules())?);
         let assistant = Arc::new(Assistant::new(AssistantParts {
             reader: Arc::clone(&reader),
             retriever: Arc::clone(&retriever),

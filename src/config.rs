@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decision::DecisionConfig;
 use crate::decision::rollout::RolloutConfig;
+use crate::decision::rules::Known;
 use crate::decision::rules::live::PoliciesConfig;
 use crate::generation::GenerationConfig;
 use crate::inference::InferenceConfig;
@@ -23,7 +24,7 @@ use crate::retrieval::RetrievalConfig;
 use crate::retrieval::index::IndexConfig;
 pub use crate::settings::Problem;
 use crate::store::erasure::StoreConfig;
-use crate::understanding::UnderstandingConfig;
+use crate::understanding::{self, UnderstandingConfig};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -188,6 +189,11 @@ impl Config {
         config.policies.base = file.and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
         config.validate()?;
         Ok(config)
+    }
+
+    /// What the files of rules are held against.
+    pub fn known_to_rules(&self) -> Known {
+        Known { topics: understanding::known(&self.understanding), decision: self.decision.clone() }
     }
 
     /// Checks every section.

@@ -1,12 +1,12 @@
-//! Puts the disclosure under a reply that is sent automatically, and takes it back.
+//! Puts the disclosure under what is sent automatically, and takes it back.
 
 use chrono::{DateTime, Utc};
 
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, Language};
 use crate::decision::Action;
 use crate::generation::Draft;
-use crate::generation::disclosure::{disclosure, is_due};
-use crate::store::suggestion::PublicDraft;
+use crate::generation::disclosure::{self, disclosure};
+use crate::store::suggestion::{Handoff, PublicDraft};
 
 /// The draft with the disclosure, where it is sent automatically and has to say what it is.
 pub(super) fn disclosed(
@@ -15,10 +15,23 @@ pub(super) fn disclosed(
     action: Action,
     now: DateTime<Utc>,
 ) -> Draft {
-    if action == Action::AutoReply && is_due(conversation, now) {
-        draft.text = format!("{}\n\n{}", draft.text.trim_end(), disclosure(draft.language));
+    if action == Action::AutoReply {
+        draft.text = disclosure::disclosed(&draft.text, conversation, draft.language, now);
     }
     draft
+}
+
+/// The handover with a holding message that says what it is, where that is due. English where the language is not known.
+pub(super) fn introduced(
+    mut handoff: Handoff,
+    conversation: &Conversation,
+    language: Option<Language>,
+    now: DateTime<Utc>,
+) -> Handoff {
+    let language = language.unwrap_or(Language::En);
+    handoff.holding_message =
+        handoff.holding_message.map(|text| disclosure::introduced(text, conversation, language, now));
+    handoff
 }
 
 /// Takes the disclosure back from a draft that is not sent automatically after all.

@@ -37,11 +37,14 @@ fn learned(suggestion: &Suggestion, names: bool) -> Placeholders {
     let drafts = suggestion.answer.drafts.iter().map(|draft| &draft.text);
     let texts: Vec<&String> =
         conversation.messages.iter().map(|message| &message.text).chain(drafts).collect();
-    // Most conversations hold none, and then the passages need not be read.
-    if texts.iter().any(|text| !find(text).is_empty()) {
-        let public = suggestion.trace.retrieved.iter().map(|hit| &hit.passage);
-        for passage in public.filter(|passage| passage.audience == Audience::Public) {
+    // Most conversations hold none, and then of the passages no more than the words need be read.
+    let holds = texts.iter().any(|text| !find(text).is_empty());
+    let public = suggestion.trace.retrieved.iter().map(|hit| &hit.passage);
+    for passage in public.filter(|passage| passage.audience == Audience::Public) {
+        if holds {
             placeholders.publish(&passage.text);
+        } else {
+            placeholders.read_words(&passage.text);
         }
     }
     let name = conversation.customer.as_ref().and_then(|customer| customer.name.as_deref());

@@ -37,8 +37,11 @@ impl Assistant {
             (Some(_), Some(judgement)) => judgement.confidence.clone(),
             _ => Confidence::default(),
         };
+        let now = self.parts.clock.now();
+        let handoff =
+            handoff.map(|handoff| disclosure::introduced(handoff, conversation, understood.language, now));
         let drafts = answered
-            .map(|draft| disclosure::disclosed(draft, conversation, decision.action, self.parts.clock.now()))
+            .map(|draft| disclosure::disclosed(draft, conversation, decision.action, now))
             .map(|draft| self.parts.drafter.dressed(draft, conversation))
             .into_iter()
             .map(PublicDraft::from)

@@ -17,7 +17,6 @@ use crate::retrieval::index::edge::EdgeIndex;
 use crate::retrieval::index::server::ServerIndex;
 use crate::store::Documents;
 use crate::store::sqlite::SqliteStore;
-use crate::understanding::known;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -100,7 +99,7 @@ async fn examine(config: &Config) -> Vec<Check> {
 /// Whether the policies' files can be used.
 fn policies(config: &Config) -> Check {
     let folder = config.policies.path();
-    match Policies::open(folder.clone(), known(&config.understanding)) {
+    match Policies::open(folder.clone(), config.known_to_rules()) {
         Ok(policies) => {
             let count = policies.rules().rules().count();
             Check::good("policies", format!("{count} rules in {}", folder.display()))

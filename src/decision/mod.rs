@@ -78,7 +78,7 @@ pub enum Evidence {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         place: Option<FoundIn>,
     },
-    /// What a rule demands, after its conditions.
+    /// Something that a rule demands, after its conditions.
     Demand {
         /// The rule.
         rule: String,
@@ -157,6 +157,8 @@ pub enum Demand {
     Redact,
     /// The reply cites no source of a label, and an agent looks.
     RequireCitation,
+    /// Words follow the reply.
+    Append,
     /// It applies and objects to nothing.
     Nothing,
 }

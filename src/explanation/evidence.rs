@@ -124,7 +124,7 @@ impl Told<'_> {
     /// A rule in its author's words, what it demands, and the conditions that held.
     fn rule(&self) -> Vec<String> {
         let mut conditions = Vec::new();
-        let (mut rule, mut about, mut demanded) = ("", String::new(), self.word("demand", "applies", &[]));
+        let (mut rule, mut about, mut demands) = ("", String::new(), Vec::new());
         for evidence in &self.reason.evidence {
             match evidence {
                 Evidence::Rule { name, condition, found, place } => {
@@ -142,7 +142,7 @@ impl Told<'_> {
                     ));
                 }
                 Evidence::Demand { description, demand, .. } => {
-                    demanded = self.word("demand", &name_of(demand), &[]);
+                    demands.push(self.word("demand", &name_of(demand), &[]));
                     about = description.as_deref().map(|text| format!(" ({text})")).unwrap_or_default();
                 }
                 Evidence::Signal { .. }
@@ -151,9 +151,12 @@ impl Told<'_> {
                 | Evidence::Message { .. } => {}
             }
         }
-        let conditions = listed(&conditions, self.language);
+        if demands.is_empty() {
+            demands.push(self.word("demand", "applies", &[]));
+        }
+        let [demands, conditions] = [demands, conditions].map(|parts| listed(&parts, self.language));
         let fill =
-            [("{rule}", rule), ("{about}", &about), ("{demand}", &demanded), ("{conditions}", &conditions)];
+            [("{rule}", rule), ("{about}", &about), ("{demand}", &demands), ("{conditions}", &conditions)];
         vec![self.say("rule", &fill)]
     }
 
@@ -324,8 +327,8 @@ impl Told<'_> {
             match name.as_str() {
                 "personal_data" => kinds.push(self.word("personal_data", found, &[])),
                 "promise" => promises.push(self.word("promise", found, &[])),
-                "characters" => {
-                    clauses.push(self.say("characters", &[("{found}", found), ("{limit}", limit)]));
+                "characters" | "bytes" => {
+                    clauses.push(self.say(name, &[("{found}", found), ("{limit}", limit)]));
                 }
                 "reply_window_hours" => clauses.push(self.say("window", &[("{hours}", found)])),
                 "reply_template" => clauses.push(self.say("template", &[("{template}", found)])),

@@ -386,16 +386,17 @@ fn the_evidence_of_every_reason_is_told_in_every_language() {
         found: found.into(),
         place,
     };
-    let demand = Evidence::Demand {
+    let demand = |demand| Evidence::Demand {
         rule: "caro".into(),
         description: Some("Reembolsos grandes".into()),
-        demand: Demand::Escalate,
+        demand,
     };
     let rules = vec![
         rule("channel", "whatsapp", None),
         rule("amount_over", "“900 €”", Some(FoundIn::Message)),
         rule("confidence_below", "0.31", None),
-        demand,
+        demand(Demand::Escalate),
+        demand(Demand::Redact),
     ];
     let cases = [
         (
@@ -493,7 +494,7 @@ fn the_evidence_of_every_reason_is_told_in_every_language() {
         ),
         (
             found(Code::Policy, Verdict::Escalate, rules),
-            "A regra “caro” (Reembolsos grandes) passa a conversa a uma pessoa, porque o canal é WhatsApp, a mensagem fala de “900 €” e a confiança é de 0,31.",
+            "A regra “caro” (Reembolsos grandes) passa a conversa a uma pessoa e tirou palavras da resposta, que um atendente deve ver, porque o canal é WhatsApp, a mensagem fala de “900 €” e a confiança é de 0,31.",
         ),
         (
             draft(|draft| draft.calibrated = false),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Match, Regex};
 
 use super::Citation;
 use super::plain::pattern;
@@ -12,15 +12,16 @@ use crate::conversation::Language;
 use crate::retrieval::Passage;
 use crate::text::{Keys, UnitKind, sentences, units};
 
-/// `[1]`, `[1, 2]`, `[source 1]`, `【1】`, `(fonte 2)`.
+/// `[1]`, `[1, 2]`, `[1–3]`, `[^1]`, `[source 1]`, `【1】`, `(fonte 2)`.
 static MARK: LazyLock<Regex> = LazyLock::new(|| {
     let word = r"(?:sources?|fontes?|fonti|fuentes?)";
-    let numbers = r"#?\d{1,2}(?:\s*(?:,|;|&|and|e|y|-)\s*#?\d{1,2})*";
+    let numbers = r"[#^]?\d{1,2}(?:\s*(?:,|;|&|and|e|y|-|–)\s*[#^]?\d{1,2})*";
     pattern(&format!(
         r"(?i)[ \t]*(?:[\[【]\s*(?:{word}\s*:?\s*)?({numbers})\s*[\]】]|\(\s*{word}\s*:?\s*({numbers})\s*\))"
     ))
 });
-static NUMBER: LazyLock<Regex> = LazyLock::new(|| pattern(r"\d+"));
+/// A number, or the first and the last of several.
+static NUMBERS: LazyLock<Regex> = LazyLock::new(|| pattern(r"(\d+)(?:\s*[-–]\s*[#^]?(\d+))?"));
 
 /// Below this share of a sentence's words no passage is said to support it.
 const SUPPORTS: f64 = 0.3;
@@ -120,9 +121,15 @@ fn take_marks(reply: &str, passages: usize) -> (String, Vec<(usize, Vec<usize>)>
         text.push_str(&reply[end..whole.start()]);
         end = whole.end();
         let numbers = found.get(1).or_else(|| found.get(2)).map_or("", |it| it.as_str());
-        let named = NUMBER
-            .find_iter(numbers)
-            .filter_map(|number| number.as_str().parse::<usize>().ok())
+        let number = |found: Option<Match<'_>>| found.and_then(|it| it.as_str().parse::<usize>().ok());
+        let named = NUMBERS
+            .captures_iter(numbers)
+            .filter_map(|found| {
+                let first = number(found.get(1))?;
+                let last = number(found.get(2)).unwrap_or(first);
+                Some(first.min(last)..=first.max(last))
+            })
+            .flatten()
             .filter(|number| (1..=passages).contains(number))
             .map(|number| number - 1)
             .collect();
@@ -234,9 +241,23 @@ mod tests {
     #[test]
     fn marks_in_every_dress_go_and_other_brackets_stay() {
         assert_eq!(
-            without_marks("a [1] b [1, 2] c [Source 3] d 【4】 e (fonte 2) f [x] g (2) h [2026]"),
-            "a b c d e f [x] g (2) h [2026]"
+            without_marks(
+                "a [1] b [1, 2] c [Source 3] d 【4】 e (fonte 2) f [x] g (2) h [2026] i [1–3] j [^2]"
+            ),
+            "a b c d e f [x] g (2) h [2026] i j"
         );
+    }
+
+    #[test]
+    fn a_range_names_what_lies_between() {
+        for (mark, named) in [
+            ("[1-3]", vec![0, 1, 2]),
+            ("[2 – 3]", vec![1, 2]),
+            ("[3, 1]", vec![2, 0]),
+            ("[3-1]", vec![0, 1, 2]),
+        ] {
+            assert_eq!(take_marks(&format!("a {mark}"), 3).1, [(1, named)], "{mark}");
+        }
     }
 
     proptest::proptest! {

@@ -47,7 +47,7 @@ impl Masked {
     /// `names` says whether the customer's name is personal data too. What a model reads is a part of what it writes, so
     /// the fingerprint differs from the bare model's.
     pub fn new(inner: Arc<dyn ChatModel>, names: bool) -> Self {
-        let identity = format!("placeholders-1\n{names}\n{}", inner.info().fingerprint);
+        let identity = format!("placeholders-2\n{names}\n{}", inner.info().fingerprint);
         let fingerprint = hex::encode(Sha256::digest(identity));
         let info = ModelInfo { fingerprint, ..inner.info().clone() };
         Self { inner, info, names }
@@ -170,12 +170,12 @@ mod tests {
                 ChatEvent::Restart => unreachable!(),
             }
         }
-        // The first spelling of each value stands for all.
-        assert_eq!(whole, "Ana: o cpf 529.982.247-25 e ana@mail.example.com");
+        // The first spelling of each number stands for all; a name comes back as it was written.
+        assert_eq!(whole, "ana: o cpf 529.982.247-25 e ana@mail.example.com");
         assert_eq!(shown, whole);
         let asked = echo.1.lock().unwrap();
         assert_eq!(asked[0].messages[0].content, "Help: ajuda@loja.example", "what is published stays");
-        assert_eq!(asked[0].messages[1].content, "[NAME_2]: o cpf [CPF_1] e [EMAIL_1]");
+        assert_eq!(asked[0].messages[1].content, "[NAME_4]: o cpf [CPF_1] e [EMAIL_1]");
         assert_eq!(asked[0].persons, Persons::default());
     }
 

@@ -23,6 +23,7 @@ mod email;
 mod english;
 mod iban;
 mod italy;
+mod names;
 mod phone;
 mod placeholders;
 mod portugal;

@@ -1,7 +1,8 @@
 //! Stable placeholders in place of personal data, and the way back.
 //!
 //! `[CPF_1]` stands for the first CPF of a conversation in every text that is masked with the same [`Placeholders`]. A
-//! model may write it in another case, without its brackets or in pieces; the value comes back all the same.
+//! model may write it in another case, without its brackets or in pieces; the value comes back all the same. A name has one for
+//! each way it is written, so that what comes back is what was there.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
@@ -9,11 +10,9 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
+use super::names::{Names, whole};
 use super::{Kind, find, pattern};
 
-/// Shorter parts of a name, and its particles, are no name of anybody.
-const SHORTEST_NAME: usize = 3;
-const PARTICLES: [&str; 10] = ["das", "dos", "del", "della", "dello", "von", "van", "the", "mrs", "sra"];
 /// A value that a cut text shows less of tells nothing.
 const SHORTEST_CUT: usize = 3;
 
@@ -30,6 +29,7 @@ static OPEN: LazyLock<Regex> =
 /// A value and the name that stands for it.
 #[derive(Debug, Clone)]
 struct Entry {
+    kind: Kind,
     label: String,
     normal: String,
     /// How it was written, first spelling first.
@@ -41,13 +41,20 @@ struct Entry {
 pub struct Placeholders {
     entries: Vec<Entry>,
     counts: BTreeMap<&'static str, usize>,
+    names: Names,
     published: HashSet<String>,
 }
 
 impl Placeholders {
-    /// Values that stand in this text are public and stay as they are.
+    /// Values that stand in this text are public and stay as they are, and its words are no names.
     pub fn publish(&mut self, text: &str) {
         self.published.extend(find(text).into_iter().map(|found| found.normal));
+        self.read_words(text);
+    }
+
+    /// The words of this text are no names: for a text that is known to hold no value.
+    pub fn read_words(&mut self, text: &str) {
+        self.names.read(text);
     }
 
     /// Takes in the values of a message, so that they keep their numbers whatever is masked later.
@@ -55,28 +62,31 @@ impl Placeholders {
         for found in find(message) {
             self.add(found.kind, &found.normal, &message[found.span]);
         }
+        for span in self.names.find(message) {
+            self.add_name(&message[span]);
+        }
     }
 
     /// Takes in a person's name: the whole, and each part that names.
     pub fn learn_name(&mut self, name: &str) {
-        let name = name.trim();
-        let parts: Vec<&str> = name.split_whitespace().collect();
-        let names = |part: &&str| {
-            part.chars().count() >= SHORTEST_NAME && !PARTICLES.contains(&part.to_lowercase().as_str())
-        };
-        let whole = (parts.len() > 1).then_some(name);
-        for part in whole.into_iter().chain(parts.iter().copied().filter(names)) {
-            if part.chars().any(char::is_alphabetic) {
-                self.add(Kind::Name, &part.to_lowercase(), part);
-            }
+        for form in self.names.learn(name) {
+            self.add_name(&form);
         }
+    }
+
+    fn add_name(&mut self, written: &str) -> Option<String> {
+        self.add(Kind::Name, written, written)
     }
 
     fn add(&mut self, kind: Kind, normal: &str, spelling: &str) -> Option<String> {
         if self.published.contains(normal) {
             return None;
         }
-        if let Some(known) = self.entries.iter_mut().find(|entry| entry.normal == normal) {
+        if let Some(known) = self
+            .entries
+            .iter_mut()
+            .find(|entry| (entry.kind == Kind::Name) == (kind == Kind::Name) && entry.normal == normal)
+        {
             if !known.spellings.iter().any(|own| own == spelling) {
                 known.spellings.push(spelling.to_owned());
             }
@@ -86,6 +96,7 @@ impl Placeholders {
         *count += 1;
         let label = format!("{}_{count}", kind.label());
         self.entries.push(Entry {
+            kind,
             label: label.clone(),
             normal: normal.to_owned(),
             spellings: vec![spelling.to_owned()],
@@ -101,10 +112,20 @@ impl Placeholders {
                 stretches.push((found.span, label));
             }
         }
+        for span in self.names.find(text) {
+            if let Some(label) = self.add_name(&text[span.clone()]) {
+                stretches.push((span, label));
+            }
+        }
         for entry in &self.entries {
+            let name = entry.kind == Kind::Name;
             for spelling in &entry.spellings {
-                stretches.extend(whole(text, spelling).map(|span| (span, entry.label.clone())));
-                stretches.extend(cut(text, spelling).map(|span| (span, entry.label.clone())));
+                if !name {
+                    stretches.extend(whole(text, spelling).map(|span| (span, entry.label.clone())));
+                }
+                let cut = cut(text, spelling)
+                    .filter(|span| !name || !text[..span.start].ends_with(char::is_alphanumeric));
+                stretches.extend(cut.map(|span| (span, entry.label.clone())));
             }
         }
         stretches.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
@@ -142,25 +163,6 @@ impl Placeholders {
         let letters = letters.to_uppercase();
         self.counts.keys().any(|label| label.starts_with(&letters))
     }
-}
-
-/// Where a spelling stands as a word of its own, in any case.
-fn whole<'a>(text: &'a str, spelling: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
-    let same = move |at: &usize| {
-        text.get(*at..at + spelling.len()).is_some_and(|part| part.to_lowercase() == spelling.to_lowercase())
-    };
-    let first = spelling.chars().next();
-    // Most places differ in their first letter already.
-    let begins = move |c: char| first.is_some_and(|first| c.to_lowercase().eq(first.to_lowercase()));
-    text.char_indices()
-        .filter(move |(_, c)| begins(*c))
-        .map(|(at, _)| at)
-        .filter(same)
-        .map(|at| at..at + spelling.len())
-        .filter(|span| {
-            let word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-            !word(text[..span.start].chars().next_back()) && !word(text[span.end..].chars().next())
-        })
 }
 
 /// Where a text was shortened in the middle of a value.

@@ -165,6 +165,18 @@ fn masking_is_stable_and_comes_back() {
 }
 
 #[test]
+fn what_was_masked_of_a_name_comes_back_as_it_was_written() {
+    let mut placeholders = Placeholders::default();
+    placeholders.publish("A entrega leva 5 dias úteis.");
+    placeholders.learn_name("João Dias");
+    placeholders.learn("aqui é o JOÃO, joão dias mesmo");
+    let said = "Sr. Dias, JOÃO: leva 5 dias úteis, joão dias. João Dias, JOÃO D…";
+    let masked = placeholders.mask(said);
+    assert_eq!(masked, "Sr. [NAME_3], [NAME_4]: leva 5 dias úteis, [NAME_5]. [NAME_1], [NAME_4] D…");
+    assert_eq!(placeholders.restore(&masked), said);
+}
+
+#[test]
 fn what_is_published_stays() {
     let mut placeholders = Placeholders::default();
     placeholders.publish("Write to help@shop.example.com or call +351 210 000 111.");

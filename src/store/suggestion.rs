@@ -121,6 +121,7 @@ pub struct Handoff {
     /// A message that tells the customer, in the customer's language, that a person takes over, and promises nothing. Absent
     /// where it would be the second in a row (a repeated call for the same message gets it again), where a person is writing with the customer already, where the customer wants no
     /// more messages, and where the channel takes only templates by now (the reason `reply_window_closed` says so).
+    /// It says that it comes from an AI where nothing in the conversation has said so yet.
     pub holding_message: Option<String>,
 }
 

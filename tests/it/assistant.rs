@@ -16,7 +16,7 @@ use ponto::conversation::{
 };
 use ponto::decision::policy;
 use ponto::decision::rollout::RolloutConfig;
-use ponto::decision::rules::Policies;
+use ponto::decision::rules::{Known, Policies};
 use ponto::decision::{Action, DecisionConfig, Mode, ReasonCode};
 use ponto::generation::{Drafter, GenerationConfig};
 use ponto::inference::extractive::Extractive;
@@ -350,11 +350,14 @@ async fn a_certified_answer_is_sent_once_and_says_what_it_is() {
     assert_eq!(codes(&again), [ReasonCode::ModeCap]);
     assert!(!again.answer.drafts[0].text.contains("AI assistant"));
 
-    let later =
-        conversation(&[(Role::Customer, "hi"), (Role::Bot, "Hello!"), (Role::Customer, QUESTIONS[3].1)]);
-    let later = assistant.answer(&workspace(), &later, Mode::Auto, None).await;
-    assert_eq!(later.answer.decision.action, Action::AutoReply, "{:?}", later.answer);
-    assert!(!later.answer.drafts[0].text.contains("AI assistant"));
+    // A menu of the hub says nothing of an AI; what was sent before does.
+    for (said, disclosed) in [("Hello! Choose 1 or 2.", true), (sent.answer.drafts[0].text.as_str(), false)] {
+        let later =
+            conversation(&[(Role::Customer, "hi"), (Role::Bot, said), (Role::Customer, QUESTIONS[3].1)]);
+        let later = assistant.answer(&workspace(), &later, Mode::Auto, None).await;
+        assert_eq!(later.answer.decision.action, Action::AutoReply, "{:?}", later.answer);
+        assert_eq!(later.answer.drafts[0].text.contains("AI assistant"), disclosed, "{said}");
+    }
 
     let stored = store.get(&workspace(), &sent.answer.id).await.unwrap().unwrap();
     assert_eq!(stored.answer.decision, sent.answer.decision);
@@ -362,8 +365,7 @@ async fn a_certified_answer_is_sent_once_and_says_what_it_is() {
 
 /// An assistant that would send, under rules.
 async fn ruled(rules: &str) -> Assistant {
-    let policies =
-        Policies::of(vec![("shop.toml".into(), rules.into())], std::collections::BTreeSet::new()).unwrap();
+    let policies = Policies::of(vec![("shop.toml".into(), rules.into())], Known::default()).unwrap();
     let calibrations = certain_of(shop().await, policies.rules().version()).await;
     assistant(Options { calibrations, policies: Some(policies), ..Options::default() }).await
 }
@@ -389,7 +391,8 @@ async fn rules_hold_add_and_hand_over() {
     let over = ask(&ruled(&over).await, QUESTIONS[3].1, Mode::Auto).await;
     let handoff = over.answer.handoff.unwrap();
     assert_eq!(handoff.queue.unwrap().name, "care");
-    assert_eq!(handoff.holding_message.as_deref(), Some("The shop."));
+    let introduced = "The shop.\n\nI am an automated assistant (AI).";
+    assert_eq!(handoff.holding_message.as_deref(), Some(introduced), "the first automatic message says it");
     assert_eq!((handoff.tried.draft, handoff.tried.queries.len()), (TriedDraft::None, 1));
     assert!(!handoff.tried.passages.is_empty());
 
@@ -496,7 +499,7 @@ async fn a_certified_quote_is_sent_without_asking_the_model() {
 #[tokio::test]
 async fn the_certificate_of_the_binary_is_for_what_it_quotes() {
     // It is for the demo, with the rules of the demo.
-    let policies = Policies::open("eval/demo/policies".into(), std::collections::BTreeSet::new()).unwrap();
+    let policies = Policies::open("eval/demo/policies".into(), Known::default()).unwrap();
     let key = quoting(policies.rules().version()).await;
     let calibrations = Calibrations::load(None).unwrap();
     let of =

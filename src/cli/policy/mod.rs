@@ -11,7 +11,6 @@ use crate::config::Config;
 use crate::decision::rules::Rules;
 use crate::decision::rules::document::PolicyFile;
 use crate::decision::rules::load::{compile, sources};
-use crate::understanding;
 
 mod examples;
 mod test;
@@ -56,7 +55,7 @@ impl Folder {
             "there is no folder {}; make it, or name another with --folder or `policies.folder`",
             folder.display()
         );
-        Ok(compile(&sources(&folder)?, &understanding::known(&config.understanding))?)
+        Ok(compile(&sources(&folder)?, &config.known_to_rules())?)
     }
 }
 

@@ -182,6 +182,23 @@ pub fn warm_up() {
     crate::personal_data::warm_up();
 }
 
+const BYTES: &str = "bytes";
+
+/// The longest message that a channel takes, as the channel counts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Longest {
+    pub(super) most: usize,
+    /// `characters`, or `bytes` of UTF-8.
+    pub(super) unit: &'static str,
+}
+
+impl Longest {
+    /// How long a text is for the channel.
+    pub(super) fn length(self, text: &str) -> usize {
+        if self.unit == BYTES { text.len() } else { text.chars().count() }
+    }
+}
+
 /// `[decision]`: floors and limits of the policies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -207,7 +224,7 @@ pub struct DecisionConfig {
     pub reply_template: ReplyTemplate,
     /// Longest reply in characters on `WhatsApp`.
     pub max_chars_whatsapp: usize,
-    /// Longest reply in characters on Instagram.
+    /// Longest reply on Instagram, in bytes of UTF-8 as Instagram counts: `é` is two.
     pub max_chars_instagram: usize,
     /// Longest reply in characters in a web chat.
     pub max_chars_web_chat: usize,
@@ -232,14 +249,15 @@ impl Default for DecisionConfig {
 }
 
 impl DecisionConfig {
-    /// The longest reply a channel takes, in characters.
-    pub fn max_chars(&self, channel: Channel) -> Option<usize> {
-        match channel {
-            Channel::Whatsapp => Some(self.max_chars_whatsapp),
-            Channel::Instagram => Some(self.max_chars_instagram),
-            Channel::WebChat => Some(self.max_chars_web_chat),
-            Channel::Email | Channel::Api => None,
-        }
+    /// The longest message a channel takes.
+    pub(super) fn longest(&self, channel: Channel) -> Option<Longest> {
+        let (most, unit) = match channel {
+            Channel::Whatsapp => (self.max_chars_whatsapp, "characters"),
+            Channel::Instagram => (self.max_chars_instagram, BYTES),
+            Channel::WebChat => (self.max_chars_web_chat, "characters"),
+            Channel::Email | Channel::Api => return None,
+        };
+        Some(Longest { most, unit })
     }
 
     /// Checks the section.

@@ -23,19 +23,22 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
         .retrieved
         .iter()
         .filter(|hit| hit.passage.audience == Audience::Public && cited.contains(hit.passage.id.as_str()));
-    // The words around a number tell what it is in the draft; where it comes from, it may stand without them.
-    let known: Vec<String> = input
+    let known: Vec<&str> = input
         .conversation
         .messages
         .iter()
         .filter(|message| message.role == Role::Customer)
         .map(|message| message.text.as_str())
         .chain(passages.map(|hit| hit.passage.text.as_str()))
-        .map(compact)
         .collect();
+    // The words around a number tell what it is in the draft; where it comes from, it may stand without them.
+    let written: HashSet<String> =
+        known.iter().flat_map(|text| find(text)).map(|found| found.normal).collect();
+    let known: Vec<Compact> = known.into_iter().map(Compact::of).collect();
     let mut foreign: Vec<(&str, &str)> = in_draft
         .iter()
-        .filter(|found| !known.iter().any(|text| text.contains(&compact(&found.normal))))
+        .filter(|found| !written.contains(&found.normal))
+        .filter(|found| !known.iter().any(|text| text.holds(&found.normal)))
         .map(|found| (found.kind.name(), found.kind.label()))
         .collect();
     foreign.sort_unstable();
@@ -50,8 +53,35 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
 }
 
 /// Letters and digits alone, in lower case.
-fn compact(text: &str) -> String {
-    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+struct Compact {
+    text: String,
+    /// Places of it where a word or a number goes on from the one before: neither begins nor ends there.
+    inside: HashSet<usize>,
+}
+
+impl Compact {
+    fn of(text: &str) -> Self {
+        let mut compact = Self { text: String::with_capacity(text.len()), inside: HashSet::new() };
+        let mut before = ' ';
+        for c in text.chars() {
+            if c.is_alphanumeric() {
+                if before.is_alphanumeric() && before.is_numeric() == c.is_numeric() {
+                    compact.inside.insert(compact.text.len());
+                }
+                compact.text.extend(c.to_lowercase());
+            }
+            before = c;
+        }
+        compact
+    }
+
+    /// Whether a value stands there, and not within a longer one.
+    fn holds(&self, value: &str) -> bool {
+        let value = Self::of(value).text;
+        self.text
+            .match_indices(&value)
+            .any(|(at, _)| !self.inside.contains(&at) && !self.inside.contains(&(at + value.len())))
+    }
 }
 
 #[cfg(test)]
@@ -87,6 +117,24 @@ mod tests {
             let finding = check(&case.input());
             assert_eq!(finding.verdict, verdict, "{text}");
             assert!(!finding.detail.unwrap_or_default().contains('@'));
+        }
+    }
+
+    #[test]
+    fn a_part_of_what_is_known_is_something_else() {
+        for (said, text, verdict) in [
+            ("I am joana@mail.example.com", "We wrote to ana@mail.example.com.", Verdict::Draft),
+            ("I am ana@mail.example.community", "We wrote to ana@mail.example.com.", Verdict::Draft),
+            ("Moro na Rua Nova, 123", "Enviamos para a Rua Nova, 12.", Verdict::Draft),
+            ("Moro na Rua Nova, 123", "Enviamos para a Rua Nova 123.", Verdict::Pass),
+            ("the parcel 152998224725", "CPF 529.982.247-25", Verdict::Draft),
+            ("é 529 982 24725", "CPF 529.982.247-25", Verdict::Pass),
+            ("nº529.982.247-25", "CPF 529.982.247-25", Verdict::Pass),
+            ("call +351210000111", "Ligue para 210 000 111.", Verdict::Pass),
+        ] {
+            let mut case = Case::asking(said);
+            case.draft = Some(draft(text));
+            assert_eq!(check(&case.input()).verdict, verdict, "{said}: {text}");
         }
     }
 

@@ -95,7 +95,8 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
                 .map(|promise| promise.name.as_str()),
         );
     }
-    unsupported.dedup();
+    let mut named = HashSet::new();
+    unsupported.retain(|promise| named.insert(*promise));
     if unsupported.is_empty() {
         Finding::pass()
     } else {
@@ -323,6 +324,15 @@ mod tests {
         ] {
             assert_eq!(verdict(language, "30", text), Verdict::Pass, "{text}");
         }
+    }
+
+    #[test]
+    fn a_promise_that_is_made_twice_is_named_once() {
+        let mut case = Case::asking("question");
+        case.draft =
+            Some(draft("We will refund you. It should be delivered on Friday. We will refund you the rest."));
+        let detail = check(&case.input()).detail.unwrap();
+        assert_eq!(detail, "The draft promises money and a delivery, and no passage does.");
     }
 
     #[test]

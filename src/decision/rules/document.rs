@@ -174,7 +174,8 @@ pub struct Then {
     /// The reply must cite a passage with this label; otherwise an agent looks at it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_citation: Option<Label>,
-    /// What the customer reads when a person takes over, by language.
+    /// What the customer reads when a person takes over, by language; the assistant's word of itself follows it where nothing
+    /// has said yet that an AI writes. Of several rules the strictest speaks, then the one with the highest priority.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holding_message: Option<Texts>,
 }

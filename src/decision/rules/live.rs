@@ -1,6 +1,5 @@
 //! The rules in force, while their files change.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Rules;
-use super::load::{PolicyError, Source, compile, sources};
+use super::load::{Known, PolicyError, Source, compile, sources};
 use crate::settings::Problem;
 
 /// Where policies stand when nothing is said: beside the configuration file.
@@ -58,7 +57,7 @@ impl PoliciesConfig {
 #[derive(Debug)]
 pub struct Policies {
     folder: Option<PathBuf>,
-    topics: BTreeSet<String>,
+    known: Known,
     rules: ArcSwap<Rules>,
     /// What was read last, used or not.
     seen: ArcSwap<Vec<Source>>,
@@ -77,18 +76,18 @@ pub enum Reload {
 }
 
 impl Policies {
-    /// Reads a folder. `topics` are the names that a rule may ask for.
-    pub fn open(folder: PathBuf, topics: BTreeSet<String>) -> Result<Self, PolicyError> {
+    /// Reads a folder.
+    pub fn open(folder: PathBuf, known: Known) -> Result<Self, PolicyError> {
         let read = sources(&folder)?;
-        Ok(Self { folder: Some(folder), ..Self::of(read, topics)? })
+        Ok(Self { folder: Some(folder), ..Self::of(read, known)? })
     }
 
     /// Rules that stay what they are.
-    pub fn of(sources: Vec<Source>, topics: BTreeSet<String>) -> Result<Self, PolicyError> {
-        let rules = compile(&sources, &topics)?;
+    pub fn of(sources: Vec<Source>, known: Known) -> Result<Self, PolicyError> {
+        let rules = compile(&sources, &known)?;
         Ok(Self {
             folder: None,
-            topics,
+            known,
             rules: ArcSwap::from_pointee(rules),
             seen: ArcSwap::from_pointee(sources),
             refused: ArcSwapOption::empty(),
@@ -99,7 +98,7 @@ impl Policies {
     pub fn none() -> Self {
         Self {
             folder: None,
-            topics: BTreeSet::new(),
+            known: Known::default(),
             rules: ArcSwap::from_pointee(Rules::default()),
             seen: ArcSwap::from_pointee(Vec::new()),
             refused: ArcSwapOption::empty(),
@@ -136,7 +135,7 @@ impl Policies {
         if !unread && **self.seen.load() == read {
             return Reload::Unchanged;
         }
-        let compiled = compile(&read, &self.topics);
+        let compiled = compile(&read, &self.known);
         self.seen.store(Arc::new(read));
         match compiled {
             Ok(rules) => {
@@ -167,7 +166,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("policies");
         let write = |text: &str| std::fs::write(path.join("a.toml"), text).unwrap();
-        let policies = Policies::open(path.clone(), BTreeSet::new()).unwrap();
+        let policies = Policies::open(path.clone(), Known::default()).unwrap();
         let names = || policies.rules().rules().map(|rule| rule.name.clone()).collect::<Vec<_>>();
         assert_eq!(policies.reload(), Reload::Unchanged, "no folder yet");
         std::fs::create_dir(&path).unwrap();

@@ -11,10 +11,21 @@ use sha2::{Digest, Sha256};
 use super::Rules;
 use super::document::{Rule, Texts, When};
 use super::routing::{HandoffRoutes, Queue};
-use crate::conversation::Language;
+use crate::conversation::{Channel, Language};
+use crate::decision::DecisionConfig;
+use crate::generation::disclosure::introduction;
 
 /// Conditions inside conditions: more than this nobody can follow.
 const DEEPEST: usize = 8;
+
+/// What rules are held against beside their form.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// The topics that a rule may ask for.
+    pub topics: BTreeSet<String>,
+    /// How long a message each channel takes.
+    pub decision: DecisionConfig,
+}
 
 /// Something wrong in a policy file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,13 +91,13 @@ pub fn sources(folder: &Path) -> Result<Vec<Source>, PolicyError> {
     Ok(found)
 }
 
-/// Compiles files. `topics` are the names that a rule may ask for.
-pub fn compile(sources: &[Source], topics: &BTreeSet<String>) -> Result<Rules, PolicyError> {
+/// Compiles files.
+pub fn compile(sources: &[Source], known: &Known) -> Result<Rules, PolicyError> {
     let mut reader = Reader::default();
     for (file, text) in sources {
         reader.file(file, text);
     }
-    reader.check(topics);
+    reader.check(known);
     if !reader.problems.is_empty() {
         return Err(PolicyError::Invalid(reader.problems));
     }
@@ -187,7 +198,7 @@ impl Reader {
     }
 
     /// What no single field can say of itself.
-    fn check(&mut self, topics: &BTreeSet<String>) {
+    fn check(&mut self, known: &Known) {
         let queues: BTreeSet<String> = self.queues.iter().map(|(_, queue)| queue.name.clone()).collect();
         let mut found = Vec::new();
         let mut seen = BTreeMap::new();
@@ -225,7 +236,7 @@ impl Reader {
             {
                 problem("then.escalate.queue", unknown(queue));
             }
-            rule.check(topics, &mut problem);
+            rule.check(known, &mut problem);
         }
         for (file, at, message) in found {
             self.problem(&file, at, message);
@@ -237,7 +248,7 @@ impl Reader {
 type Report<'a> = &'a mut dyn FnMut(&str, String);
 
 impl Rule {
-    fn check(&self, topics: &BTreeSet<String>, problem: Report<'_>) {
+    fn check(&self, known: &Known, problem: Report<'_>) {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
         if self.name.is_empty() || !self.name.chars().all(plain) {
             problem("name", "write lower-case letters, digits, `-` and `_`".into());
@@ -252,7 +263,7 @@ impl Rule {
         if self.workspaces.as_ref().is_some_and(|only| only.0.is_empty()) {
             problem("workspaces", "is empty; leave it out for every workspace".into());
         }
-        self.when.check("when", topics, 0, problem);
+        self.when.check("when", &known.topics, 0, problem);
         let spoken: Vec<Language> =
             self.when.language.as_ref().map_or_else(|| Language::ALL.to_vec(), |only| only.0.clone());
         for (field, texts) in [("append", &then.append), ("holding_message", &then.holding_message)] {
@@ -260,6 +271,31 @@ impl Rule {
                 complete(&format!("then.{field}"), texts, &spoken, problem);
             }
         }
+        for (language, text) in then.holding_message.iter().flatten() {
+            if spoken.contains(language)
+                && let Some(message) = self.too_long(*language, text, &known.decision)
+            {
+                problem("then.holding_message", message);
+            }
+        }
+    }
+
+    /// What is wrong with a holding message that some channel of the rule would not take, with what is said beside it.
+    fn too_long(&self, language: Language, text: &str, limits: &DecisionConfig) -> Option<String> {
+        let sent = format!("{}\n\n{}", text.trim(), introduction(language));
+        [Channel::Instagram, Channel::WebChat, Channel::Whatsapp].into_iter().find_map(|channel| {
+            let longest = limits.longest(channel).filter(|_| self.when.may_meet(channel))?;
+            let (length, most, unit) = (longest.length(&sent), longest.most, longest.unit);
+            (length > most).then(|| {
+                format!(
+                    "has {length} {unit} in {} with “{}” behind it, and {} takes {most}; shorten it, or limit the rule with \
+                     when.channel",
+                    language.code(),
+                    introduction(language),
+                    channel.as_str()
+                )
+            })
+        })
     }
 }
 
@@ -278,6 +314,16 @@ fn complete(at: &str, texts: &Texts, spoken: &[Language], problem: Report<'_>) {
 }
 
 impl When {
+    /// Whether it can hold on a channel.
+    fn may_meet(&self, channel: Channel) -> bool {
+        let named = |when: &Self| when.channel.as_ref().is_some_and(|only| only.0.contains(&channel));
+        let excluded =
+            |not: &Self| named(not) && *not == Self { channel: not.channel.clone(), ..Self::default() };
+        (self.channel.is_none() || named(self))
+            && (self.any.is_empty() || self.any.iter().any(|one| one.may_meet(channel)))
+            && !self.not.as_deref().is_some_and(excluded)
+    }
+
     fn check(&self, at: &str, topics: &BTreeSet<String>, depth: usize, problem: Report<'_>) {
         if depth > DEEPEST {
             return problem(at, format!("stands in more than {DEEPEST} conditions; make it simpler"));

@@ -23,7 +23,7 @@ mod tests;
 use conditions::Truth;
 use document::{Rule, Texts};
 pub use live::Policies;
-pub use load::{PolicyError, PolicyProblem};
+pub use load::{Known, PolicyError, PolicyProblem};
 use routing::{HandoffRoutes, Queue};
 
 /// The rules of a folder.
@@ -103,15 +103,20 @@ fn applied(rule: &Arc<Rule>, held: Vec<conditions::Held>, input: &PolicyInput<'_
         let (name, found) = (rule.name.clone(), "every message".to_owned());
         evidence.push(Evidence::Rule { name, condition: "always".into(), found, place: None });
     }
-    let demand = demanded(rule, input);
     let description = rule.description.as_deref().map(|text| text.trim().to_owned());
     let about = description.as_deref().map(|text| format!(" ({text})")).unwrap_or_default();
-    evidence.push(Evidence::Demand { rule: rule.name.clone(), description, demand });
-    let (verdict, words) = demand.words();
+    let (mut verdict, mut demands) = (Verdict::Pass, Vec::new());
+    for demand in demanded(rule, input) {
+        let (stricter, words) = demand.words();
+        verdict = verdict.max(stricter);
+        demands.push(words);
+        let (rule, description) = (rule.name.clone(), description.clone());
+        evidence.push(Evidence::Demand { rule, description, demand });
+    }
     RuleMatch {
         rule: Arc::clone(rule),
         verdict,
-        detail: format!("The rule `{}`{about} {words}.", rule.name),
+        detail: format!("The rule `{}`{about} {}.", rule.name, demands.join("; ")),
         evidence,
     }
 }
@@ -127,34 +132,40 @@ impl Demand {
             Self::RequireCitation => {
                 (Verdict::Draft, "wants a source with its label, and the reply cites none")
             }
+            Self::Append => (Verdict::Pass, "adds words to the reply"),
             Self::Nothing => (Verdict::Pass, "applies and objects to nothing"),
         }
     }
 }
 
-/// The strictest thing that a rule demands.
-fn demanded(rule: &Rule, input: &PolicyInput<'_>) -> Demand {
+/// What a rule demands: who sees the reply, and what it does to one that somebody sees.
+fn demanded(rule: &Rule, input: &PolicyInput<'_>) -> Vec<Demand> {
     let then = &rule.then;
     if then.block {
-        return Demand::Block;
+        return vec![Demand::Block];
     }
+    let mut demands = Vec::new();
     if then.escalate.is_some() {
-        return Demand::Escalate;
-    }
-    if then.draft {
-        return Demand::Draft;
+        demands.push(Demand::Escalate);
+    } else if then.draft {
+        demands.push(Demand::Draft);
     }
     if let Some(draft) = input.draft {
         if then.redact.as_ref().is_some_and(|redact| redact.regex.find(&draft.text).is_some()) {
-            return Demand::Redact;
+            demands.push(Demand::Redact);
         }
-        if let Some(label) = &then.require_citation
-            && !cites(draft, &label.0, input)
-        {
-            return Demand::RequireCitation;
+        if then.require_citation.as_ref().is_some_and(|label| !cites(draft, &label.0, input)) {
+            demands.push(Demand::RequireCitation);
+        }
+        let adds = then.append.as_ref().is_some_and(|texts| texts.contains_key(&draft.language));
+        if adds && !draft.production.refused {
+            demands.push(Demand::Append);
         }
     }
-    Demand::Nothing
+    if demands.is_empty() {
+        demands.push(Demand::Nothing);
+    }
+    demands
 }
 
 fn cites(draft: &Draft, label: &str, input: &PolicyInput<'_>) -> bool {
@@ -179,7 +190,7 @@ pub fn edited(matches: &[RuleMatch], text: &str, language: Language) -> Option<S
             changed = Some(after);
         }
     }
-    for addition in texts(matches, language, |rule| rule.then.append.as_ref()) {
+    for addition in matches.iter().filter_map(|found| said(found.rule.then.append.as_ref(), language)) {
         let before = changed.as_deref().unwrap_or(text).trim_end();
         // Two rules may add the same words; they are read once.
         if !before.ends_with(addition) {
@@ -189,15 +200,21 @@ pub fn edited(matches: &[RuleMatch], text: &str, language: Language) -> Option<S
     changed
 }
 
-/// What the customer reads when a person takes over, where a matched rule says so; the first in the order of the files.
+/// What the customer reads when a person takes over, where a matched rule says so: of the strictest that does, then of the
+/// most urgent, then of the first in the order of the files.
 pub fn holding_message(matches: &[RuleMatch], language: Language) -> Option<&str> {
-    texts(matches, language, |rule| rule.then.holding_message.as_ref()).next()
+    let weight = |found: &RuleMatch| {
+        let priority = found.rule.then.escalate.as_ref().map(|escalate| escalate.priority);
+        (found.verdict, priority)
+    };
+    // Of equals `max_by_key` takes the last.
+    let texts = matches
+        .iter()
+        .rev()
+        .filter_map(|found| Some((weight(found), said(found.rule.then.holding_message.as_ref(), language)?)));
+    texts.max_by_key(|(weight, _)| *weight).map(|(_, text)| text)
 }
 
-fn texts<'a>(
-    matches: &'a [RuleMatch],
-    language: Language,
-    of: impl Fn(&'a Rule) -> Option<&'a Texts> + 'a,
-) -> impl Iterator<Item = &'a str> {
-    matches.iter().filter_map(move |found| of(&found.rule)?.get(&language).map(|text| text.trim()))
+fn said(texts: Option<&Texts>, language: Language) -> Option<&str> {
+    texts?.get(&language).map(|text| text.trim())
 }

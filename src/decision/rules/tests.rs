@@ -1,8 +1,6 @@
 //! Tables of conditions, of mistakes, and of what rules do.
 
-use std::collections::BTreeSet;
-
-use super::load::{Source, compile};
+use super::load::{Known, Source, compile};
 use super::routing::Priority;
 use super::{PolicyError, Rules, blocked, edited, holding_message};
 use crate::conversation::{Channel, Customer, Labels, Language, WorkspaceId};
@@ -14,12 +12,12 @@ fn source(text: &str) -> Vec<Source> {
     vec![("shop.toml".to_owned(), text.to_owned())]
 }
 
-fn topics() -> BTreeSet<String> {
-    ["refund".to_owned(), "legal".to_owned()].into()
+fn known() -> Known {
+    Known { topics: ["refund".to_owned(), "legal".to_owned()].into(), ..Known::default() }
 }
 
 fn rules(text: &str) -> Rules {
-    compile(&source(text), &topics()).unwrap()
+    compile(&source(text), &known()).unwrap()
 }
 
 /// One rule that escalates when `when` holds.
@@ -213,6 +211,113 @@ fn replies_are_edited_and_sources_required() {
 }
 
 #[test]
+fn all_that_a_rule_does_to_a_reply_is_told() {
+    let texts = r#"{ pt = "Fim.", it = "Fine.", es = "Fin.", en = "End." }"#;
+    let rule = |then: &str| {
+        let redact = r"then.redact = { regex = 'tk-\d+' }";
+        rules(&format!("[[rules]]\nname = 'r'\nwhen = {{}}\n{then}\n{redact}\nthen.append = {texts}"))
+    };
+    let mut case = case();
+    let told = |rules: &Rules, case: &Case| {
+        let found = rules.matches(&workspace(), &case.input()).remove(0);
+        let demands = found.evidence.iter().filter_map(|evidence| match evidence {
+            Evidence::Demand { demand, .. } => Some(*demand),
+            _ => None,
+        });
+        (found.verdict, demands.collect::<Vec<_>>(), found.detail.clone())
+    };
+    let looked = rule("then.draft = true");
+    let (verdict, demands, _) = told(&looked, &case);
+    assert_eq!((verdict, demands), (Verdict::Draft, vec![Demand::Draft]), "there is no reply yet");
+    case.draft = Some(draft("Veja TK-12."));
+    let (verdict, demands, detail) = told(&looked, &case);
+    assert_eq!((verdict, demands), (Verdict::Draft, vec![Demand::Draft, Demand::Redact, Demand::Append]));
+    assert_eq!(
+        detail,
+        "The rule `r` wants an agent to look; took words out of the reply, so an agent looks; adds words to the reply."
+    );
+    let (verdict, demands, _) = told(&rule("then.escalate = {}"), &case);
+    assert_eq!(
+        (verdict, demands),
+        (Verdict::Escalate, vec![Demand::Escalate, Demand::Redact, Demand::Append])
+    );
+    let (_, demands, _) = told(&rule("then.block = true"), &case);
+    assert_eq!(demands, [Demand::Block], "nobody sees the reply");
+    case.draft = Some(draft("Veja."));
+    let (verdict, demands, _) = told(&rule(""), &case);
+    assert_eq!((verdict, demands), (Verdict::Pass, vec![Demand::Append]));
+}
+
+#[test]
+fn the_strictest_rule_speaks_to_who_waits() {
+    let rule = |name: &str, then: &str, says: &str| {
+        let says = format!("then.holding_message = {{ pt = '{says}', it = '-', es = '-', en = '-' }}");
+        let text = format!("[[rules]]\nname = '{name}'\nwhen = {{}}\n{then}\n{says}");
+        (format!("{name}.toml"), text)
+    };
+    let night = rule("a-night", "", "Abrimos às 9h.");
+    let look = rule("b-look", "then.draft = true", "Vamos ver.");
+    let refund = rule("c-refund", "then.escalate = {}", "Já encaminhei o reembolso.");
+    let accident = rule("d-accident", "then.escalate = { priority = 'urgent' }", "Ligue já para o 112.");
+    let block = rule("e-block", "then.block = true", "Uma pessoa vem já.");
+    let mute =
+        ("f.toml".into(), "[[rules]]\nname = 'f'\nwhen = {}\nthen.escalate.priority = 'urgent'".into());
+    for (rules, said) in [
+        (vec![&night], "Abrimos às 9h."),
+        (vec![&night, &mute], "Abrimos às 9h."),
+        (vec![&night, &look], "Vamos ver."),
+        (vec![&night, &look, &refund], "Já encaminhei o reembolso."),
+        (vec![&night, &refund, &accident, &block], "Ligue já para o 112."),
+        (vec![&look, &block], "Uma pessoa vem já."),
+        (vec![&refund, &rule("z", "then.escalate = {}", "Depois.")], "Já encaminhei o reembolso."),
+    ] {
+        let sources: Vec<Source> = rules.into_iter().cloned().collect();
+        let matches = compile(&sources, &known()).unwrap().matches(&workspace(), &case().input());
+        assert_eq!(holding_message(&matches, Language::Pt), Some(said), "{sources:?}");
+    }
+}
+
+#[test]
+fn a_holding_message_fits_every_channel_of_its_rule() {
+    let text = "é".repeat(490);
+    let rule = |when: &str, rest: &str| {
+        format!(
+            "[[rules]]\nname = 'a'\nwhen = {{ {when} }}\n\
+             then.holding_message = {{ pt = 'x', it = '{text}', es = 'x', en = '{rest}' }}"
+        )
+    };
+    for (when, rest, fits) in [
+        ("", "x", false),
+        ("channel = ['email', 'instagram']", "x", false),
+        ("not = { channel = 'email' }", "x", false),
+        ("not = { channel = 'instagram', language = 'it' }", "x", false),
+        ("any = [{ channel = 'api' }, { label = 'a=b' }]", "x", false),
+        ("language = ['pt', 'es']", "x", true),
+        ("channel = ['email', 'whatsapp']", "x", true),
+        ("not = { channel = ['instagram', 'api'] }", "x", true),
+        ("any = [{ channel = 'api' }, { channel = 'whatsapp' }]", "x", true),
+        ("channel = 'web_chat'", &*"e".repeat(1990), false),
+        ("channel = 'api'", &*"e".repeat(5000), true),
+    ] {
+        match compile(&source(&rule(when, rest)), &known()) {
+            Ok(_) => assert!(fits, "{when}"),
+            Err(error) => {
+                let error = error.to_string();
+                assert!(!fits && error.contains("rule `a`: then.holding_message: has "), "{when}: {error}");
+                assert!(error.contains(if rest == "x" {
+                    "instagram takes 1000"
+                } else {
+                    "web_chat takes 2000"
+                }));
+            }
+        }
+    }
+    let mut roomy = known();
+    roomy.decision.max_chars_instagram = 2_000;
+    assert!(compile(&source(&rule("", "x")), &roomy).is_ok(), "the limits are the configuration's");
+}
+
+#[test]
 fn a_conversation_goes_to_the_most_urgent_queue() {
     let rules = rules(
         r#"
@@ -338,7 +443,7 @@ fn mistakes_name_file_rule_and_field() {
         ),
         ("[handoff]\nqueue = 'x'", "handoff: queue", "there is none"),
     ] {
-        match compile(&source(text), &topics()) {
+        match compile(&source(text), &known()) {
             Err(PolicyError::Invalid(problems)) => {
                 let problem = &problems[0];
                 assert_eq!(
@@ -355,7 +460,7 @@ fn mistakes_name_file_rule_and_field() {
         &source(
             "[[rules]]\nname = 'a'\nwhen = {}\nthen = {}\n[[rules]]\nname = 'b'\nwhen = 3\nthen.draft = true",
         ),
-        &topics(),
+        &known(),
     );
     let error = two.unwrap_err().to_string();
     assert!(error.contains("2 problem(s)") && error.contains("`ponto policy schema`"), "{error}");

@@ -85,8 +85,7 @@ async fn what_no_model_was_asked_is_no_beginning_of_a_prompt() {
     // Certified quotes are sent, but never about lamps.
     let rule =
         "[[rules]]\nname = \"r\"\nwhen.pattern = { regex = 'lamp', in = \"message\" }\nthen.draft = true";
-    let policies =
-        Policies::of(vec![("shop.toml".into(), rule.into())], std::collections::BTreeSet::new()).unwrap();
+    let policies = Policies::of(vec![("shop.toml".into(), rule.into())], Known::default()).unwrap();
     let calibrations = certain_of(shop().await, policies.rules().version()).await;
     let quoting = assistant(Options { calibrations, policies: Some(policies), ..options() }).await;
     let goes_on = async |assistant: &Assistant, first: &str, mode| {
