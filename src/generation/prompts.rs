@@ -369,7 +369,7 @@ mod tests {
     fn a_missing_variable_is_an_error() {
         let prompts = Prompts::load().unwrap();
         let wrong = SummaryPrompt { language: "English", messages: Vec::new() };
-        assert!(prompts.render("reply.j2", &[(ChatRole::System, "system")], &wrong).is_err());
+        assert!(prompts.render("reply.j2", &wrong).is_err());
     }
 
     #[test]
