@@ -56,7 +56,9 @@ mod tests {
 
     #[test]
     fn a_signature_hides_no_wish() {
-        for (end, kept) in [("Ana Souza", false), ("STOP", true), ("Ana\nParar", true), ("Falar Com Atendente", true)] {
+        for (end, kept) in
+            [("Ana Souza", false), ("STOP", true), ("Ana\nParar", true), ("Falar Com Atendente", true)]
+        {
             let text = format!("My parcel came.\nThanks\n{end}");
             let message = Message { id: "m".into(), role: Role::Customer, text: text.clone(), at: None };
             let letter = Conversation::new("c", Channel::Email, vec![message]);

@@ -136,7 +136,13 @@ fn typography_hides_nothing() {
         assert_eq!(&text[found[0].span.clone()], place);
     }
     assert_eq!(find("CPF 529.982.247–25")[0].normal, find("529.982.247-25")[0].normal);
-    for text in ["2019–2024", "aberto das 09:00–18:00", "de 1.200–1.500 euros", "págs. 120–135 e 140–151", "o modelo 12–34"] {
+    for text in [
+        "2019–2024",
+        "aberto das 09:00–18:00",
+        "de 1.200–1.500 euros",
+        "págs. 120–135 e 140–151",
+        "o modelo 12–34",
+    ] {
         assert!(kinds(text).is_empty(), "{text}: {:?}", find(text));
     }
     assert_eq!(left_out("pedido 4471\u{2011}902\u{2011}118"), "pedido [number]");

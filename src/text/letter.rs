@@ -15,8 +15,9 @@ static INTRODUCTION: LazyLock<Regex> = LazyLock::new(|| {
 });
 /// What programs put into it, and persons who tell what somebody wrote do not: an address, a time of day, or a date with its
 /// year.
-static STAMP: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"\S@\S|\b\d{1,2}[:h.]\d{2}\b|\b(?:19|20)\d{2}\b|\b\d{1,2}[/.-]\d{1,2}[/.-]\d{2}\b"));
+static STAMP: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"\S@\S|\b\d{1,2}[:h.]\d{2}\b|\b(?:19|20)\d{2}\b|\b\d{1,2}[/.-]\d{1,2}[/.-]\d{2}\b")
+});
 /// Lines between an introduction's first and last.
 const INTRODUCTION_LINES: usize = 4;
 
@@ -52,8 +53,8 @@ const SIGNATURE_CHARS: usize = 70;
 const ABBREVIATION_CHARS: usize = 7;
 /// Words in lower case within names, titles and addresses.
 const JOINING: [&str; 26] = [
-    "e", "de", "da", "do", "das", "dos", "di", "del", "della", "dello", "dei", "degli", "la", "el", "los", "las", "y", "of",
-    "the", "and", "for", "van", "von", "den", "der", "tel.",
+    "e", "de", "da", "do", "das", "dos", "di", "del", "della", "dello", "dei", "degli", "la", "el", "los",
+    "las", "y", "of", "the", "and", "for", "van", "von", "den", "der", "tel.",
 ];
 
 /// The paragraph that says for whom a letter is.

@@ -49,7 +49,7 @@ impl OptOut {
 }
 
 /// What waits for an answer and was written after the customer agreed to messages again, where some of it is older: an opt-out
-/// that is older is lifted. What is no older than the newest message always counts, whatever the clocks say.
+/// that is older is lifted. The newest message always counts, whatever the clocks say.
 pub fn since_agreeing(conversation: &Conversation, opt_outs: &[OptOut]) -> Option<String> {
     let agreed = conversation.customer.as_ref()?.opted_in_at?;
     let heard = |message: &Message| {
