@@ -55,7 +55,7 @@ impl Assistant {
             return None;
         }
         if let (Some(quoter), true) = (&self.parts.quoter, asked.mode != Mode::Draft)
-            && suffices(&self.quote(quoter, then, &found).await.1)
+            && suffices(&self.quote(quoter, then, &found).await.0)
         {
             return None;
         }

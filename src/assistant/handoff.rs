@@ -6,7 +6,6 @@ use crate::decision::rules;
 use crate::decision::{Action, Decision, PolicyCheck, ReasonCode, Verdict};
 use crate::generation::holding_message;
 use crate::generation::plain::unformatted;
-use crate::retrieval::Retrieved;
 use crate::store::suggestion::{Handoff, Looked, Tried, TriedDraft};
 
 /// Passages that are named.
