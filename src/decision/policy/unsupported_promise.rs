@@ -27,9 +27,8 @@ static PROMISES: LazyLock<Vec<Promise>> = LazyLock::new(|| {
 });
 
 /// The Spanish *sí*, which without its accent would be *if*.
-static YES: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)\bsí\b|\bsi\s*[,.:;]").expect("a constant pattern compiles")
-});
+static YES: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?i)\bsí\b|\bsi\s*[,.:;]").expect("a constant pattern compiles"));
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,9 +59,8 @@ struct Promise {
 
 impl Promise {
     fn of(Entry { name, about, patterns, unless, words }: Entry) -> Self {
-        let phrases = |patterns| {
-            Phrases::new([&Lexicon { patterns, words: words.clone(), ..Lexicon::default() }])
-        };
+        let phrases =
+            |patterns| Phrases::new([&Lexicon { patterns, words: words.clone(), ..Lexicon::default() }]);
         Self { name, about, phrases: phrases(patterns), unless: phrases(unless) }
     }
 

@@ -163,7 +163,7 @@ pub(super) fn quantities(
         let Some(number) = hit.name("number") else { continue };
         let before = hit.name("before").and_then(|sign| currency(sign.as_str()));
         let start = hit.name("before").map_or(number.start(), |sign| sign.start());
-        let figures = figures(text, number.range(), before, language);
+        let figures = figures(text, &number.range(), before, language);
         if !free(&taken, &number.range()) || glued(text, &(number.start()..figures.end)) {
             continue;
         }
@@ -185,18 +185,20 @@ pub(super) fn quantities(
     (found, taken)
 }
 
-/// Whether a day and a month are other words of the language, as in *3 out of 5* or *2 set di piatti*; a year tells.
+/// Whether a day and a month are other words of the language, as in *3 out of 5*, *2 set di piatti* or *those of 12 may ask*; a
+/// year tells, and *may 30* is a day.
 fn is_word(date: &str, language: Option<Language>) -> bool {
     use Language::{En, Es, It};
     let year = date.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() == 4);
+    let day_first = date.starts_with(|c: char| c.is_ascii_digit());
     !year
         && date.split_whitespace().any(|word| {
             matches!(
                 (language, word),
-                (Some(En), "may" | "out" | "Out" | "gen" | "Gen" | "ago")
+                (Some(En), "out" | "Out" | "gen" | "Gen" | "ago")
                     | (Some(En | It | Es), "set" | "Set")
                     | (Some(It), "mai" | "Mai")
-            )
+            ) || day_first && (language, word) == (Some(En), "may")
         })
 }
 
@@ -208,7 +210,7 @@ struct Figures {
 
 /// The number that begins with these digits: with thousands in letters behind it (*2 mil*, *1.5k*), and, as money, with digits
 /// grouped by spaces (*1 500 €*).
-fn figures(text: &str, digits: Range<usize>, before: Option<Unit>, language: Option<Language>) -> Figures {
+fn figures(text: &str, digits: &Range<usize>, before: Option<Unit>, language: Option<Language>) -> Figures {
     if let Some(grouped) = GROUPS.find(&text[digits.start..]) {
         let end = digits.start + grouped.end();
         let behind =
@@ -509,6 +511,7 @@ mod tests {
             ("il 3 sett.", It, Some("9-3")),
             ("el 5 de enero del 2027", Es, Some("2027-1-5")),
             ("on May 20", En, Some("5-20")),
+            ("on may 30", En, Some("5-30")),
             ("on Sept. 3rd, 2026", En, Some("2026-9-3")),
             ("by 4 Aug", En, Some("8-4")),
             ("mais 15 dias", Pt, None),
