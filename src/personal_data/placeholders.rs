@@ -52,7 +52,7 @@ impl Placeholders {
         self.read_words(text);
     }
 
-    /// The words of this text are no names: for a text that is known to hold no value.
+    /// The words of this text are no names: for where no value is looked for in it.
     pub fn read_words(&mut self, text: &str) {
         self.names.read(text);
     }
