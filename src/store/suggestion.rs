@@ -72,6 +72,7 @@ pub struct Answer {
 
 impl Answer {
     /// As the caller of `suggest` gets it: what `shadow` shows to nobody is left out.
+    #[must_use]
     pub fn told(mut self) -> Self {
         if self.mode == Mode::Shadow {
             self.drafts.clear();

@@ -56,7 +56,8 @@ pub(super) struct Delta {
 ///
 /// With `Accept: text/event-stream` the draft streams as events `delta` (`{"text": …}`); an event `restart` (`{}`)
 /// says that the draft begins again; the last event, `suggestion`, holds the same JSON as the plain answer. In `shadow` no
-/// draft is streamed or answered. A caller that goes away stops the work. A failing model or index is not an error here: it becomes an escalation or a draft with a reason.
+/// draft is streamed or answered. A caller that goes away stops the work. A failing model or index is not an error here: it
+/// becomes an escalation or a draft with a reason.
 #[utoipa::path(post, path = "/v1/suggest", tag = "suggest", request_body = SuggestRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "Same key and body: the first answer again")),
     responses(
