@@ -244,7 +244,6 @@ mod tests {
     use super::*;
     use crate::judgement::calibration::Calibration;
 
-    const RUNS: u64 = 200;
     const TARGET: Target = Target { alpha: 0.1, delta: 0.1 };
 
     fn run(seed: u64, n: usize, target: Target) -> (Calibration, Certification) {
@@ -309,23 +308,16 @@ mod tests {
         assert!(broken <= 122, "{broken} of 1000 broke the target");
     }
 
-    /// The chance of an error: small for the surer replies of a language, then for some so large that from there on a
-    /// language misses the target barely. A group is then nearly as likely to be certified wrongly as its level allows.
+    /// The chance of an error: small for the surer replies of a language, and for the others such that all of them together
+    /// barely miss the target.
     fn chance(example: &Example) -> f64 {
         let (sure, small) = match example.language {
-            Language::Pt => (0.55, 0.03),
-            Language::It => (0.45, 0.02),
+            Language::Pt => (0.6, 0.03),
+            Language::It => (0.5, 0.02),
             Language::Es | Language::En => (0.4, 0.02),
         };
-        let (missed, step) = (TARGET.alpha + 0.002, 0.05);
-        let surer = 1.0 - example.signals["support"];
-        if surer < sure {
-            small
-        } else if surer < sure + step {
-            (missed * (sure + step) - small * sure) / step
-        } else {
-            missed
-        }
+        let missed = TARGET.alpha + 0.001;
+        if example.signals["support"] > 1.0 - sure { small } else { (missed - small * sure) / (1.0 - sure) }
     }
 
     /// Languages that are unlike in number and in errors, one of them rare.
@@ -349,7 +341,7 @@ mod tests {
     #[test]
     fn languages_that_are_certified_apart_break_the_target_together_as_rarely_as_promised() {
         // Evenly spread, so that chance does not blur what is barely missed.
-        let mut fresh = unequal(6_000, 999_999);
+        let mut fresh = unequal(4_000, 999_999);
         for language in Language::ALL {
             let mut own: Vec<&mut Example> = fresh.iter_mut().filter(|e| e.language == language).collect();
             let n = own.len() as f64;
@@ -357,10 +349,10 @@ mod tests {
                 example.signals.insert("support".to_owned(), (at as f64 + 0.5) / n);
             }
         }
-        let runs: Vec<(Option<bool>, usize)> = (0..RUNS)
+        let runs: Vec<(Option<bool>, usize)> = (0..100)
             .into_par_iter()
             .map(|seed| {
-                let made = run_on(&unequal(3_000, seed), seed, TARGET);
+                let made = run_on(&unequal(2_400, seed), seed, TARGET);
                 let planned = &made.1.groups;
                 let shared: f64 = planned.iter().map(|group| group.plan.delta).sum();
                 assert!((shared - TARGET.delta).abs() < 1e-9, "{shared}");
@@ -368,11 +360,12 @@ mod tests {
             })
             .collect();
         let apart = runs.iter().filter(|(_, groups)| *groups > 1).count();
+        assert!(apart >= 50, "languages were to be certified apart in {apart} of 100 plans");
         let certified = runs.iter().filter(|(broken, _)| broken.is_some()).count();
+        assert!(certified >= 50, "the method has power: {certified} of 100");
         let broken = runs.iter().filter(|(broken, _)| *broken == Some(true)).count();
-        let groups = runs.iter().map(|(_, groups)| groups).sum::<usize>() as f64 / RUNS as f64;
-        eprintln!("{apart} apart, {certified} certified, {broken} broken, {groups} groups");
-        assert!(false);
+        // At most 10 of 100 are expected; more than 17 have a chance of 1%.
+        assert!(broken <= 17, "{broken} of 100 broke the target");
     }
 
     #[test]

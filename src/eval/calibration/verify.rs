@@ -13,7 +13,7 @@ use crate::judgement::calibration::{Calibration, Certificate, GroupCertificate, 
 /// Numbers that differ by less are equal: a file writes them in decimals.
 const EQUAL: f64 = 1e-9;
 
-/// Something that a certificate says and its labels do not.
+/// Something that a certificate says, and its calibration or its labels do not.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Difference {
     /// What.
