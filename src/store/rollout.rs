@@ -118,6 +118,8 @@ pub struct Rolled {
     pub wrong: Option<bool>,
     /// It was drawn for an audit.
     pub audited: bool,
+    /// It came about as what is sent does ([`Suggestion::as_sent`](super::suggestion::Suggestion::as_sent)).
+    pub as_sent: bool,
 }
 
 /// What was last said automatically in a conversation.

@@ -8,7 +8,7 @@ use crate::conversation::{Channel, Conversation, Language, WorkspaceId};
 use crate::decision::policy::reply_window_closed::ReplyWindow;
 use crate::decision::rollout::Allowed;
 use crate::decision::rules::routing::{Priority, QueueState};
-use crate::decision::{Action, Decision, DecisionInput, Mode, PolicyCheck, Reason};
+use crate::decision::{Action, Decision, DecisionInput, Mode, PolicyCheck, Reason, Verdict};
 use crate::generation::{Citation, Draft};
 use crate::inference::TokenUsage;
 use crate::judgement::{Confidence, Judgement};
@@ -34,6 +34,26 @@ pub struct Suggestion {
     pub trace: Trace,
     /// What the agent said; the last word counts.
     pub feedback: Option<Feedback>,
+}
+
+impl Suggestion {
+    /// The mode of the call; [`Self::mode`] is what the rollout left of it.
+    pub fn asked_mode(&self) -> Mode {
+        self.trace.decided.as_ref().map_or(self.mode, |decided| decided.mode)
+    }
+
+    /// Whether it came about as what is sent does: a quote is tried first, and what agents alone may read is not searched. A
+    /// call that allows drafts at most takes another way, and so does a message that was answered automatically before.
+    pub fn as_sent(&self) -> bool {
+        let replied = self.trace.decided.as_ref().is_some_and(|decided| decided.already_replied);
+        self.asked_mode() != Mode::Draft && !replied
+    }
+
+    /// The draft, and what was measured in it, where no policy objects: only such a one can ever be sent by itself.
+    pub fn unopposed(&self) -> Option<(&PublicDraft, &Judgement)> {
+        let passed = self.answer.policy.iter().all(|check| check.verdict == Verdict::Pass);
+        self.answer.drafts.first().zip(self.trace.judgement.as_ref()).filter(|_| passed)
+    }
 }
 
 fn unknown_workspace() -> WorkspaceId {

@@ -8,8 +8,8 @@ use sqlx::sqlite::SqliteConnection;
 use super::suggestions::insert_event;
 use super::{SqliteStore, from_json, from_word, sql_number, to_word};
 use crate::conversation::WorkspaceId;
-use crate::decision::Action;
 use crate::decision::rollout::{AUTOMATIC, Slice, Step};
+use crate::decision::{Action, Mode};
 use crate::store::rollout::{Audit, NewStep, Rolled};
 use crate::store::suggestion::{EDIT_TOLERANCE, Feedback, Suggestion};
 use crate::store::{Rollouts, StoreError};
@@ -75,6 +75,7 @@ struct RolledRow {
     draft: Option<String>,
     feedback: Option<String>,
     audited: bool,
+    as_sent: bool,
 }
 
 impl TryFrom<RolledRow> for Rolled {
@@ -93,6 +94,7 @@ impl TryFrom<RolledRow> for Rolled {
                 !feedback.acceptable(row.draft.as_deref().unwrap_or_default(), EDIT_TOLERANCE)
             }),
             audited: row.audited,
+            as_sent: row.as_sent,
         })
     }
 }
@@ -254,13 +256,16 @@ impl Rollouts for SqliteStore {
              (SELECT json_group_array(json_extract(r.value, '$.code')) \
                  FROM json_each(s.body, '$.answer.decision.reasons') r) AS reasons, \
              json_extract(s.body, '$.answer.drafts[0].text') AS draft, s.feedback, \
-             EXISTS (SELECT 1 FROM audits a WHERE a.suggestion_id = s.id) AS audited \
+             EXISTS (SELECT 1 FROM audits a WHERE a.suggestion_id = s.id) AS audited, \
+             COALESCE(json_extract(s.body, '$.trace.decided.mode'), json_extract(s.body, '$.mode')) <> ?5 \
+                 AND COALESCE(json_extract(s.body, '$.trace.decided.already_replied'), 0) = 0 AS as_sent \
              FROM suggestions s WHERE s.workspace = ?1 AND s.created_at >= ?3 ORDER BY s.sequence DESC LIMIT ?4",
         )
         .bind(&workspace.0)
         .bind(to_word(&Action::AutoReply)?)
         .bind(since)
         .bind(sql_number(limit))
+        .bind(to_word(&Mode::Draft)?)
         .fetch_all(&self.pool)
         .await?;
         rows.into_iter().map(Rolled::try_from).collect()
