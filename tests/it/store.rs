@@ -776,6 +776,44 @@ async fn a_drawn_reply_is_audited_by_its_first_verdict_and_counted_by_its_last()
 }
 
 #[tokio::test]
+async fn what_customers_could_read_is_known_for_every_moment() {
+    for (name, store, _folder) in stores().await {
+        let (a, store) = (workspace("a"), store.as_ref());
+        let put_at = async |id: &str, text: &str, audience, second| {
+            let version = Document {
+                updated_at: at(second),
+                content_hash: text.into(),
+                audience,
+                ..document("a", id, id)
+            };
+            let mut said = passage(&version, &format!("{id}-{text}"), 0);
+            (said.text, said.audience) = (text.into(), audience);
+            put(store, &version, &[said]).await.unwrap();
+        };
+        put_at("d1", "one", Audience::Public, 10).await;
+        put_at("d2", "two", Audience::Public, 20).await;
+        put_at("d1", "other", Audience::Public, 30).await;
+        put_at("d3", "for agents", Audience::Agents, 40).await;
+        let removal = store.open(&a, ChangeKind::Put, at(50)).await.unwrap();
+        assert!(store.stage_removal(removal, &a, "d2", &[]).await.unwrap(), "{name}");
+        let plan = store.plan(removal).await.unwrap();
+        store.commit(removal, &plan).await.unwrap().expect("nothing came between");
+        put_at("d4", "four", Audience::Public, 60).await;
+
+        let moments: Vec<_> = [5, 10, 25, 30, 45, 50, 60, 99].into_iter().map(at).collect();
+        let then = store.knowledge_at(&a, &moments).await.unwrap();
+        let passages: Vec<usize> = then.iter().map(|sketch| sketch.passages).collect();
+        assert_eq!(passages, [0, 1, 2, 2, 2, 1, 2, 2], "{name}");
+        let now = store.sketch(&a).await.unwrap();
+        assert_eq!(then.last(), Some(&now), "{name}");
+        let drifts: Vec<String> = then.iter().map(|sketch| format!("{:.2}", sketch.drift(&now))).collect();
+        assert_eq!(drifts, ["1.00", "1.00", "1.00", "0.50", "0.50", "0.50", "0.00", "0.00"], "{name}");
+        let others = store.knowledge_at(&workspace("b"), &moments[7..]).await.unwrap();
+        assert_eq!(others[0].passages, 0, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn the_last_automatic_word_of_a_conversation_is_known() {
     for (name, store, _folder) in stores().await {
         let own = workspace("w1");
