@@ -11,7 +11,7 @@ use crate::decision::rules::routing::{Priority, QueueState};
 use crate::decision::{Action, Decision, DecisionInput, Mode, PolicyCheck, Reason, Verdict};
 use crate::generation::{Citation, Draft};
 use crate::inference::TokenUsage;
-use crate::judgement::{Confidence, Judgement};
+use crate::judgement::{Confidence, Judgement, altered};
 use crate::retrieval::Retrieved;
 use crate::understanding::Understanding;
 
@@ -280,18 +280,23 @@ pub struct Feedback {
 }
 
 /// Share of the characters that an agent may change in a reply that was acceptable all the same, where nothing else is said.
+/// What the reply claims may not change at all.
 pub const EDIT_TOLERANCE: f64 = 0.1;
 
 impl Feedback {
-    /// Accepted, or sent with no more than a few characters changed.
-    pub fn acceptable(&self, draft: &str, tolerance: f64) -> bool {
+    /// Accepted, or sent with no more than a few characters changed, and none in what the draft claims.
+    pub fn acceptable(&self, draft: Option<&PublicDraft>, tolerance: f64) -> bool {
         match self.outcome {
             FeedbackOutcome::Accepted => true,
             FeedbackOutcome::Rejected => false,
             FeedbackOutcome::Edited => {
-                let sent = self.text.as_deref().map_or(0, |text| text.chars().count());
-                let longest = draft.chars().count().max(sent).max(1) as f64;
-                self.edit_distance.is_some_and(|distance| distance as f64 <= tolerance * longest)
+                let (Some(draft), Some(sent), Some(distance)) =
+                    (draft, self.text.as_deref(), self.edit_distance)
+                else {
+                    return false;
+                };
+                let longest = draft.text.chars().count().max(sent.chars().count()).max(1) as f64;
+                distance as f64 <= tolerance * longest && !altered(&draft.text, sent, draft.language)
             }
         }
     }
@@ -310,7 +315,7 @@ pub struct Asked {
     pub language: Option<Language>,
     /// The knowledge base held no answer, or none that was sure enough to draft, or the draft was rejected.
     pub unanswered: bool,
-    /// What an agent sent.
+    /// What an agent sent; nothing is known of it where an escalation was accepted.
     pub reply: Option<String>,
 }
 

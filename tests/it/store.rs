@@ -560,6 +560,14 @@ async fn questions_without_an_answer_are_told_from_those_with_one() {
         let found: Vec<_> = asked.iter().map(|asked| (asked.id.as_str(), asked.unanswered)).collect();
         let lacking = [("sug_5", true), ("sug_2", true), ("sug_1", true), ("sug_0", true)];
         assert_eq!(found, [&[("sug_6", false)], &lacking[..]].concat(), "{kind}");
+
+        // A draft that was accepted was sent; an escalation that was accepted was right, whatever draft lies in it.
+        for id in ["sug_2", "sug_4"] {
+            assert!(store.feedback(&a, id, &given(FeedbackOutcome::Accepted, 9)).await.unwrap(), "{kind}");
+        }
+        let asked = store.asked(&a, at(0), 10).await.unwrap();
+        let reply = |id: &str| asked.iter().find(|asked| asked.id == id).unwrap().reply.as_deref();
+        assert_eq!((reply("sug_2"), reply("sug_4")), (None, Some("Chega em 3 dias.")), "{kind}");
     }
 }
 
@@ -772,6 +780,31 @@ async fn a_drawn_reply_is_audited_by_its_first_verdict_and_counted_by_its_last()
         assert_eq!(rolled[0].wrong, Some(true), "{name}");
         assert!(rolled.iter().all(|one| one.sent && one.language == Some(Language::Pt)), "{name}");
         assert!(store.rolled(&own, at(3), 10).await.unwrap().is_empty(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_audited_reply_that_was_edited_was_right_where_it_claims_the_same() {
+    for (name, store, _folder) in stores().await {
+        let own = workspace("w1");
+        let draft = "A entrega normal no Brasil leva até 3 dias úteis depois do pagamento.";
+        for (number, sent, wrong) in [
+            ("a", "A entrega normal no Brasil leva até 3 dias úteis depois do pagamento!", false),
+            ("b", "A entrega normal no Brasil leva até 30 dias úteis depois do pagamento.", true),
+            ("c", "A entrega normal no Brasil não leva até 3 dias úteis depois do pagamento.", true),
+        ] {
+            let id = format!("sug_{number}");
+            let mut drawn = suggestion("w1", &id, number, Action::AutoReply);
+            drawn.answer.drafts[0].text = draft.into();
+            drawn.trace.audit = Some(AuditDraw { share: 0.5, max_error: 0.02 });
+            Suggestions::insert(store.as_ref(), &drawn).await.unwrap();
+            let mut edited = given(FeedbackOutcome::Edited, 5);
+            (edited.text, edited.edit_distance) = (Some(sent.into()), Some(strsim::levenshtein(draft, sent)));
+            assert!(store.feedback(&own, &id, &edited).await.unwrap(), "{name}");
+            let audit = store.audit(&own, &id).await.unwrap().unwrap();
+            assert_eq!(audit.wrong, Some(wrong), "{name}: {sent}");
+            assert_eq!(store.rolled(&own, at(0), 1).await.unwrap()[0].wrong, Some(wrong), "{name}: {sent}");
+        }
     }
 }
 
