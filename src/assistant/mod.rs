@@ -259,9 +259,8 @@ impl Assistant {
         stored: &Suggestion,
         opt_outs: Vec<OptOut>,
     ) -> Suggestion {
-        let mode = stored.trace.decided.as_ref().map_or(stored.mode, |decided| decided.mode);
         let before = Before::then(stored, opt_outs);
-        self.run(workspace, &stored.conversation, mode, &before, None).await.0
+        self.run(workspace, &stored.conversation, stored.asked_mode(), &before, None).await.0
     }
 
     async fn run(

@@ -46,15 +46,18 @@ pub struct SliceReport {
     pub since: DateTime<Utc>,
     /// Suggestions in the slice.
     pub suggestions: usize,
+    /// Those that tell what would be sent: their call's mode was `auto` or `shadow`. In mode `draft` a reply comes about
+    /// otherwise.
+    pub measured: usize,
     /// Replies that were sent automatically.
     pub sent: usize,
-    /// Replies that only the mode of the call or the rollout kept from being sent.
+    /// Replies among those measured that only the mode of the call or the rollout kept from being sent.
     pub held: usize,
-    /// Share of the suggestions that was sent, or would have been.
+    /// Share of those measured that was sent, or would have been.
     pub coverage: f64,
     /// Verdicts on replies that would have been sent.
     pub held_judged: usize,
-    /// Wrong ones among them: rejected, or edited beyond a few characters.
+    /// Wrong ones among them: rejected, or edited beyond a few characters or in what they claim.
     pub held_wrong: usize,
     /// Replies drawn for an audit since the change.
     pub drawn: usize,
@@ -131,7 +134,8 @@ fn counted(
         })
         .collect();
     let only = [ReasonCode::ModeCap, ReasonCode::Rollout];
-    let held: Vec<&&Rolled> = inside
+    let measured: Vec<&Rolled> = inside.iter().copied().filter(|one| one.as_sent).collect();
+    let held: Vec<&&Rolled> = measured
         .iter()
         .filter(|one| !one.sent && one.reasons.iter().all(|reason| only.contains(reason)))
         .collect();
@@ -144,9 +148,10 @@ fn counted(
         step: step.map_or(0, |step| step.sequence),
         since,
         suggestions: inside.len(),
+        measured: measured.len(),
         sent,
         held: held.len(),
-        coverage: if inside.is_empty() { 0.0 } else { (sent + held.len()) as f64 / inside.len() as f64 },
+        coverage: (sent + held.len()) as f64 / measured.len().max(1) as f64,
         held_judged: held.iter().filter(|one| one.wrong.is_some()).count(),
         held_wrong: held.iter().filter(|one| one.wrong == Some(true)).count(),
         drawn: audits.len(),

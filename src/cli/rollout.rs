@@ -206,9 +206,11 @@ fn of_share(share: Option<f64>) -> String {
 fn describe(slice: &SliceReport, printer: Printer) {
     printer.line(format!("{}: {}{}", slice.slice, slice.stage.as_str(), of_share(slice.share)));
     printer.line(format!(
-        "  {} suggestions since {}: {} sent, {} that only mode or rollout held back; coverage {:.0}%",
+        "  {} suggestions since {}, {} of them to calls in mode auto or shadow: {} sent, {} that only mode or rollout held \
+         back; coverage {:.0}%",
         slice.suggestions,
         slice.since.format("%Y-%m-%d"),
+        slice.measured,
         slice.sent,
         slice.held,
         100.0 * slice.coverage

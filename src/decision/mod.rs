@@ -33,7 +33,8 @@ pub enum Action {
 pub enum Mode {
     /// Automatic replies where they are certified.
     Auto,
-    /// Drafts at most.
+    /// Drafts at most: a model is asked before quotes are, and what agents alone may read is searched too, so such drafts tell
+    /// nothing of automatic replies.
     #[default]
     Draft,
     /// Drafts at most, for measurement only: nothing is shown to agents.

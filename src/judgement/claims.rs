@@ -36,6 +36,15 @@ impl Claim {
         matches!(self.kind, Kind::Name(_))
     }
 
+    /// Whether two of them say the same, however each is written.
+    pub(super) fn equals(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (Kind::Quantity(one), Kind::Quantity(other)) => one.equals(other),
+            (Kind::Phone(one), Kind::Phone(other)) => same_phone(one, other),
+            (one, other) => one == other,
+        }
+    }
+
     /// Whether it is a number, an amount, a time or a date.
     pub(super) fn is_figure(&self) -> bool {
         matches!(self.kind, Kind::Quantity(_))
@@ -123,6 +132,12 @@ fn literals(text: &str) -> impl Iterator<Item = &str> {
         .filter_map(|hit| hit.get(0).map(|whole| whole.as_str()))
 }
 
+/// Whether two numbers, as [`digits`] makes them, are one, with a code of the country or the area or without.
+fn same_phone(one: &str, other: &str) -> bool {
+    let (short, long) = if one.len() < other.len() { (one, other) } else { (other, one) };
+    short.len() >= NATIONAL && long.ends_with(short)
+}
+
 /// A link or an address without what differs by habit: scheme, `www.`, case, and punctuation at the end.
 fn literal(text: &str) -> String {
     let lower = text.to_lowercase();
@@ -206,10 +221,7 @@ impl Evidence {
             Kind::Quantity(quantity) => self.quantities.iter().any(|known| known.supports(quantity)),
             // A link to a page under a known site is another link.
             Kind::Literal(literal) => self.literals.contains(literal),
-            Kind::Phone(phone) => self.phones.iter().any(|known| {
-                let (short, long) = if phone.len() < known.len() { (phone, known) } else { (known, phone) };
-                short.len() >= NATIONAL && long.ends_with(short.as_str())
-            }),
+            Kind::Phone(phone) => self.phones.iter().any(|known| same_phone(phone, known)),
             Kind::Name(words) => words.iter().all(|word| {
                 self.words.contains(word)
                     // Plural and possessive.

@@ -291,7 +291,7 @@ fn turned(sentence: &str, window: &[Piece], language: Language, keys: &Keys) -> 
 }
 
 /// Keys of the content words that a negation governs: the next two, within a few words.
-fn negated(text: &str, language: Option<Language>, keys: &Keys) -> BTreeSet<String> {
+pub(super) fn negated(text: &str, language: Option<Language>, keys: &Keys) -> BTreeSet<String> {
     let all: Vec<&str> = words(text).collect();
     let negations = negations(language);
     let mut found = BTreeSet::new();
@@ -305,7 +305,7 @@ fn negated(text: &str, language: Option<Language>, keys: &Keys) -> BTreeSet<Stri
 }
 
 /// Words that turn a statement around. *No* is "in the" in Portuguese, *ne* "of it" in Italian.
-fn negations(language: Option<Language>) -> &'static [&'static str] {
+pub(super) fn negations(language: Option<Language>) -> &'static [&'static str] {
     match language {
         Some(Language::Pt) => &["nao", "nunca", "nem", "sem", "nenhum", "nenhuma"],
         Some(Language::It) => &["non", "mai", "senza", "nessun", "nessuno", "nessuna"],

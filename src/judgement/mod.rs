@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+mod altered;
 pub mod calibration;
 mod claims;
 mod grounded;
@@ -17,6 +18,7 @@ mod second_reading;
 mod semantic;
 mod signals;
 
+pub use altered::altered;
 pub use judge::{Judge, JudgeInput, JudgementConfig};
 pub use money::{Amount, amounts};
 

@@ -118,4 +118,6 @@ pub struct Rolled {
     pub wrong: Option<bool>,
     /// It was drawn for an audit.
     pub audited: bool,
+    /// It came about as what is sent does ([`Suggestion::as_sent`](super::suggestion::Suggestion::as_sent)).
+    pub as_sent: bool,
 }

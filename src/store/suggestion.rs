@@ -8,10 +8,10 @@ use crate::conversation::{Channel, Conversation, Language, WorkspaceId};
 use crate::decision::policy::reply_window_closed::ReplyWindow;
 use crate::decision::rollout::Allowed;
 use crate::decision::rules::routing::{Priority, QueueState};
-use crate::decision::{Action, Decision, DecisionInput, Mode, PolicyCheck, Reason, ReasonCode};
+use crate::decision::{Action, Decision, DecisionInput, Mode, PolicyCheck, Reason, ReasonCode, Verdict};
 use crate::generation::{Citation, Draft};
 use crate::inference::TokenUsage;
-use crate::judgement::{Confidence, Judgement};
+use crate::judgement::{Confidence, Judgement, altered};
 use crate::retrieval::Retrieved;
 use crate::understanding::Understanding;
 
@@ -34,6 +34,26 @@ pub struct Suggestion {
     pub trace: Trace,
     /// What the agent said; the last word counts.
     pub feedback: Option<Feedback>,
+}
+
+impl Suggestion {
+    /// The mode of the call; [`Self::mode`] is what the rollout left of it.
+    pub fn asked_mode(&self) -> Mode {
+        self.trace.decided.as_ref().map_or(self.mode, |decided| decided.mode)
+    }
+
+    /// Whether it came about as what is sent does: a quote is tried first, and what agents alone may read is not searched. A
+    /// call that allows drafts at most takes another way, and so does a message that was answered automatically before.
+    pub fn as_sent(&self) -> bool {
+        let replied = self.trace.decided.as_ref().is_some_and(|decided| decided.already_replied);
+        self.asked_mode() != Mode::Draft && !replied
+    }
+
+    /// The draft, and what was measured in it, where no policy objects: only such a one can ever be sent by itself.
+    pub fn unopposed(&self) -> Option<(&PublicDraft, &Judgement)> {
+        let passed = self.answer.policy.iter().all(|check| check.verdict == Verdict::Pass);
+        self.answer.drafts.first().zip(self.trace.judgement.as_ref()).filter(|_| passed)
+    }
 }
 
 fn unknown_workspace() -> WorkspaceId {
@@ -293,18 +313,23 @@ pub struct Feedback {
 }
 
 /// Share of the characters that an agent may change in a reply that was acceptable all the same, where nothing else is said.
+/// What the reply claims may not change at all.
 pub const EDIT_TOLERANCE: f64 = 0.1;
 
 impl Feedback {
-    /// Accepted, or sent with no more than a few characters changed.
-    pub fn acceptable(&self, draft: &str, tolerance: f64) -> bool {
+    /// Accepted, or sent with no more than a few characters changed, and none in what the draft claims.
+    pub fn acceptable(&self, draft: Option<&PublicDraft>, tolerance: f64) -> bool {
         match self.outcome {
             FeedbackOutcome::Accepted => true,
             FeedbackOutcome::Rejected => false,
             FeedbackOutcome::Edited => {
-                let sent = self.text.as_deref().map_or(0, |text| text.chars().count());
-                let longest = draft.chars().count().max(sent).max(1) as f64;
-                self.edit_distance.is_some_and(|distance| distance as f64 <= tolerance * longest)
+                let (Some(draft), Some(sent), Some(distance)) =
+                    (draft, self.text.as_deref(), self.edit_distance)
+                else {
+                    return false;
+                };
+                let longest = draft.text.chars().count().max(sent.chars().count()).max(1) as f64;
+                distance as f64 <= tolerance * longest && !altered(&draft.text, sent, draft.language)
             }
         }
     }
@@ -323,7 +348,7 @@ pub struct Asked {
     pub language: Option<Language>,
     /// The knowledge base held no answer, or none that was sure enough to draft, or the draft was rejected.
     pub unanswered: bool,
-    /// What an agent sent.
+    /// What an agent sent; nothing is known of it where an escalation was accepted.
     pub reply: Option<String>,
 }
 

@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 
 use super::{Document, StoreError};
 use crate::conversation::{Audience, Labels, Language, WorkspaceId};
-use crate::retrieval::Passage;
 use crate::retrieval::index::ChangeSetId;
+use crate::retrieval::{Passage, Sketch};
 
 /// How a version came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -201,6 +201,13 @@ pub trait Versions: Send + Sync {
         document_id: &str,
         version: u32,
     ) -> Result<Option<DocumentVersion>, StoreError>;
+    /// A sample of the passages that customers could read at each of these moments. A document that was removed before it
+    /// was noted when counts as never there.
+    async fn knowledge_at(
+        &self,
+        workspace: &WorkspaceId,
+        moments: &[DateTime<Utc>],
+    ) -> Result<Vec<Sketch>, StoreError>;
     /// What is known of a text that was rolled back; `None` for one that was not.
     async fn refused(
         &self,

@@ -20,6 +20,7 @@ mod eval_chat;
 mod eval_runs;
 mod eval_tasks;
 mod formats;
+mod from_feedback;
 mod hosted_faults;
 mod index;
 mod judgement;

@@ -578,6 +578,14 @@ async fn questions_without_an_answer_are_told_from_those_with_one() {
         let found: Vec<_> = asked.iter().map(|asked| (asked.id.as_str(), asked.unanswered)).collect();
         let lacking = [("sug_5", true), ("sug_2", true), ("sug_1", true), ("sug_0", true)];
         assert_eq!(found, [&[("sug_6", false)], &lacking[..]].concat(), "{kind}");
+
+        // A draft that was accepted was sent; an escalation that was accepted was right, whatever draft lies in it.
+        for id in ["sug_2", "sug_4"] {
+            assert!(store.feedback(&a, id, &given(FeedbackOutcome::Accepted, 9)).await.unwrap(), "{kind}");
+        }
+        let asked = store.asked(&a, at(0), 10).await.unwrap();
+        let reply = |id: &str| asked.iter().find(|asked| asked.id == id).unwrap().reply.as_deref();
+        assert_eq!((reply("sug_2"), reply("sug_4")), (None, Some("Chega em 3 dias.")), "{kind}");
     }
 }
 
@@ -791,6 +799,69 @@ async fn a_drawn_reply_is_audited_by_its_first_verdict_and_counted_by_its_last()
         assert_eq!(rolled[0].wrong, Some(true), "{name}");
         assert!(rolled.iter().all(|one| one.sent && one.language == Some(Language::Pt)), "{name}");
         assert!(store.rolled(&own, at(3), 10).await.unwrap().is_empty(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_audited_reply_that_was_edited_was_right_where_it_claims_the_same() {
+    for (name, store, _folder) in stores().await {
+        let own = workspace("w1");
+        let draft = "A entrega normal no Brasil leva até 3 dias úteis depois do pagamento.";
+        for (number, sent, wrong) in [
+            ("a", "A entrega normal no Brasil leva até 3 dias úteis depois do pagamento!", false),
+            ("b", "A entrega normal no Brasil leva até 30 dias úteis depois do pagamento.", true),
+            ("c", "A entrega normal no Brasil não leva até 3 dias úteis depois do pagamento.", true),
+        ] {
+            let id = format!("sug_{number}");
+            let mut drawn = suggestion("w1", &id, number, Action::AutoReply);
+            drawn.answer.drafts[0].text = draft.into();
+            drawn.trace.audit = Some(AuditDraw { share: 0.5, max_error: 0.02 });
+            Suggestions::insert(store.as_ref(), &drawn).await.unwrap();
+            let mut edited = given(FeedbackOutcome::Edited, 5);
+            (edited.text, edited.edit_distance) = (Some(sent.into()), Some(strsim::levenshtein(draft, sent)));
+            assert!(store.feedback(&own, &id, &edited).await.unwrap(), "{name}");
+            let audit = store.audit(&own, &id).await.unwrap().unwrap();
+            assert_eq!(audit.wrong, Some(wrong), "{name}: {sent}");
+            assert_eq!(store.rolled(&own, at(0), 1).await.unwrap()[0].wrong, Some(wrong), "{name}: {sent}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_customers_could_read_is_known_for_every_moment() {
+    for (name, store, _folder) in stores().await {
+        let (a, store) = (workspace("a"), store.as_ref());
+        let put_at = async |id: &str, text: &str, audience, second| {
+            let version = Document {
+                updated_at: at(second),
+                content_hash: text.into(),
+                audience,
+                ..document("a", id, id)
+            };
+            let mut said = passage(&version, &format!("{id}-{text}"), 0);
+            (said.text, said.audience) = (text.into(), audience);
+            put(store, &version, &[said]).await.unwrap();
+        };
+        put_at("d1", "one", Audience::Public, 10).await;
+        put_at("d2", "two", Audience::Public, 20).await;
+        put_at("d1", "other", Audience::Public, 30).await;
+        put_at("d3", "for agents", Audience::Agents, 40).await;
+        let removal = store.open(&a, ChangeKind::Put, at(50)).await.unwrap();
+        assert!(store.stage_removal(removal, &a, "d2", &[]).await.unwrap(), "{name}");
+        let plan = store.plan(removal).await.unwrap();
+        store.commit(removal, &plan).await.unwrap().expect("nothing came between");
+        put_at("d4", "four", Audience::Public, 60).await;
+
+        let moments: Vec<_> = [5, 10, 25, 30, 45, 50, 60, 99].into_iter().map(at).collect();
+        let then = store.knowledge_at(&a, &moments).await.unwrap();
+        let passages: Vec<usize> = then.iter().map(|sketch| sketch.passages).collect();
+        assert_eq!(passages, [0, 1, 2, 2, 2, 1, 2, 2], "{name}");
+        let now = store.sketch(&a).await.unwrap();
+        assert_eq!(then.last(), Some(&now), "{name}");
+        let drifts: Vec<String> = then.iter().map(|sketch| format!("{:.2}", sketch.drift(&now))).collect();
+        assert_eq!(drifts, ["1.00", "1.00", "1.00", "0.50", "0.50", "0.50", "0.00", "0.00"], "{name}");
+        let others = store.knowledge_at(&workspace("b"), &moments[7..]).await.unwrap();
+        assert_eq!(others[0].passages, 0, "{name}");
     }
 }
 

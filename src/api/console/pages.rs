@@ -11,9 +11,10 @@ use super::{session, view};
 use crate::api::error::ApiError;
 use crate::api::state::Api;
 use crate::api::v1::events;
-use crate::decision::Mode;
+use crate::decision::rollout::audited;
+use crate::decision::{Action, Mode};
 use crate::explanation::explain;
-use crate::store::suggestion::Which;
+use crate::store::suggestion::{Suggestion, Which};
 use crate::store::{Documents, Page, StoreError, Suggestions};
 use session::Agent;
 
@@ -167,7 +168,17 @@ async fn conversation(api: &Api, agent: &Agent, id: &str) -> Result<Value, Store
     let shadow = found.as_ref().is_some_and(|suggestion| suggestion.mode == Mode::Shadow);
     let found = found.filter(|_| !shadow);
     let explanation = found.as_ref().map(|suggestion| explain(suggestion, agent.language));
-    Ok(context! { suggestion => Serde(&found), explanation => Serde(&explanation), shadow })
+    let share = api.app.config.rollout.audit_share;
+    let audited = found.as_ref().is_some_and(|suggestion| counts(suggestion, share));
+    Ok(context! { suggestion => Serde(&found), explanation => Serde(&explanation), audited, shadow })
+}
+
+/// Whether it was drawn at random, so that its verdict stands for many: an automatic reply for an audit of the rollout, a
+/// draft for a certificate (`ponto calibrate --from-feedback`), both by the same hash.
+fn counts(suggestion: &Suggestion, share: f64) -> bool {
+    let escalated = suggestion.answer.decision.action == Action::Escalate;
+    let certifies = || !escalated && suggestion.as_sent() && suggestion.unopposed().is_some();
+    suggestion.trace.audit.is_some() || (audited(&suggestion.answer.id, share) && certifies())
 }
 
 async fn listed(api: &Api, agent: &Agent, show: &Show) -> Result<Value, StoreError> {
@@ -177,11 +188,19 @@ async fn listed(api: &Api, agent: &Agent, show: &Show) -> Result<Value, StoreErr
         _ => None,
     };
     let page = Page { after: show.after.clone().filter(|cursor| !cursor.is_empty()), limit: PAGE };
+    let (store, workspace) = (api.app.store.as_ref(), &agent.caller.workspace);
     let which = Which { open, shadow: Some(false) };
-    let listed = Suggestions::list(api.app.store.as_ref(), &agent.caller.workspace, which, page).await?;
+    let listed = Suggestions::list(store, workspace, which, page).await?;
+    let share = api.app.config.rollout.audit_share;
+    let mut drawn = Vec::new();
+    for item in listed.items.iter().filter(|item| item.audit || audited(&item.id, share)) {
+        let found = Suggestions::get(store, workspace, &item.id).await?;
+        drawn.extend(found.filter(|suggestion| counts(suggestion, share)).map(|found| found.answer.id));
+    }
     Ok(context! {
         show => show.name(),
         items => Serde(&listed.items),
+        drawn,
         next => listed.next,
     })
 }

@@ -26,7 +26,8 @@ const LONGEST_AGENT: usize = 256;
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[schema(example = json!({"outcome": "edited", "text": "Chega em até 5 dias úteis, Ana.", "agent": "rui"}))]
 pub(in crate::api) struct FeedbackRequest {
-    /// `accepted`: sent as drafted; of an escalation, that it was right. `edited`: sent with changes. `rejected`: not sent.
+    /// `accepted`: sent as drafted; of an escalation, that it was right, which says nothing of a draft in it: where that was
+    /// sent, say `edited` with the text, changed or not. `edited`: sent with changes. `rejected`: not sent.
     pub outcome: FeedbackOutcome,
     /// The text that was sent; needed with `edited`.
     #[serde(default)]
@@ -55,7 +56,9 @@ pub(in crate::api) struct FeedbackStored {
 /// Stores what an agent did with a draft.
 ///
 /// The edit distance is Levenshtein's, in characters, between the first draft and the sent text: 0 when accepted,
-/// null when rejected or when there was no draft to compare with. A draft that is accepted after the channel's reply
+/// null when rejected or when there was no draft to compare with. Where verdicts become labels or judge an audit, an edited
+/// draft was right when at most a tenth of the characters changed, and no number, amount, time, date, link, address, phone
+/// number, code or negation. A draft that is accepted after the channel's reply
 /// window has closed is refused with `reply_window_closed`: only a template may be sent by then. What was accepted or edited is a
 /// person's message: nothing is sent automatically in the conversation afterwards until it is handed back
 /// (`conversation.handed_back_after`). A verdict on an automatic reply, or on what was made in `shadow`, is none.

@@ -1,27 +1,30 @@
 //! `ponto calibrate`: fits a calibration and certifies the auto-reply threshold, from a labelled set or from agents' feedback.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 
 use super::evaluation::{Bench, BenchOptions, RunProgress};
-use super::progress::FetchProgress;
 use super::{Loaded, Printer, stored};
 use crate::app::{App, SystemClock};
 use crate::config::Config;
 use crate::conversation::{Clock, WorkspaceId};
 use crate::eval::EvalError;
-use crate::eval::calibration::{Example, Reading, Sample, Subject, Target, from_feedback, study};
+use crate::eval::calibration::{Example, Reading, Sample, Subject, Tally, Target, from_feedback, study};
 use crate::eval::dataset::assistant::AssistantSet;
 use crate::eval::dataset::{Dataset, Rows};
 use crate::eval::run::assistant::Outcome;
 use crate::inference::BackendKind;
 use crate::judgement::calibration::{Calibration, CalibrationKey, Origin, Split};
 use crate::retrieval::Sketch;
+use crate::retrieval::index::Generations as _;
 use crate::store::suggestion::EDIT_TOLERANCE;
+use crate::store::versions::Versions as _;
 
 mod verify;
 
@@ -69,9 +72,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME", default_value = "90d", requires = "from_feedback")]
     since: String,
     /// Of feedback: share of the replies, drawn at random, that certifies; one of them without a verdict counts as wrong
-    #[arg(long, default_value_t = 0.5, requires = "from_feedback")]
-    audit_share: f64,
-    /// Of feedback: share of a reply's characters that an agent may change in one that was acceptable all the same
+    /// [default: `rollout.audit_share`, 0.1, whose draw is marked in the console]
+    #[arg(long, requires = "from_feedback")]
+    audit_share: Option<f64>,
+    /// Of feedback: share of a reply's characters that an agent may change in one that was acceptable all the same; a number,
+    /// date, link or negation that was changed is none of them
     #[arg(long, default_value_t = EDIT_TOLERANCE, requires = "from_feedback")]
     edit_tolerance: f64,
     /// Where the calibration is written, and its labels beside it [default: a name of its procedure and workspace in the folder
@@ -116,7 +121,6 @@ pub(super) async fn run(config: Loaded, args: Args, printer: &Printer) -> anyhow
     share("target", target.alpha)?;
     share("delta", target.delta)?;
     share("fit-share", args.fit_share)?;
-    share("audit-share", args.audit_share)?;
     anyhow::ensure!(
         (0.0..1.0).contains(&args.edit_tolerance),
         "--edit-tolerance must lie from 0 to below 1, not at {}",
@@ -248,35 +252,72 @@ fn conversations(dataset: &Dataset) -> anyhow::Result<&AssistantSet> {
 }
 
 /// What agents did with the drafts of a workspace.
-async fn of_feedback(mut config: Config, args: &Args, printer: Printer) -> anyhow::Result<Labelled> {
+async fn of_feedback(config: Config, args: &Args, printer: Printer) -> anyhow::Result<Labelled> {
     let since = stored::since(&args.since, SystemClock.now())?;
     let workspace = WorkspaceId(args.workspace.clone().unwrap_or_else(|| "default".into()));
-    config.inference.use_only(args.backend);
+    let reading = Reading {
+        audit_share: args.audit_share.unwrap_or(config.rollout.audit_share),
+        edit_tolerance: args.edit_tolerance,
+        knowledge_drift: config.judgement.knowledge_drift,
+    };
+    anyhow::ensure!(
+        reading.audit_share > 0.0 && reading.audit_share < 1.0,
+        "--audit-share (by default `rollout.audit_share`) must lie between 0 and 1, not at {}: what is drawn certifies, the \
+         other verdicts fit",
+        reading.audit_share
+    );
     let store = stored::open(&config).await?;
     let suggestions = stored::suggestions(&store, &workspace, since, usize::MAX).await?;
-    let app = App::open(config, Arc::new(FetchProgress::new(printer))).await?;
-    let key = app.assistant.calibration_key();
-    let reading = Reading { audit_share: args.audit_share, edit_tolerance: args.edit_tolerance };
+    let moments: Vec<_> = suggestions.iter().map(|suggestion| suggestion.created_at).collect();
+    let then = store.knowledge_at(&workspace, &moments).await?;
+    let knowledge = store.sketch(&workspace).await?;
+    // The models in a folder of their own, so that a server may go on with this one.
+    let options = BenchOptions { backend: args.backend, jobs: None, remember: false };
+    let bench = Bench::empty(config, options, workspace.clone(), Arc::new(SystemClock), printer).await?;
+    let drifts = then.iter().map(|then| then.drift(&knowledge));
+    let suggestions: Vec<_> = suggestions.into_iter().zip(drifts).collect();
+    let key = bench.app.assistant.calibration_key();
     let (sample, tally) = from_feedback(&suggestions, &key, reading);
-    printer.note(format!(
-        "{} replies met no objection since {}: {} drawn to certify ({} of them without a verdict, which counts as wrong), {} \
+    printer.note(told(&tally, since, sample.fit.len(), reading));
+    Ok(Labelled {
+        key,
+        description: described(&bench.app, &format!("feedback of the workspace {workspace}")),
+        knowledge,
+        dataset_hash: format!("feedback since {}", since.format("%Y-%m-%d")),
+        sample,
+        workspace,
+    })
+}
+
+/// What became of the feedback, and what to do where much of it is of no use.
+fn told(tally: &Tally, since: DateTime<Utc>, fit: usize, reading: Reading) -> String {
+    let mut told = format!(
+        "{} replies met no objection since {}: {} drawn to certify ({} of them without a verdict, which counts as wrong), {fit} \
          others with a verdict to fit, {} without one left out; {} belong to another model or other settings",
         tally.replies,
         since.format("%Y-%m-%d"),
         tally.drawn,
         tally.drawn_silent,
-        sample.fit.len(),
         tally.silent,
         tally.other_key
-    ));
-    Ok(Labelled {
-        key,
-        description: described(&app, &format!("feedback of the workspace {workspace}")),
-        knowledge: knowledge(&app, &workspace).await?,
-        dataset_hash: format!("feedback since {}", since.format("%Y-%m-%d")),
-        sample,
-        workspace,
-    })
+    );
+    if tally.other_mode > 0 {
+        let _ = write!(
+            told,
+            "; {} came of calls in mode draft, where replies come about otherwise than what is sent: call in mode auto, and \
+             let rollout.default_stage = \"draft\" keep them from being sent",
+            tally.other_mode
+        );
+    }
+    if tally.other_knowledge > 0 {
+        let _ = write!(
+            told,
+            "; {} were written before more than {:.0}% of the knowledge changed (judgement.knowledge_drift)",
+            tally.other_knowledge,
+            100.0 * reading.knowledge_drift
+        );
+    }
+    told
 }
 
 fn described(app: &App, labels: &str) -> String {

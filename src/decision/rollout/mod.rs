@@ -26,7 +26,8 @@ pub const AUTOMATIC: &str = "ponto";
 pub struct RolloutConfig {
     /// The stage of conversations for which nobody has set one: `shadow`, `draft` or `auto`.
     pub default_stage: Stage,
-    /// Share of the automatic replies that is drawn for an audit, 0 to 1.
+    /// Share of the automatic replies that is drawn for an audit, 0 to 1. The same share of the drafts certifies in `ponto
+    /// calibrate --from-feedback`; agents see both marked in the console.
     pub audit_share: f64,
     /// Largest share of wrong replies that is tolerated; that of the certificate in force (`ponto calibrate --target`) when left out.
     pub max_error: Option<f64>,

@@ -71,6 +71,11 @@ impl Quantity {
         })
     }
 
+    /// Whether both are first of all the same value with the same unit, however each is written.
+    pub(super) fn equals(&self, other: &Self) -> bool {
+        self.readings.first() == other.readings.first()
+    }
+
     /// The largest value that it may be as money, with the currency's ISO 4217 code.
     pub(super) fn money(&self) -> Option<(f64, &'static str)> {
         let money = self

@@ -452,6 +452,10 @@ const COMMIT: &[&str] = &[
      WHERE d.change_set = ?1 AND ?2 = ?2 AND p.id NOT IN (SELECT id FROM staged_passages WHERE change_set = ?1 AND kept = 1)",
     "DELETE FROM passages WHERE ?2 = ?2 AND id NOT IN (SELECT id FROM staged_passages WHERE change_set = ?1 AND kept = 1) \
      AND (workspace, document_id) IN (SELECT workspace, id FROM staged_documents WHERE change_set = ?1)",
+    "UPDATE document_versions SET gone_at = (SELECT begun_at FROM change_sets WHERE id = ?1) \
+     WHERE ?2 = ?2 AND (workspace, document_id, version) IN ( \
+         SELECT d.workspace, d.id, d.version FROM staged_documents s \
+         JOIN documents d ON d.workspace = s.workspace AND d.id = s.id WHERE s.change_set = ?1 AND s.text IS NULL)",
     "DELETE FROM documents WHERE ?2 = ?2 \
      AND (workspace, id) IN (SELECT workspace, id FROM staged_documents WHERE change_set = ?1 AND text IS NULL)",
     "INSERT INTO document_versions (workspace, document_id, version, generation, kind, restores, source, title, url, \

@@ -8,10 +8,10 @@ use sqlx::sqlite::SqliteConnection;
 use super::suggestions::insert_event;
 use super::{SqliteStore, from_json, from_word, sql_number, to_word};
 use crate::conversation::WorkspaceId;
-use crate::decision::Action;
 use crate::decision::rollout::{AUTOMATIC, Slice, Step};
+use crate::decision::{Action, Mode};
 use crate::store::rollout::{Audit, NewStep, Rolled};
-use crate::store::suggestion::{EDIT_TOLERANCE, Feedback, Suggestion};
+use crate::store::suggestion::{EDIT_TOLERANCE, Feedback, PublicDraft, Suggestion};
 use crate::store::{Rollouts, StoreError};
 
 #[derive(FromRow)]
@@ -75,6 +75,7 @@ struct RolledRow {
     draft: Option<String>,
     feedback: Option<String>,
     audited: bool,
+    as_sent: bool,
 }
 
 impl TryFrom<RolledRow> for Rolled {
@@ -83,16 +84,17 @@ impl TryFrom<RolledRow> for Rolled {
     fn try_from(row: RolledRow) -> Result<Self, StoreError> {
         let feedback: Option<Feedback> =
             row.feedback.as_deref().map(|json| from_json("feedback", json)).transpose()?;
+        let draft: Option<PublicDraft> =
+            row.draft.as_deref().map(|json| from_json("draft", json)).transpose()?;
         Ok(Self {
             channel: from_word("channel", row.channel)?,
             language: row.language.map(|word| from_word("language", word)).transpose()?,
             topics: from_json("topics", &row.topics)?,
             sent: row.sent,
             reasons: from_json("reasons", &row.reasons)?,
-            wrong: feedback.map(|feedback| {
-                !feedback.acceptable(row.draft.as_deref().unwrap_or_default(), EDIT_TOLERANCE)
-            }),
+            wrong: feedback.map(|feedback| !feedback.acceptable(draft.as_ref(), EDIT_TOLERANCE)),
             audited: row.audited,
+            as_sent: row.as_sent,
         })
     }
 }
@@ -126,19 +128,20 @@ pub(super) async fn judge_audit(
     feedback: &Feedback,
 ) -> Result<(), StoreError> {
     let draft: Option<String> = sqlx::query_scalar(
-        "SELECT json_extract(body, '$.answer.drafts[0].text') FROM suggestions WHERE workspace = ?1 AND id = ?2",
+        "SELECT json_extract(body, '$.answer.drafts[0]') FROM suggestions WHERE workspace = ?1 AND id = ?2",
     )
     .bind(&workspace.0)
     .bind(suggestion_id)
     .fetch_one(&mut *connection)
     .await?;
+    let draft: Option<PublicDraft> = draft.as_deref().map(|json| from_json("draft", json)).transpose()?;
     sqlx::query(
         "UPDATE audits SET wrong = ?3, judged_at = COALESCE(judged_at, ?4) \
          WHERE workspace = ?1 AND suggestion_id = ?2",
     )
     .bind(&workspace.0)
     .bind(suggestion_id)
-    .bind(!feedback.acceptable(draft.as_deref().unwrap_or_default(), EDIT_TOLERANCE))
+    .bind(!feedback.acceptable(draft.as_ref(), EDIT_TOLERANCE))
     .bind(feedback.at)
     .execute(connection)
     .await?;
@@ -253,14 +256,17 @@ impl Rollouts for SqliteStore {
                  FROM json_each(s.body, '$.trace.understanding.topics') t) AS topics, s.action = ?2 AS sent, \
              (SELECT json_group_array(json_extract(r.value, '$.code')) \
                  FROM json_each(s.body, '$.answer.decision.reasons') r) AS reasons, \
-             json_extract(s.body, '$.answer.drafts[0].text') AS draft, s.feedback, \
-             EXISTS (SELECT 1 FROM audits a WHERE a.suggestion_id = s.id) AS audited \
+             json_extract(s.body, '$.answer.drafts[0]') AS draft, s.feedback, \
+             EXISTS (SELECT 1 FROM audits a WHERE a.suggestion_id = s.id) AS audited, \
+             COALESCE(json_extract(s.body, '$.trace.decided.mode'), json_extract(s.body, '$.mode')) <> ?5 \
+                 AND COALESCE(json_extract(s.body, '$.trace.decided.already_replied'), 0) = 0 AS as_sent \
              FROM suggestions s WHERE s.workspace = ?1 AND s.created_at >= ?3 ORDER BY s.sequence DESC LIMIT ?4",
         )
         .bind(&workspace.0)
         .bind(to_word(&Action::AutoReply)?)
         .bind(since)
         .bind(sql_number(limit))
+        .bind(to_word(&Mode::Draft)?)
         .fetch_all(&self.pool)
         .await?;
         rows.into_iter().map(Rolled::try_from).collect()

@@ -310,7 +310,7 @@ impl Suggestions for SqliteStore {
         let rows: Vec<AskedRow> = sqlx::query_as(
             "SELECT id, created_at, json_extract(body, '$.conversation') AS conversation, \
              json_extract(body, '$.trace.language') AS language, \
-             json_extract(body, '$.answer.drafts[0].text') AS draft, outcome, feedback, \
+             CASE WHEN action <> ?2 THEN json_extract(body, '$.answer.drafts[0].text') END AS draft, outcome, feedback, \
              action = ?2 AND EXISTS (SELECT 1 FROM json_each(body, '$.answer.decision.reasons') r \
                  WHERE json_extract(r.value, '$.code') IN (SELECT value FROM json_each(?3))) AS lacking \
              FROM suggestions WHERE workspace = ?1 AND created_at >= ?4 AND (lacking OR outcome IS NOT NULL) \

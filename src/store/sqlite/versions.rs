@@ -2,11 +2,14 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use futures::TryStreamExt;
 use sqlx::FromRow;
 
 use super::documents::{DocumentRow, language, number};
 use super::{SqliteStore, from_json, from_word};
-use crate::conversation::WorkspaceId;
+use crate::conversation::{Audience, WorkspaceId};
+use crate::retrieval::sketch::passage_hash;
+use crate::retrieval::{Passage, Sketch};
 use crate::store::versions::{DocumentVersion, RefusedText, VersionSummary, Versions};
 use crate::store::{Document, StoreError};
 
@@ -49,6 +52,56 @@ impl TryFrom<SummaryRow> for VersionSummary {
             at: row.at,
         })
     }
+}
+
+#[derive(FromRow)]
+struct SpanRow {
+    passages: String,
+    at: DateTime<Utc>,
+    until: Option<DateTime<Utc>>,
+    current: bool,
+}
+
+/// What customers could read of one version of a document, and when.
+struct Span {
+    from: DateTime<Utc>,
+    until: Option<DateTime<Utc>>,
+    hashes: Vec<String>,
+}
+
+impl TryFrom<SpanRow> for Span {
+    type Error = StoreError;
+
+    fn try_from(row: SpanRow) -> Result<Self, StoreError> {
+        let passages: Vec<Passage> = from_json("passages", &row.passages)?;
+        let public = passages.iter().filter(|passage| passage.audience == Audience::Public);
+        Ok(Self { from: row.at, until: row.until, hashes: public.map(passage_hash).collect() })
+    }
+}
+
+/// A sample of what could be read at each moment; made anew only where something has changed since the moment before.
+fn sketches(spans: &[Span], moments: &[DateTime<Utc>]) -> Vec<Sketch> {
+    let mut changes: Vec<DateTime<Utc>> =
+        spans.iter().flat_map(|span| std::iter::once(span.from).chain(span.until)).collect();
+    changes.sort_unstable();
+    let mut known: Option<(usize, Sketch)> = None;
+    moments
+        .iter()
+        .map(|moment| {
+            let passed = changes.partition_point(|change| change <= moment);
+            match &known {
+                Some((then, sketch)) if *then == passed => sketch.clone(),
+                _ => {
+                    let there =
+                        |span: &&Span| span.from <= *moment && span.until.is_none_or(|until| until > *moment);
+                    let hashes = spans.iter().filter(there).flat_map(|span| span.hashes.iter().cloned());
+                    let sketch = Sketch::of(&hashes.collect());
+                    known = Some((passed, sketch.clone()));
+                    sketch
+                }
+            }
+        })
+        .collect()
 }
 
 #[derive(FromRow)]
@@ -113,6 +166,30 @@ impl Versions for SqliteStore {
             })
         })
         .transpose()
+    }
+
+    async fn knowledge_at(
+        &self,
+        workspace: &WorkspaceId,
+        moments: &[DateTime<Utc>],
+    ) -> Result<Vec<Sketch>, StoreError> {
+        let mut rows = sqlx::query_as::<_, SpanRow>(
+            "SELECT v.passages, v.at, COALESCE(v.gone_at, \
+                 LEAD(v.at) OVER (PARTITION BY v.document_id ORDER BY v.version)) AS until, \
+             EXISTS (SELECT 1 FROM documents d WHERE d.workspace = v.workspace AND d.id = v.document_id \
+                 AND d.version = v.version) AS current \
+             FROM document_versions v WHERE v.workspace = ?1",
+        )
+        .bind(&workspace.0)
+        .fetch(&self.pool);
+        let mut spans = Vec::new();
+        while let Some(row) = rows.try_next().await? {
+            // Without an end it is there still, or was removed nobody knows when.
+            if row.until.is_some() || row.current {
+                spans.push(Span::try_from(row)?);
+            }
+        }
+        Ok(sketches(&spans, moments))
     }
 
     async fn refused(

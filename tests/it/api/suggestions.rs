@@ -1,11 +1,14 @@
 //! What was suggested, and what agents said of it.
 
 use insta::assert_json_snapshot;
+use ponto::decision::rollout::audited;
+use ponto::decision::{Action, Mode};
+use ponto::store::Suggestions;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::{code, id};
-use crate::support::app::TestApp;
+use crate::support::app::{TestApp, question, read};
 
 #[tokio::test]
 async fn suggestions_page_from_the_newest() {
@@ -134,6 +137,53 @@ async fn an_answer_says_until_when_it_may_be_sent() {
         let answer = client.post("/v1/suggest", &json!({"conversation": conversation})).await.json();
         assert_eq!(answer["reply_window"], until, "{answer:#}");
     }
+}
+
+#[tokio::test]
+async fn drafts_whose_verdicts_certify_are_marked_in_the_console() {
+    let app = TestApp::shared().await;
+    let client = app.workspace().await;
+    client.with_delivery().await;
+    let mut body = question("Qual é o prazo de entrega normal?");
+    body["mode"] = json!("auto");
+    let asked = id(&client.post("/v1/suggest", &body).await);
+    let store = app.app.store.as_ref();
+    let template = Suggestions::get(store, &client.workspace, &asked).await.unwrap().unwrap();
+    let share = app.app.config.rollout.audit_share;
+    let ids = |drawn: bool, many: usize| -> Vec<String> {
+        let named = (0..).map(|number: u32| format!("sug_{}_{number}", client.workspace));
+        named.filter(|id| audited(id, share) == drawn).take(many).collect()
+    };
+    let [drawn, of_draft_mode, escalated]: [String; 3] = ids(true, 3).try_into().unwrap();
+    let other = ids(false, 1).remove(0);
+    for stored in [&drawn, &of_draft_mode, &escalated, &other] {
+        let mut made = template.clone();
+        made.answer.id.clone_from(stored);
+        made.conversation.id.clone_from(stored);
+        if *stored == of_draft_mode {
+            made.trace.decided.as_mut().unwrap().mode = Mode::Draft;
+        }
+        if *stored == escalated {
+            made.answer.decision.action = Action::Escalate;
+        }
+        Suggestions::insert(store, &made).await.unwrap();
+    }
+    let page = async |path: &str| {
+        let request = reqwest::Client::new().get(format!("{}/console/{path}", app.base_url));
+        let cookie = format!("ponto_key={}; ponto_language=pt", client.secret);
+        read(request.header("cookie", cookie).header("hx-request", "true")).await.text
+    };
+    let list = page("list").await;
+    let marked: Vec<&str> = list
+        .split("<a class=\"item\" id=\"item-")
+        .skip(1)
+        .filter(|item| item.contains("Sorteada ao acaso"))
+        .filter_map(|item| item.split('"').next())
+        .filter(|id| *id != asked)
+        .collect();
+    assert_eq!(marked, [&drawn], "{list}");
+    assert!(page(&format!("suggestions/{drawn}")).await.contains("Sorteada ao acaso"));
+    assert!(!page(&format!("suggestions/{other}")).await.contains("Sorteada ao acaso"));
 }
 
 #[tokio::test]

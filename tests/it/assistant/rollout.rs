@@ -1,16 +1,54 @@
 //! The rollout on the way of a conversation.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use chrono::DateTime;
 use ponto::assistant::rollout::report_of;
 use ponto::conversation::{Clock, Language, Role};
 use ponto::decision::rollout::{RolloutConfig, Slice, Stage};
 use ponto::decision::{Action, Mode, ReasonCode};
+use ponto::inference::ChatModel;
 use ponto::store::rollout::NewStep;
 use ponto::store::sqlite::SqliteStore;
 use ponto::store::suggestion::Which;
 use ponto::store::{Page, Rollouts, Suggestions};
 
-use super::{Options, QUESTIONS, Still, assistant, certain, codes, conversation, workspace};
+use super::{Options, QUESTIONS, Still, assistant, certain, codes, conversation, down, workspace};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_collected_on_the_way_is_what_would_be_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&dir.path().join("ponto.db")).await.unwrap();
+    let model = Arc::new(down());
+    let (calibrations, chat) = (certain().await, Some(model.clone() as Arc<dyn ChatModel>));
+    let assistant = assistant(Options { calibrations, chat, quote_first: true, ..Options::default() }).await;
+    for (id, stage, asked, quoted) in [
+        ("c-1", Stage::Draft, Mode::Auto, true),
+        ("c-2", Stage::Shadow, Mode::Auto, true),
+        ("c-3", Stage::Auto, Mode::Shadow, true),
+        ("c-4", Stage::Draft, Mode::Draft, false),
+        ("c-5", Stage::Auto, Mode::Draft, false),
+    ] {
+        let (by, why, at) = ("ana".into(), "to collect labels".into(), Still.now());
+        let step = NewStep { slice: Slice::default(), stage, share: None, by, why, at };
+        store.change(&workspace(), &step, None).await.unwrap().unwrap();
+        let before = model.asked.load(Ordering::Relaxed);
+        let mut question = conversation(&[(Role::Customer, QUESTIONS[3].1)]);
+        question.id = id.into();
+        let made = assistant.suggest(&store, &workspace(), &question, asked, None).await.unwrap();
+        assert_eq!(made.answer.decision.action, Action::Draft, "{id}");
+        // A quote that would be sent is drafted without asking the model; a call in mode draft asks it first.
+        assert_eq!(model.asked.load(Ordering::Relaxed) == before, quoted, "{id}");
+        let stored = Suggestions::get(&store, &workspace(), &made.answer.id).await.unwrap().unwrap();
+        assert_eq!((stored.asked_mode(), stored.as_sent()), (asked, quoted), "{id}");
+    }
+    // Only what tells what would be sent is counted as held back.
+    let (whole, config) = (Slice::default(), RolloutConfig::default());
+    let report = report_of(&store, &workspace(), &whole, &config, DateTime::UNIX_EPOCH).await.unwrap();
+    assert_eq!((report.suggestions, report.measured, report.held, report.sent), (5, 3, 3, 0));
+    assert!((report.coverage - 1.0).abs() < 1e-12);
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_climbs_from_the_default_stage_by_promotion() {
