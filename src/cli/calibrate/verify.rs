@@ -44,15 +44,14 @@ pub(super) fn run(config: Loaded, args: Args, printer: Printer) -> anyhow::Resul
     }
     let mut all = Vec::new();
     for (name, calibration, labels) in found {
-        let differences = match &calibration.certificate {
-            Some(_) => {
-                let path = labels_beside(Path::new(&name));
-                let labels = labels.with_context(|| {
-                    format!("the labels of {name} are not there: {} is missing", path.display())
-                })?;
-                verify(&calibration, &labels, &path)?
-            }
-            None => Vec::new(),
+        let differences = if calibration.certificate.is_some() {
+            let path = labels_beside(Path::new(&name));
+            let labels = labels.with_context(|| {
+                format!("the labels of {name} are not there: {} is missing", path.display())
+            })?;
+            verify(&calibration, &labels, &path)?
+        } else {
+            Vec::new()
         };
         all.push(Verified {
             calibration: name,

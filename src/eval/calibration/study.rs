@@ -116,8 +116,9 @@ fn quality(fit: &[Example], labels: &[Label]) -> Quality {
     let certify = || labels.iter().filter(|label| label.half == Half::Certify);
     let as_written = |label: &Label| (label.probability, label.acceptable);
     let languages: BTreeSet<Language> = certify().map(|label| label.language).collect();
-    let of_language =
-        |language| (language, figures(certify().filter(|label| label.language == language).map(as_written)));
+    let of_language = |language: Language| {
+        (language, figures(certify().filter(|label| label.language == language).map(as_written)))
+    };
     Quality {
         fit_uncalibrated: figures(uncalibrated),
         fit_cross_fitted: figures(cross_fitted),
@@ -353,7 +354,7 @@ pub(super) mod tests {
         assert_eq!(certify_by_language.values().map(|figures| figures.n).sum::<usize>(), certify.n);
         // Whatever the certifying rows say, the figures of the fit stay, and the other way round.
         let examples = Sample::by_hash(&simulated(3000, 21), 0.5, 2).fit;
-        let turned = |half| {
+        let turned = |half: Half| {
             let turned = |label: &Label| Label {
                 acceptable: label.acceptable != (label.half == half),
                 ..label.clone()

@@ -178,7 +178,7 @@ impl Calibration {
     }
 
     /// Refuses a certificate of other numbers than those beside it.
-    fn as_certified(self, path: &Path) -> Result<Self, CalibrationError> {
+    fn unchanged(self, path: &Path) -> Result<Self, CalibrationError> {
         let Some(certificate) = &self.certificate else { return Ok(self) };
         let hashes = self.hashes();
         let changed =
@@ -334,10 +334,10 @@ impl Calibrations {
         let mut all = Self::default();
         for (name, bytes) in embedded() {
             let path = Path::new(&name);
-            all.add(Calibration::parse(&bytes, path)?.as_certified(path)?);
+            all.add(Calibration::parse(&bytes, path)?.unchanged(path)?);
         }
         for path in folder.map(files).transpose()?.unwrap_or_default() {
-            all.add(Calibration::read(&path)?.as_certified(&path)?);
+            all.add(Calibration::read(&path)?.unchanged(&path)?);
         }
         Ok(all)
     }
@@ -479,7 +479,8 @@ pub(crate) mod tests {
     }
 
     fn certified(workspace: &str) -> Calibration {
-        let mut calibration = Calibration { workspace: WorkspaceId(workspace.into()), ..sample() };
+        let workspace = WorkspaceId(workspace.into());
+        let mut calibration = Calibration { workspace, intercept: rounded(-1.0 / 3.0), ..sample() };
         let mut certificate = certificate::tests::certificate();
         certificate.origin.hashes = calibration.hashes();
         calibration.certificate = Some(certificate);
@@ -502,7 +503,7 @@ pub(crate) mod tests {
             assert!(found.certificate.is_some(), "{workspace}: another one did not displace it");
         }
         assert!((find("c").intercept - 1.0).abs() < 1e-12);
-        let mut all = all.clone();
+        let mut all = Calibrations::load(Some(folder.path())).unwrap();
         all.add(certified("b"));
         let lent = all.find(&key("m1"), &WorkspaceId("d".into())).unwrap();
         assert_eq!(
@@ -528,8 +529,6 @@ pub(crate) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("one.json");
         let mut calibration = certified("shop");
-        calibration.intercept = -1.0 / 3.0;
-        calibration.certificate.as_mut().unwrap().origin.hashes = calibration.hashes();
         calibration.save(&path, b"").unwrap();
         Calibrations::load(Some(folder.path())).unwrap();
         calibration.intercept += 3.0;
