@@ -606,7 +606,7 @@ async fn one_message_gets_one_automatic_reply() {
             })
         });
         let outcomes = futures::future::join_all(attempts).await;
-        let stored = outcomes.iter().filter(|outcome| matches!(outcome, Ok(Ok(())))).count();
+        let stored = outcomes.iter().filter(|outcome| matches!(outcome, Ok(Ok(true)))).count();
         let refused =
             outcomes.iter().filter(|outcome| matches!(outcome, Ok(Err(StoreError::AlreadyReplied)))).count();
         assert_eq!((stored, refused), (1, 7), "{kind}");

@@ -12,7 +12,7 @@ fn quote_first(calibrations: Calibrations, policies: Option<Policies>) -> Option
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_quote_that_fell_short_stays_in_the_trace() {
-    let mut short = certain().await.find(&quoting("").await).unwrap().as_ref().clone();
+    let mut short = certain().await.find(&quoting("").await, &workspace()).unwrap().as_ref().clone();
     short.intercept = 2.0;
     let mut calibrations = Calibrations::default();
     calibrations.add(short);
@@ -50,8 +50,7 @@ async fn of_a_quote_that_was_sent_the_model_is_told() {
 async fn a_person_who_takes_over_reads_of_the_quote() {
     let block =
         "[[rules]]\nname = \"b\"\nwhen.pattern = { regex = '\\w', in = \"draft\" }\nthen.block = true";
-    let policies =
-        Policies::of(vec![("shop.toml".into(), block.into())], std::collections::BTreeSet::new()).unwrap();
+    let policies = Policies::of(vec![("shop.toml".into(), block.into())], Known::default()).unwrap();
     let blocked = assistant(quote_first(Calibrations::default(), Some(policies))).await;
     let blocked = ask(&blocked, QUESTIONS[3].1, Mode::Auto).await;
     let tried = blocked.answer.handoff.unwrap().tried;
