@@ -32,9 +32,9 @@ static NO_PHONE: LazyLock<Regex> = LazyLock::new(|| {
         )$",
     )
 });
-/// Thousands, unless a word says that it is a phone.
+/// Thousands, or from so many to so many, unless a word says that it is a phone.
 static THOUSANDS: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"^(?:\d{1,3}(?:\.\d{3})+|\d{1,2}(?: \d{3})+)$"));
+    LazyLock::new(|| pattern(r"^(?:\d{1,3}(?:\.\d{3})+(?: ?- ?\d{1,3}(?:\.\d{3})+)?|\d{1,2}(?: \d{3})+)$"));
 
 /// A country's numbers, without calling code and trunk prefix.
 struct Plan {

@@ -436,7 +436,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn sample() -> Calibration {
-        Calibration {
+        certified(Calibration {
             key: key("m1"),
             workspace: WorkspaceId("shop".into()),
             description: "test".into(),
@@ -449,8 +449,16 @@ pub(crate) mod tests {
                 Breakpoint { score: 0.6, probability: 0.5 },
                 Breakpoint { score: 0.9, probability: 0.5 },
             ],
-            certificate: Some(certificate::tests::certificate()),
-        }
+            certificate: None,
+        })
+    }
+
+    /// With a certificate of its numbers.
+    fn certified(mut calibration: Calibration) -> Calibration {
+        let mut certificate = certificate::tests::certificate();
+        certificate.origin.hashes = calibration.hashes();
+        calibration.certificate = Some(certificate);
+        calibration
     }
 
     #[test]
@@ -478,21 +486,16 @@ pub(crate) mod tests {
         assert!(calibration.contributions(&BTreeMap::new()).values().all(|part| part.abs() < 1e-12));
     }
 
-    fn certified(workspace: &str) -> Calibration {
+    fn of_workspace(workspace: &str) -> Calibration {
         let workspace = WorkspaceId(workspace.into());
-        let mut calibration = Calibration { workspace, intercept: rounded(-1.0 / 3.0), ..sample() };
-        let mut certificate = certificate::tests::certificate();
-        certificate.origin.hashes = calibration.hashes();
-        calibration.certificate = Some(certificate);
-        calibration
+        certified(Calibration { workspace, intercept: rounded(-1.0 / 3.0), ..sample() })
     }
 
     #[test]
     fn every_workspace_has_its_own_calibration_and_lends_it_without_its_certificate() {
         let folder = tempfile::tempdir().unwrap();
-        let own = Calibration { intercept: 1.0, ..sample() };
-        let own = Calibration { workspace: WorkspaceId("c".into()), ..own };
-        for calibration in [certified("a"), certified("b"), own] {
+        let own = Calibration { intercept: 1.0, certificate: None, ..of_workspace("c") };
+        for calibration in [of_workspace("a"), of_workspace("b"), own] {
             calibration.save(&folder.path().join(calibration.file_name()), b"").unwrap();
         }
         let all = Calibrations::load(Some(folder.path())).unwrap();
@@ -504,7 +507,7 @@ pub(crate) mod tests {
         }
         assert!((find("c").intercept - 1.0).abs() < 1e-12);
         let mut all = Calibrations::load(Some(folder.path())).unwrap();
-        all.add(certified("b"));
+        all.add(of_workspace("b"));
         let lent = all.find(&key("m1"), &WorkspaceId("d".into())).unwrap();
         assert_eq!(
             (lent.workspace.0.as_str(), &lent.certificate),
@@ -528,7 +531,7 @@ pub(crate) mod tests {
     fn what_was_changed_after_it_was_certified_is_not_loaded() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("one.json");
-        let mut calibration = certified("shop");
+        let mut calibration = of_workspace("shop");
         calibration.save(&path, b"").unwrap();
         Calibrations::load(Some(folder.path())).unwrap();
         calibration.intercept += 3.0;
@@ -542,7 +545,7 @@ pub(crate) mod tests {
     fn a_file_of_an_earlier_version_is_refused_and_says_why() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("old.json");
-        let mut value = serde_json::to_value(certified("shop")).unwrap();
+        let mut value = serde_json::to_value(of_workspace("shop")).unwrap();
         value["certificate"].as_object_mut().unwrap().remove("hashes");
         value.as_object_mut().unwrap().remove("workspace");
         let key = value["key"].as_object_mut().unwrap();
