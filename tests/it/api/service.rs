@@ -52,7 +52,7 @@ async fn the_document_lists_every_route() {
       "GET /v1/rollout (days) 200,4XX,5XX",
       "PUT /v1/rollout () 200,4XX,5XX",
       "POST /v1/suggest (Idempotency-Key) 200,4XX,5XX",
-      "GET /v1/suggestions (cursor, limit, open) 200,4XX,5XX",
+      "GET /v1/suggestions (cursor, limit, open, shadow) 200,4XX,5XX",
       "GET /v1/suggestions/{id} (id) 200,4XX,5XX",
       "GET /v1/suggestions/{id}/explanation (id, language) 200,4XX,5XX",
       "POST /v1/suggestions/{id}/feedback (id, Idempotency-Key) 200,4XX,5XX"
