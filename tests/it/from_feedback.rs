@@ -141,7 +141,8 @@ fn verdicts_of_agents_become_a_certificate() {
         let expected = collect(&app, &made).await;
         (app, expected)
     });
-    std::fs::write(folder.path().join("ponto.toml"), format!("[rollout]\naudit_share = {SHARE}\n")).unwrap();
+    let settings = format!("[inference]\nbackends = [\"extractive\"]\n\n[rollout]\naudit_share = {SHARE}\n");
+    std::fs::write(folder.path().join("ponto.toml"), settings).unwrap();
     let calibrate = |more: &[&str]| {
         let fixed = ["calibrate", "--from-feedback", "--data-dir", "data", "--backend", "extractive"];
         let out = ["--config", "ponto.toml", "--target", "0.25", "--out", "made/shop.json"];

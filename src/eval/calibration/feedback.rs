@@ -16,8 +16,8 @@ use serde::Serialize;
 
 use super::{Example, Sample};
 use crate::conversation::Language;
-use crate::decision::{Action, Mode};
 use crate::decision::rollout::audited;
+use crate::decision::{Action, Mode};
 use crate::judgement::calibration::{CalibrationKey, Split};
 use crate::store::suggestion::{FeedbackOutcome, PublicDraft, Suggestion};
 
