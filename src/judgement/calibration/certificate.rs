@@ -109,6 +109,7 @@ impl Certificate {
         let origin = Origin { hashes: BTreeMap::new(), ..self.origin.clone() };
         // What does not serialise says nothing.
         let mut value = serde_json::to_value(Self { origin, ..self.clone() }).unwrap_or_default();
+        value.sort_all_objects();
         shorten(&mut value);
         value
     }
