@@ -335,7 +335,7 @@ fn told(tally: &Tally, since: DateTime<Utc>, fit: usize, reading: Reading, marke
         let _ = write!(
             told,
             "; the console marks a share of {marked} (rollout.audit_share), and --audit-share is {}: nobody was asked to judge \
-             the replies between, which count as wrong: leave it out, or raise the setting and collect anew",
+             the others, which count as wrong without a verdict: leave it out, or raise the setting and collect anew",
             reading.audit_share
         );
     }

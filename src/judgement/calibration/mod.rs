@@ -467,7 +467,7 @@ pub enum CalibrationError {
     },
     /// Another one is for the same procedure and workspace.
     #[error(
-        "{} is not used: {}, which was made later, is for the same procedure and workspace; take one of them away",
+        "{} is not used: {} is for the same procedure and workspace, and its certificate is the later one; take one away",
         .path.display(), .by.display()
     )]
     Replaced {
@@ -603,7 +603,7 @@ pub(crate) mod tests {
         assert_eq!(of("shop"), format!("{}-shop.json", key("m1").short_id()));
     }
 
-    /// The folder's only file is not used, for a reason; the good one beside it is.
+    /// Why the folder's file is not used, while a good one beside it is.
     fn left_out(folder: &Path) -> CalibrationError {
         put(folder, "good.json", &of_workspace("good"));
         let all = Calibrations::load(Some(folder)).unwrap();
