@@ -1,6 +1,6 @@
 //! `ponto doctor`: what is in order, what is not, and what to do about it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::decision::rules::Policies;
 use crate::inference::BackendKind;
 use crate::inference::candle::device::ComputeDevice;
 use crate::inference::models::{Manifest, ModelError, Registry};
+use crate::judgement::calibration::{Calibration, Folder};
 use crate::retrieval::index::edge::EdgeIndex;
 use crate::retrieval::index::server::ServerIndex;
 use crate::store::Documents;
@@ -73,9 +74,9 @@ pub(super) async fn run(config: Loaded, _args: Args, printer: &Printer) -> anyho
             State::Warning => "warn",
             State::Bad => "BAD ",
         };
-        printer.line(format!("{sign}  {:<8} {}", check.name, check.detail));
+        printer.line(format!("{sign}  {:<12} {}", check.name, check.detail));
         if let Some(remedy) = &check.remedy {
-            printer.line(format!("               → {remedy}"));
+            printer.line(format!("                   → {remedy}"));
         }
     }
     printer.json(&checks)?;
@@ -86,6 +87,7 @@ pub(super) async fn run(config: Loaded, _args: Args, printer: &Printer) -> anyho
 async fn examine(config: &Config) -> Vec<Check> {
     let mut checks = vec![Check::good("config", "every setting makes sense")];
     checks.push(policies(config));
+    checks.extend(calibrations(config.judgement.calibrations.as_deref()));
     checks.push(disk(&config.server.data_dir));
     checks.extend(models(config));
     checks.push(device(config));
@@ -108,6 +110,38 @@ fn policies(config: &Config) -> Check {
             Check::bad("policies", error.to_string(), "correct them; `ponto policy check` tries again")
         }
     }
+}
+
+/// Which files of the operator's folder of calibrations count, and which do not and why.
+fn calibrations(folder: Option<&Path>) -> Vec<Check> {
+    const NAME: &str = "calibrations";
+    let Some(folder) = folder else {
+        return vec![Check::good(
+            NAME,
+            "those of the binary; `judgement.calibrations` names no folder of your own",
+        )];
+    };
+    let Folder { used, unused } = match Folder::open(folder) {
+        Ok(found) => found,
+        Err(error) => {
+            return vec![Check::bad(
+                NAME,
+                error.to_string(),
+                "make it readable, or correct judgement.calibrations",
+            )];
+        }
+    };
+    let count = |(path, calibration): &(PathBuf, Calibration)| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let certified = if calibration.certificate.is_some() { "" } else { ", without a certificate" };
+        format!("{name} (workspace {}{certified})", calibration.workspace)
+    };
+    let used: Vec<String> = used.iter().map(count).collect();
+    let used = if used.is_empty() { "none".to_owned() } else { used.join(", ") };
+    let good = Check::good(NAME, format!("used from {}: {used}", folder.display()));
+    let unused = unused.iter();
+    let unused = unused.map(|error| Check::warning(NAME, error.to_string(), "replace it, or take it away"));
+    std::iter::once(good).chain(unused).collect()
 }
 
 /// Whether the data folder can be written, and what is left on its disk.
@@ -272,5 +306,24 @@ async fn port(config: &Config) -> Check {
                 )
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judgement::calibration::tests::sample;
+
+    #[test]
+    fn says_which_calibrations_of_the_folder_count() {
+        let folder = tempfile::tempdir().unwrap();
+        sample().save(&folder.path().join("good.json"), b"").unwrap();
+        Calibration { intercept: 3.0, ..sample() }.save(&folder.path().join("changed.json"), b"").unwrap();
+        let [good, changed] = calibrations(Some(folder.path())).try_into().unwrap();
+        assert_eq!((good.state, changed.state), (State::Good, State::Warning));
+        assert!(good.detail.ends_with(": good.json (workspace shop)"), "{}", good.detail);
+        assert!(changed.detail.contains("changed.json was changed"), "{}", changed.detail);
+        let [missing] = calibrations(Some(&folder.path().join("nowhere"))).try_into().unwrap();
+        assert_eq!(missing.state, State::Bad);
     }
 }

@@ -24,7 +24,8 @@ const REVISION: &str = "signals-3";
 #[serde(default, deny_unknown_fields)]
 pub struct JudgementConfig {
     /// Folder of calibrations (`*.json`) beside those of the binary, where `ponto calibrate` writes too; one of the same key
-    /// and workspace replaces the binary's. They are read when the server starts.
+    /// and workspace replaces the binary's. They are read when the server starts; one that cannot be used is left out with a
+    /// warning, and `ponto doctor` says why.
     pub calibrations: Option<PathBuf>,
     /// Whether question, reply and sources are compared by meaning too (a few milliseconds a sentence that was not
     /// compared before). A calibration is fitted for one or the other.

@@ -1,6 +1,6 @@
 //! `ponto calibrate`: fits a calibration and certifies the auto-reply threshold, from a labelled set or from agents' feedback.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -93,6 +93,9 @@ enum Command {
 
 /// The folder whose calibrations are part of the binary that is built from it.
 const EMBEDDED: &str = "models/calibrations";
+
+/// From one in how many on the drawn replies without a verdict are many.
+const MANY: usize = 10;
 
 /// What is labelled, and what it stands for.
 struct Labelled {
@@ -251,12 +254,34 @@ fn conversations(dataset: &Dataset) -> anyhow::Result<&AssistantSet> {
     }
 }
 
+/// Refuses the drafts of a data folder as labels of quotes where a model was asked too: those that it answered are not there.
+fn all_quotes(config: &Config, backend: Option<BackendKind>) -> anyhow::Result<()> {
+    let asks_a_model = config.inference.backends.iter().any(|one| *one != BackendKind::Extractive);
+    anyhow::ensure!(
+        backend != Some(BackendKind::Extractive) || !asks_a_model || !config.inference.quote_first,
+        "the quotes among these drafts are only those that were good enough to go before the model, or that stood in for it: \
+         another population than what quotes alone would answer. Calibrate quotes on a labelled set (`ponto calibrate SUITE \
+         --backend extractive --workspace NAME`), or leave out --backend extractive to calibrate the model"
+    );
+    Ok(())
+}
+
+/// The knowledge at the time of the oldest label, so that what has changed since counts as a change; of replies that come
+/// oldest first, by id.
+fn oldest<'a>(sample: &Sample, mut written: impl Iterator<Item = (&'a str, Sketch)>) -> Option<Sketch> {
+    let labels: BTreeSet<&str> =
+        sample.fit.iter().chain(&sample.certify).map(|example| example.id.as_str()).collect();
+    written.find(|(id, _)| labels.contains(id)).map(|(_, knowledge)| knowledge)
+}
+
 /// What agents did with the drafts of a workspace.
 async fn of_feedback(config: Config, args: &Args, printer: Printer) -> anyhow::Result<Labelled> {
+    all_quotes(&config, args.backend)?;
     let since = stored::since(&args.since, SystemClock.now())?;
+    let marked = config.rollout.audit_share;
     let workspace = WorkspaceId(args.workspace.clone().unwrap_or_else(|| "default".into()));
     let reading = Reading {
-        audit_share: args.audit_share.unwrap_or(config.rollout.audit_share),
+        audit_share: args.audit_share.unwrap_or(marked),
         edit_tolerance: args.edit_tolerance,
         knowledge_drift: config.judgement.knowledge_drift,
     };
@@ -278,7 +303,9 @@ async fn of_feedback(config: Config, args: &Args, printer: Printer) -> anyhow::R
     let suggestions: Vec<_> = suggestions.into_iter().zip(drifts).collect();
     let key = bench.app.assistant.calibration_key();
     let (sample, tally) = from_feedback(&suggestions, &key, reading);
-    printer.note(told(&tally, since, sample.fit.len(), reading));
+    printer.note(told(&tally, since, sample.fit.len(), reading, marked));
+    let ids = suggestions.iter().map(|(suggestion, _)| suggestion.answer.id.as_str());
+    let knowledge = oldest(&sample, ids.zip(then)).unwrap_or(knowledge);
     Ok(Labelled {
         key,
         description: described(&bench.app, &format!("feedback of the workspace {workspace}")),
@@ -289,18 +316,44 @@ async fn of_feedback(config: Config, args: &Args, printer: Printer) -> anyhow::R
     })
 }
 
-/// What became of the feedback, and what to do where much of it is of no use.
-fn told(tally: &Tally, since: DateTime<Utc>, fit: usize, reading: Reading) -> String {
+/// What became of the feedback, and what to do where much of it is of no use; `marked` is the share of the replies that the
+/// console asks to be judged.
+fn told(tally: &Tally, since: DateTime<Utc>, fit: usize, reading: Reading, marked: f64) -> String {
     let mut told = format!(
         "{} replies met no objection since {}: {} drawn to certify ({} of them without a verdict, which counts as wrong), {fit} \
-         others with a verdict to fit, {} without one left out; {} belong to another model or other settings",
+         others with a verdict to fit, {} without one left out",
         tally.replies,
         since.format("%Y-%m-%d"),
         tally.drawn,
         tally.drawn_silent,
-        tally.silent,
-        tally.other_key
+        tally.silent
     );
+    if tally.drawn_silent * MANY > tally.drawn {
+        told.push_str("; judge those first that the console marks as drawn");
+    }
+    if reading.audit_share > marked {
+        let _ = write!(
+            told,
+            "; the console marks a share of {marked} (rollout.audit_share), and --audit-share is {}: nobody was asked to judge \
+             the others, which count as wrong without a verdict: leave it out, or raise the setting and collect anew",
+            reading.audit_share
+        );
+    }
+    if tally.other_key > 0 {
+        let _ = write!(
+            told,
+            "; {} belong to another model, other settings or other rules: shorten --since to the time after the change, or \
+             collect anew",
+            tally.other_key
+        );
+    }
+    if tally.unseen > 0 {
+        let _ = write!(
+            told,
+            "; {} were made in the stage shadow, where nobody sees a draft: set rollout.default_stage = \"draft\"",
+            tally.unseen
+        );
+    }
     if tally.other_mode > 0 {
         let _ = write!(
             told,
@@ -365,7 +418,52 @@ fn of_model(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conversation::Language;
     use crate::judgement::calibration::tests::sample;
+
+    #[test]
+    fn quotes_that_went_before_a_model_are_no_labels_of_all_quotes() {
+        let mut config = Config::default();
+        config.inference.quote_first = true;
+        config.inference.backends = vec![BackendKind::Candle, BackendKind::Extractive];
+        let error = all_quotes(&config, Some(BackendKind::Extractive)).unwrap_err().to_string();
+        assert!(error.contains("Calibrate quotes on a labelled set"), "{error}");
+        all_quotes(&config, None).unwrap();
+        all_quotes(&config, Some(BackendKind::Candle)).unwrap();
+        config.inference.backends = vec![BackendKind::Extractive];
+        all_quotes(&config, Some(BackendKind::Extractive)).unwrap();
+    }
+
+    #[test]
+    fn a_certificate_of_feedback_keeps_the_knowledge_of_its_oldest_label() {
+        let example = |id: &str| Example {
+            id: id.into(),
+            language: Language::En,
+            signals: BTreeMap::new(),
+            acceptable: true,
+        };
+        let sample = Sample { fit: vec![example("c")], certify: vec![example("b")], split: Split::Audit };
+        let sketch = |passage: &str| Sketch::of(&BTreeSet::from([format!("{passage:0>12}")]));
+        let written = ["a", "b", "c"].map(|id| (id, sketch(id)));
+        assert_eq!(oldest(&sample, written.into_iter()), Some(sketch("b")), "the one before is no label");
+        assert_eq!(oldest(&sample, std::iter::empty()), None);
+    }
+
+    #[test]
+    fn feedback_that_is_of_no_use_says_what_to_do() {
+        let reading = Reading { audit_share: 0.1, edit_tolerance: 0.1, knowledge_drift: 0.1 };
+        let of = |tally: &Tally, reading| told(tally, DateTime::<Utc>::UNIX_EPOCH, 80, reading, 0.1);
+        let fine = Tally { replies: 100, drawn: 20, drawn_silent: 2, ..Tally::default() };
+        let plain = of(&fine, reading);
+        assert!(plain.ends_with("0 without one left out"), "{plain}");
+        let silent = of(&Tally { drawn_silent: 3, ..fine }, reading);
+        assert!(silent.contains("judge those first that the console marks"), "{silent}");
+        let other = of(&Tally { other_key: 7, unseen: 5, ..fine }, reading);
+        assert!(other.contains("7 belong to another model") && other.contains("shorten --since"), "{other}");
+        assert!(other.contains("5 were made in the stage shadow"), "{other}");
+        let surplus = of(&fine, Reading { audit_share: 0.3, ..reading });
+        assert!(surplus.contains("a share of 0.1") && surplus.contains("--audit-share is 0.3"), "{surplus}");
+    }
 
     #[test]
     fn a_calibration_is_written_where_a_server_reads_it_or_is_told_where_it_is() {

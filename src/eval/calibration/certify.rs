@@ -275,8 +275,8 @@ mod tests {
         }
     }
 
-    /// Whether any group of a certificate lets more errors through than its target: by the share of errors that a very large
-    /// fresh sample of the population has, or that `chance` says each of its rows to have.
+    /// Whether any group of a certificate lets more errors through than its target: by the chances of an error that the rows
+    /// of a fresh sample of the population have.
     fn broken(
         (calibration, outcome): &(Calibration, Certification),
         fresh: &[Example],
@@ -294,13 +294,13 @@ mod tests {
         }))
     }
 
-    /// The guarantee itself: a thousand calibrations, each on its own draw, against the true risk, which a very large fresh
-    /// sample tells. Slow for a test (seconds), and worth it: everything that is sent by itself rests on this.
+    /// The guarantee itself: a thousand calibrations, each on its own draw, against the true risk of each reply of a fresh
+    /// sample. Slow for a test (seconds), and worth it: everything that is sent by itself rests on this.
     #[test]
     fn a_thousand_calibrations_break_the_target_as_rarely_as_promised() {
         let fresh = simulated(2_000, 999_999);
-        let seen = |example: &Example| f64::from(u8::from(!example.acceptable));
-        let outcome = |seed: u64| broken(&run(seed, 300, TARGET), &fresh, seen);
+        let risk = |example: &Example| 1.0 - example.signals["support"].sqrt();
+        let outcome = |seed: u64| broken(&run(seed, 300, TARGET), &fresh, risk);
         let outcomes: Vec<bool> = (0..1000).into_par_iter().filter_map(outcome).collect();
         let broken = outcomes.iter().filter(|broken| **broken).count();
         assert!(outcomes.len() >= 100, "the method has power: {} of 1000", outcomes.len());

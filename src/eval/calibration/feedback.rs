@@ -16,8 +16,8 @@ use serde::Serialize;
 
 use super::{Example, Sample};
 use crate::conversation::Language;
-use crate::decision::Action;
 use crate::decision::rollout::audited;
+use crate::decision::{Action, Mode};
 use crate::judgement::calibration::{CalibrationKey, Split};
 use crate::store::suggestion::{FeedbackOutcome, PublicDraft, Suggestion};
 
@@ -39,6 +39,8 @@ pub struct Tally {
     pub replies: usize,
     /// Came about otherwise than what is sent does: their call allowed drafts at most.
     pub other_mode: usize,
+    /// Were shown to nobody, so that nobody could judge them.
+    pub unseen: usize,
     /// Belong to another procedure: another model, prompt, embedder or other settings.
     pub other_key: usize,
     /// Were written from a knowledge of which too much has changed since.
@@ -69,6 +71,10 @@ pub fn from_feedback(
         let Some((draft, judgement)) = suggestion.unopposed().filter(|_| first) else { continue };
         if !suggestion.as_sent() {
             tally.other_mode += 1;
+            continue;
+        }
+        if suggestion.mode == Mode::Shadow {
+            tally.unseen += 1;
             continue;
         }
         if trace.calibration_key.parse().as_ref() != Ok(key) {
@@ -117,7 +123,7 @@ mod tests {
 
     use super::*;
     use crate::decision::rollout::Allowed;
-    use crate::decision::{DecisionInput, Mode, PolicyCheck, ReasonCode, Verdict};
+    use crate::decision::{DecisionInput, PolicyCheck, ReasonCode, Verdict};
     use crate::eval::replay::tests::suggestion;
     use crate::judgement::calibration::tests::key;
     use crate::judgement::{Confidence, Judgement};
@@ -252,11 +258,8 @@ mod tests {
             asked(5, Mode::Draft, Mode::Shadow, false),
             asked(6, Mode::Auto, Mode::Auto, true),
         ]);
-        assert_eq!(
-            sample.fit.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(),
-            ["sug_1", "sug_2", "sug_3"]
-        );
-        assert_eq!(tally, Tally { replies: 3, other_mode: 3, ..Tally::default() });
+        assert_eq!(sample.fit.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["sug_1"]);
+        assert_eq!(tally, Tally { replies: 1, other_mode: 3, unseen: 2, ..Tally::default() });
     }
 
     #[test]

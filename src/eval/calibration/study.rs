@@ -85,12 +85,14 @@ pub fn study(sample: &Sample, subject: &Subject, target: Target, origin: Origin)
     let mut calibration = fit(&sample.fit, subject)?;
     let labels = table(sample, &calibration, &cross_fitted(&sample.fit, subject, seed)?);
     let csv = to_csv(&labels)?;
-    let origin =
-        Origin { split: sample.split, labels_hash: hash_of(&csv), hashes: calibration.hashes(), ..origin };
+    let origin = Origin { split: sample.split, labels_hash: hash_of(&csv), ..origin };
     let fitting: Vec<Label> = labels.iter().filter(|label| label.half == Half::Fit).cloned().collect();
     let groups = plan(&fitting, sample.certify.len(), target, seed);
-    let certification = certify(&groups, &labels, target, &origin);
-    calibration.certificate.clone_from(&certification.certificate);
+    let mut certification = certify(&groups, &labels, target, &origin);
+    if let Some(certificate) = certification.certificate.take() {
+        calibration = calibration.certified(certificate);
+        certification.certificate.clone_from(&calibration.certificate);
+    }
     let mut by_language: BTreeMap<Language, Counts> = BTreeMap::new();
     for label in &labels {
         let counts = by_language.entry(label.language).or_default();
@@ -143,11 +145,17 @@ fn mean<'a>(values: impl ExactSizeIterator<Item = &'a f64>) -> f64 {
     values.sum::<f64>() / n
 }
 
+/// A figure as it is told; what the rows do not give is a dash.
+fn told(figure: f64) -> String {
+    if figure.is_nan() { "–".into() } else { format!("{figure:.3}") }
+}
+
 impl Quality {
     fn tell(&self, text: &mut String) {
         let mut line = |what: &str, figures: &Figures| {
             let Figures { n, ece, aurc, auroc } = figures;
-            let _ = writeln!(text, "{what} ({n} replies): ECE {ece:.3}, AURC {aurc:.3}, AUROC {auroc:.3}");
+            let [ece, aurc, auroc] = [ece, aurc, auroc].map(|figure| told(*figure));
+            let _ = writeln!(text, "{what} ({n} replies): ECE {ece}, AURC {aurc}, AUROC {auroc}");
         };
         line("\nRows of the fit, by the plain mean of their signals", &self.fit_uncalibrated);
         line("Rows of the fit, cross-fitted", &self.fit_cross_fitted);
@@ -368,6 +376,16 @@ pub(super) mod tests {
             "Certifying rows, by the calibration as it is written ({} replies): ECE {:.3}",
             certify.n, certify.ece
         )));
+    }
+
+    #[test]
+    fn a_figure_that_the_rows_do_not_give_is_a_dash() {
+        let mut quality = made(3000, 0.1).study.quality;
+        quality.certify = figures([(0.9, true), (0.8, true)].into_iter());
+        let mut text = String::new();
+        quality.tell(&mut text);
+        assert!(text.contains("(2 replies): ECE 0.150") && text.contains("AUROC –\n"), "{text}");
+        assert!(!text.contains("NaN"), "{text}");
     }
 
     #[test]

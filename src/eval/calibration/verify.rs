@@ -29,7 +29,7 @@ pub struct Difference {
 ///
 /// The calibration is held against the hashes of what was certified. Everything behind the labels' probabilities is
 /// computed again: the halves where a hash made them, the plan with its simulations, the tests and the bounds; no reply may
-/// count twice. Which rows came from which set, or were drawn for an audit, is taken as the table has it, and so is what
+/// count twice (ids are those of a set, so two sets may have the same). Which rows came from which set, or were drawn for an audit, is taken as the table has it, and so is what
 /// made a reply acceptable, and its probability; `ponto calibrate` on the same set makes all of it anew.
 pub fn verify(calibration: &Calibration, csv: &[u8], path: &Path) -> Result<Vec<Difference>, EvalError> {
     let Some(certificate) = &calibration.certificate else { return Ok(Vec::new()) };
@@ -47,7 +47,9 @@ pub fn verify(calibration: &Calibration, csv: &[u8], path: &Path) -> Result<Vec<
         compare(&format!("hash of the calibration's {part}"), stated, hash);
     }
     compare("hash of the labels", origin.labels_hash.clone(), hash_of(csv));
-    let ids: BTreeSet<&str> = labels.iter().map(|label| label.id.as_str()).collect();
+    let two_sets = matches!(origin.split, Split::Sets);
+    let id = |label: &Label| (two_sets && label.half == Half::Certify, label.id.clone());
+    let ids: BTreeSet<(bool, String)> = labels.iter().map(id).collect();
     compare("rows that are there again", "0".into(), (labels.len() - ids.len()).to_string());
     if let Split::Hash(share) = origin.split {
         let moved = labels
@@ -106,7 +108,9 @@ fn decimals(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::labels::to_csv;
-    use super::super::study::tests::made;
+    use super::super::study::{study, tests::made};
+    use super::super::tests::{origin, simulated, subject};
+    use super::super::{Example, Sample};
     use super::*;
 
     fn differences(change: impl FnOnce(&mut Calibration, &mut Vec<Label>)) -> Vec<String> {
@@ -160,6 +164,25 @@ mod tests {
     }
 
     #[test]
+    fn two_sets_may_number_their_rows_alike() {
+        let numbered = |seed| {
+            let rows = simulated(1500, seed).into_iter().enumerate();
+            rows.map(|(at, example)| Example { id: format!("q{at}"), ..example }).collect::<Vec<_>>()
+        };
+        let verified = |certify: Vec<Example>| {
+            let sample = Sample { fit: numbered(21), certify, split: Split::Sets };
+            let made = study(&sample, &subject(), Target { alpha: 0.1, delta: 0.05 }, origin()).unwrap();
+            assert!(made.study.calibration.certificate.is_some());
+            let found = verify(&made.study.calibration, &made.csv, Path::new("x.labels.csv")).unwrap();
+            found.into_iter().map(|difference| difference.what).collect::<Vec<_>>()
+        };
+        assert_eq!(verified(numbered(22)), Vec::<String>::new());
+        let mut twice = numbered(22);
+        twice.push(twice[0].clone());
+        assert_eq!(verified(twice), ["rows that are there again"]);
+    }
+
+    #[test]
     fn a_label_that_was_changed_is_noticed() {
         let found = differences(|_, labels| {
             let wrong = labels.iter_mut().filter(|label| label.half == Half::Certify && !label.acceptable);
@@ -178,6 +201,6 @@ mod tests {
         });
         assert!(found.contains(&"rows in the other half".to_owned()), "{found:?}");
         let found = differences(|calibration, _| certificate(calibration).groups[0].threshold -= 0.05);
-        assert_eq!(found, ["group 1"]);
+        assert_eq!(found, ["hash of the calibration's certificate", "group 1"]);
     }
 }

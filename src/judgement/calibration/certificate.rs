@@ -23,7 +23,7 @@ pub struct Certificate {
     pub rows: usize,
     /// Share of them that is not acceptable: the error rate if all were sent.
     pub base_error: f64,
-    /// Where it holds, and what it was made on.
+    /// What it was made on.
     #[serde(flatten)]
     pub origin: Origin,
 }
@@ -75,7 +75,7 @@ pub struct Origin {
     pub seed: u64,
     /// SHA-256 of the labels beside the calibration, from which all of this can be computed again.
     pub labels_hash: String,
-    /// Hashes of the calibration that gave the labels their probabilities, by part
+    /// Hashes of the calibration that gave the labels their probabilities, and of the certificate itself, by part
     /// ([`Calibration::hashes`](super::Calibration::hashes)).
     pub hashes: BTreeMap<String, String>,
 }
@@ -104,6 +104,16 @@ pub enum Standing {
 }
 
 impl Certificate {
+    /// All that it says but its hashes, with numbers as far as they count.
+    pub(super) fn digest(&self) -> serde_json::Value {
+        let origin = Origin { hashes: BTreeMap::new(), ..self.origin.clone() };
+        // What does not serialise says nothing.
+        let mut value = serde_json::to_value(Self { origin, ..self.clone() }).unwrap_or_default();
+        value.sort_all_objects();
+        shorten(&mut value);
+        value
+    }
+
     /// The threshold for a language; `None` where the sample says nothing of it.
     pub fn threshold_for(&self, language: Language) -> Option<f64> {
         self.by_language.get(&language).filter(|share| share.n > 0)?;
@@ -117,6 +127,19 @@ impl Certificate {
         let Some(threshold) = self.threshold_for(language) else { return Standing::Silent };
         let drift = knowledge.map_or(1.0, |knowledge| self.origin.knowledge.drift(knowledge));
         if drift > tolerated { Standing::Lapsed(drift) } else { Standing::Certified(threshold) }
+    }
+}
+
+/// Writes the numbers that are not whole with the digits that count.
+fn shorten(value: &mut serde_json::Value) {
+    use serde_json::Value;
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            *value = number.as_f64().map_or(Value::Null, |number| super::digits(number).into());
+        }
+        Value::Array(values) => values.iter_mut().for_each(shorten),
+        Value::Object(values) => values.values_mut().for_each(shorten),
+        _ => {}
     }
 }
 

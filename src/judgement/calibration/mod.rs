@@ -155,8 +155,18 @@ impl Calibration {
         }
     }
 
-    /// Hashes of what decides a probability, and of what it is for, by their names in the file. A certificate keeps those
-    /// that it was made with ([`Origin::hashes`]), for it speaks of no other numbers.
+    /// With this certificate, which keeps the hashes of everything that it was made with and of itself.
+    pub fn certified(self, certificate: Certificate) -> Self {
+        let mut calibration = Self { certificate: Some(certificate), ..self };
+        let hashes = calibration.hashes();
+        if let Some(certificate) = &mut calibration.certificate {
+            certificate.origin.hashes = hashes;
+        }
+        calibration
+    }
+
+    /// Hashes of what decides a probability, of what it is for, and of what is certified, by their names in the file. A
+    /// certificate keeps those that it was made with ([`Origin::hashes`]), for it speaks of no other numbers.
     pub fn hashes(&self) -> BTreeMap<String, String> {
         let numbers = |numbers: &BTreeMap<String, f64>| -> Vec<(String, String)> {
             numbers.iter().map(|(name, number)| (name.clone(), digits(*number))).collect()
@@ -174,7 +184,9 @@ impl Calibration {
             ("missing", hash_of(&numbers(&self.missing))),
             ("isotonic", hash_of(&points)),
         ];
-        hashes.into_iter().map(|(name, hash)| (name.to_owned(), hash)).collect()
+        let certificate =
+            self.certificate.as_ref().map(|certificate| ("certificate", hash_of(&certificate.digest())));
+        hashes.into_iter().chain(certificate).map(|(name, hash)| (name.to_owned(), hash)).collect()
     }
 
     /// Refuses a certificate of other numbers than those beside it.
@@ -309,6 +321,48 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>, CalibrationError> {
     Ok(paths)
 }
 
+/// What the files of a folder are good for.
+#[derive(Debug, Default)]
+pub struct Folder {
+    /// The calibrations that count, one a key and workspace, by the name of their file.
+    pub used: Vec<(PathBuf, Calibration)>,
+    /// Why the other files do not.
+    pub unused: Vec<CalibrationError>,
+}
+
+impl Folder {
+    /// Reads every file of the folder. Of two calibrations of the same key and workspace the one that was certified later
+    /// counts, and one with a certificate before one without; of two as old, the later by name.
+    pub fn open(folder: &Path) -> Result<Self, CalibrationError> {
+        let mut of_folder = Self::default();
+        for path in files(folder)? {
+            match Calibration::read(&path).and_then(|calibration| calibration.unchanged(&path)) {
+                Ok(calibration) => of_folder.take(path, calibration),
+                Err(error) => of_folder.unused.push(error),
+            }
+        }
+        of_folder.used.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(of_folder)
+    }
+
+    fn take(&mut self, path: PathBuf, calibration: Calibration) {
+        let made_at =
+            |calibration: &Calibration| calibration.certificate.as_ref().map(|made| made.origin.made_at);
+        let mut newest = (path, calibration);
+        let same = |(_, other): &(PathBuf, Calibration)| {
+            other.key == newest.1.key && other.workspace == newest.1.workspace
+        };
+        if let Some(at) = self.used.iter().position(same) {
+            let mut older = self.used.swap_remove(at);
+            if made_at(&older.1) > made_at(&newest.1) {
+                std::mem::swap(&mut older, &mut newest);
+            }
+            self.unused.push(CalibrationError::Replaced { path: older.0, by: newest.0.clone() });
+        }
+        self.used.push(newest);
+    }
+}
+
 /// Where the table of the labels that a calibration was made from lies.
 pub fn labels_beside(calibration: &Path) -> PathBuf {
     calibration.with_extension("labels.csv")
@@ -329,15 +383,22 @@ struct OfKey {
 }
 
 impl Calibrations {
-    /// The embedded calibrations, and over them those of a folder (`*.json`); a folder that is named must be readable.
+    /// The embedded calibrations, and over them those of a folder (`*.json`). A folder that is named must be readable; a file
+    /// in it that cannot be used is left out with a warning, for nothing is sent by what is not there.
     pub fn load(folder: Option<&Path>) -> Result<Self, CalibrationError> {
         let mut all = Self::default();
         for (name, bytes) in embedded() {
             let path = Path::new(&name);
             all.add(Calibration::parse(&bytes, path)?.unchanged(path)?);
         }
-        for path in folder.map(files).transpose()?.unwrap_or_default() {
-            all.add(Calibration::read(&path)?.unchanged(&path)?);
+        if let Some(folder) = folder {
+            let Folder { used, unused } = Folder::open(folder)?;
+            for error in unused {
+                tracing::warn!("{error}");
+            }
+            for (_, calibration) in used {
+                all.add(calibration);
+            }
         }
         Ok(all)
     }
@@ -373,7 +434,7 @@ pub enum CalibrationError {
         message: String,
     },
     /// The file is not a calibration.
-    #[error("{} is not a usable calibration: {message}; make a new one with `ponto calibrate`", .path.display())]
+    #[error("{} is no calibration ({message}): it is not used; make a new one with `ponto calibrate`", .path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
@@ -383,7 +444,7 @@ pub enum CalibrationError {
     /// An earlier version made it.
     #[error(
         "{} was made by an earlier version of Ponto: it does not say {lacking}, so it may speak of another procedure than \
-         the one that runs; make a new one with `ponto calibrate`, and take this file away",
+         the one that runs. It is not used; make a new one with `ponto calibrate`",
         .path.display()
     )]
     Outdated {
@@ -394,8 +455,8 @@ pub enum CalibrationError {
     },
     /// It is not what was certified.
     #[error(
-        "{} was changed after it was certified ({changed}), so its certificate does not speak of it; make a new one with \
-         `ponto calibrate`",
+        "{} was changed after it was certified ({changed}), so its certificate does not speak of it. It is not used; make a \
+         new one with `ponto calibrate`",
         .path.display()
     )]
     Changed {
@@ -403,6 +464,17 @@ pub enum CalibrationError {
         path: PathBuf,
         /// The parts that are not as they were.
         changed: String,
+    },
+    /// Another one is for the same procedure and workspace.
+    #[error(
+        "{} is not used: {} is for the same procedure and workspace, and its certificate is the later one; take one away",
+        .path.display(), .by.display()
+    )]
+    Replaced {
+        /// The file.
+        path: PathBuf,
+        /// The file that counts.
+        by: PathBuf,
     },
     /// It was fitted for something else.
     #[error(
@@ -454,11 +526,15 @@ pub(crate) mod tests {
     }
 
     /// With a certificate of its numbers.
-    fn certified(mut calibration: Calibration) -> Calibration {
-        let mut certificate = certificate::tests::certificate();
-        certificate.origin.hashes = calibration.hashes();
-        calibration.certificate = Some(certificate);
-        calibration
+    fn certified(calibration: Calibration) -> Calibration {
+        calibration.certified(certificate::tests::certificate())
+    }
+
+    /// Writes it to the folder.
+    fn put(folder: &Path, name: &str, calibration: &Calibration) -> PathBuf {
+        let path = folder.join(name);
+        calibration.save(&path, b"").unwrap();
+        path
     }
 
     #[test]
@@ -527,22 +603,55 @@ pub(crate) mod tests {
         assert_eq!(of("shop"), format!("{}-shop.json", key("m1").short_id()));
     }
 
-    #[test]
-    fn what_was_changed_after_it_was_certified_is_not_loaded() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("one.json");
-        let mut calibration = of_workspace("shop");
-        calibration.save(&path, b"").unwrap();
-        Calibrations::load(Some(folder.path())).unwrap();
-        calibration.intercept += 3.0;
-        calibration.key.model = "m2".into();
-        calibration.save(&path, b"").unwrap();
-        let error = Calibrations::load(Some(folder.path())).unwrap_err();
-        assert!(error.to_string().contains("(intercept, key)"), "{error}");
+    /// Why the folder's file is not used, while a good one beside it is.
+    fn left_out(folder: &Path) -> CalibrationError {
+        put(folder, "good.json", &of_workspace("good"));
+        let all = Calibrations::load(Some(folder)).unwrap();
+        let good = all.find(&key("m1"), &WorkspaceId("good".into())).unwrap();
+        assert!(good.certificate.is_some(), "one bad file takes no other away");
+        let Folder { used, unused } = Folder::open(folder).unwrap();
+        assert_eq!(used.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>(), [folder.join("good.json")]);
+        let [error] = unused.try_into().unwrap();
+        let text = error.to_string();
+        assert!(text.contains("t is not used; make a new one with `ponto calibrate`"), "{text}");
+        error
     }
 
     #[test]
-    fn a_file_of_an_earlier_version_is_refused_and_says_why() {
+    fn what_was_changed_after_it_was_certified_is_not_used() {
+        let lower = |calibration: &mut Calibration| {
+            calibration.certificate.as_mut().unwrap().groups[0].threshold = 0.5;
+        };
+        let another_language = |calibration: &mut Calibration| {
+            calibration.certificate.as_mut().unwrap().groups[0].languages.push(Language::Es);
+        };
+        let other_knowledge = |calibration: &mut Calibration| {
+            calibration.certificate.as_mut().unwrap().origin.knowledge = crate::retrieval::Sketch::default();
+        };
+        let other_numbers = |calibration: &mut Calibration| {
+            calibration.intercept += 3.0;
+            calibration.key.model = "m2".into();
+        };
+        let changes: [(&str, &dyn Fn(&mut Calibration)); 4] = [
+            ("(certificate)", &lower),
+            ("(certificate)", &another_language),
+            ("(certificate)", &other_knowledge),
+            ("(intercept, key)", &other_numbers),
+        ];
+        for (expected, change) in changes {
+            let folder = tempfile::tempdir().unwrap();
+            let mut calibration = of_workspace("shop");
+            put(folder.path(), "one.json", &calibration);
+            assert_eq!(Folder::open(folder.path()).unwrap().used.len(), 1, "as it was certified");
+            change(&mut calibration);
+            put(folder.path(), "one.json", &calibration);
+            let text = left_out(folder.path()).to_string();
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_version_is_not_used_and_says_why() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("old.json");
         let mut value = serde_json::to_value(of_workspace("shop")).unwrap();
@@ -553,14 +662,37 @@ pub(crate) mod tests {
             key.remove(part);
         }
         std::fs::write(&path, value.to_string()).unwrap();
-        let error = Calibrations::load(Some(folder.path())).unwrap_err();
+        let error = left_out(folder.path());
         assert!(matches!(error, CalibrationError::Outdated { .. }));
         let text = error.to_string();
-        assert!(
-            text.contains("retrieval, judgement, decision, workspace, hashes")
-                && text.contains("ponto calibrate"),
-            "{text}"
-        );
+        assert!(text.contains("retrieval, judgement, decision, workspace, hashes"), "{text}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_calibration_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("package.json"), "{}").unwrap();
+        assert!(matches!(left_out(folder.path()), CalibrationError::Invalid { .. }));
+        assert!(Calibrations::load(Some(&folder.path().join("nowhere"))).is_err(), "a folder must be there");
+    }
+
+    #[test]
+    fn of_two_for_the_same_workspace_the_later_counts_whatever_its_name() {
+        let of = |day: i64, intercept: f64| {
+            let mut certificate = certificate::tests::certificate();
+            certificate.origin.made_at += chrono::TimeDelta::days(day);
+            Calibration { intercept, ..of_workspace("shop") }.certified(certificate)
+        };
+        for (newest, older) in [("a.json", "b.json"), ("b.json", "a.json")] {
+            let folder = tempfile::tempdir().unwrap();
+            put(folder.path(), newest, &of(1, 7.0));
+            put(folder.path(), older, &of(0, -7.0));
+            let all = Calibrations::load(Some(folder.path())).unwrap();
+            let found = all.find(&key("m1"), &WorkspaceId("shop".into())).unwrap();
+            assert!((found.intercept - 7.0).abs() < 1e-12, "{newest}");
+            let told = Folder::open(folder.path()).unwrap().unused[0].to_string();
+            assert!(told.contains(&format!("{older} is not used")) && told.contains(newest), "{told}");
+        }
     }
 
     #[test]
