@@ -61,7 +61,10 @@ pub(super) struct Args {
     /// Share of the rows that the fit sees; the others certify
     #[arg(long, default_value_t = 0.5)]
     fit_share: f64,
-    /// Seed of the split and of the plan
+    /// Ask only this many rows of each set, chosen by the seed
+    #[arg(long, value_name = "N", conflicts_with = "from_feedback")]
+    limit: Option<usize>,
+    /// Seed of --limit, of the split and of the plan
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Workspace whose knowledge and customers the labels stand for; a certificate holds there alone [default: the set's
@@ -180,9 +183,17 @@ fn use_of(path: &Path, folder: Option<&Path>) -> String {
 /// The replies to a labelled set; `None` where Ctrl-C stopped it.
 async fn of_set(config: Config, args: &Args, printer: Printer) -> anyhow::Result<Option<Labelled>> {
     let suite = args.labels.as_ref().or(args.set.as_ref()).map_or(Path::new(DEMO), PathBuf::as_path);
-    let dataset = Dataset::load(suite, None, None)?;
+    let load = |path: &Path| {
+        let mut dataset = Dataset::load(path, None, None)?;
+        if let Some(limit) = args.limit {
+            dataset.sample(limit, args.seed);
+            dataset.hash = format!("{} ({limit} rows by seed {})", dataset.hash, args.seed);
+        }
+        anyhow::Ok(dataset)
+    };
+    let dataset = load(suite)?;
     let set = conversations(&dataset)?;
-    let held_out = args.certify_on.as_ref().map(|path| Dataset::load(path, None, None)).transpose()?;
+    let held_out = args.certify_on.as_deref().map(load).transpose()?;
     if let Some(held_out) = &held_out {
         let (own, other) = (&set.knowledge, &conversations(held_out)?.knowledge);
         anyhow::ensure!(
