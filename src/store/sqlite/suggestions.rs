@@ -18,10 +18,10 @@ use crate::store::suggestion::{Asked, Feedback, FeedbackOutcome, Suggestion, Sug
 use crate::store::{Event, Listed, Page, StoreError, Suggestions};
 
 /// An agent sent the draft, or wrote a reply in its place. Of an automatic reply a verdict judges what was sent before, and of
-/// what was made in the shadow it measures.
+/// what was made in the shadow it measures; an escalation that was accepted was right, which says nothing of a draft in it.
 const SENT: &str = "(action <> 'auto_reply' AND json_extract(body, '$.mode') IS NOT 'shadow' AND (outcome IS 'edited' \
     OR (outcome IS 'accepted' AND coalesce(json_extract(feedback, '$.text'), \
-    json_extract(body, '$.answer.drafts[0].text')) IS NOT NULL)))";
+    CASE WHEN action <> 'escalate' THEN json_extract(body, '$.answer.drafts[0].text') END) IS NOT NULL)))";
 
 /// Characters of the question that a list shows.
 const QUESTION_SHOWN: usize = 160;

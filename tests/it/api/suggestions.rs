@@ -114,6 +114,18 @@ async fn a_draft_that_is_accepted_too_late_is_refused() {
     }
     let rejected = client.post(&path(&late), &json!({"outcome": "rejected"})).await;
     assert_eq!(rejected.status, StatusCode::OK);
+    // An escalation that was right sends nothing.
+    let store = app.app.store.as_ref();
+    let mut escalated = Suggestions::get(store, &client.workspace, &late).await.unwrap().unwrap();
+    escalated.answer.id = format!("{late}_escalated");
+    escalated.answer.decision.action = Action::Escalate;
+    Suggestions::insert(store, &escalated).await.unwrap();
+    for (body, status) in [
+        (json!({"outcome": "edited", "text": "Até 5 dias."}), StatusCode::CONFLICT),
+        (json!({"outcome": "accepted"}), StatusCode::OK),
+    ] {
+        assert_eq!(client.post(&path(&escalated.answer.id), &body).await.status, status, "{body}");
+    }
     let in_time = json!({"outcome": "accepted", "sent_at": now - chrono::TimeDelta::hours(2)});
     assert_eq!(client.post(&path(&late), &in_time).await.status, StatusCode::OK);
     // The customer has written again: the window is open.
