@@ -54,6 +54,12 @@ impl Suggestion {
         let passed = self.answer.policy.iter().all(|check| check.verdict == Verdict::Pass);
         self.answer.drafts.first().zip(self.trace.judgement.as_ref()).filter(|_| passed)
     }
+
+    /// The draft where it is one of those that a threshold is tested on, whatever its confidence: nothing but that, the mode and
+    /// the rollout can keep such a one from being sent.
+    pub fn sendable(&self) -> Option<(&PublicDraft, &Judgement)> {
+        self.unopposed().filter(|_| self.as_sent())
+    }
 }
 
 fn unknown_workspace() -> WorkspaceId {
