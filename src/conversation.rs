@@ -106,6 +106,17 @@ impl Conversation {
         self.messages[place + 1..].iter().all(|message| message.id != message_id)
     }
 
+    /// Whether people handed the conversation back since a message was answered, in a call that named `before`: another message
+    /// is named now, and none that is known to stand before the answered one. A named message that is not here counts as later,
+    /// for a hub may send the newest message alone.
+    pub fn handed_back_anew(&self, answered: Option<&str>, before: Option<&str>) -> bool {
+        let Some(back) = self.handed_back_after.as_deref() else { return false };
+        let place = |id: &str| self.messages.iter().rposition(|message| message.id == id);
+        let earlier =
+            place(back).zip(answered.and_then(place)).is_some_and(|(back, answered)| back < answered);
+        !earlier && answered != Some(back) && before != Some(back)
+    }
+
     /// Whether a person of the company has written since a message; a message that is not here stands before all of these.
     pub fn spoken_by_a_person_after(&self, message_id: &str) -> bool {
         let mut since = self.messages.iter().rev().take_while(|message| message.id != message_id);

@@ -354,7 +354,7 @@ pub struct Asked {
     pub language: Option<Language>,
     /// The knowledge base held no answer, or none that was sure enough to draft, or the draft was rejected.
     pub unanswered: bool,
-    /// What an agent sent; nothing is known of it where an escalation was accepted.
+    /// What an agent sent; nothing is known of it where an escalation was accepted, or a draft that was shown to nobody.
     pub reply: Option<String>,
 }
 
