@@ -46,7 +46,8 @@ pub struct Conversation {
     /// Id of the newest message when people handed the conversation back to the assistant. After a message with the role
     /// `agent`, and after the customer has opted out in it, nothing is sent automatically, unless that message, or a later one,
     /// is named here; nor after an agent accepted or edited a draft, unless a message later than the one that it answered is
-    /// named, such as the reply itself. What the customer wrote up to it waits for no answer any more.
+    /// named, such as the reply itself. What the customer wrote up to it waits for no answer any more; the newest
+    /// message does, until another follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handed_back_after: Option<String>,
     /// At least one message.

@@ -280,8 +280,8 @@ pub struct Trace {
     /// Share of the knowledge that has changed since the certificate was made, where it lapsed by that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lapsed: Option<f64>,
-    /// The quote that was measured before a model was asked, or after it found no answer; absent where it is the draft that an
-    /// agent got instead of the model's.
+    /// The quote that was measured before a model was asked, or after it found no answer: of what customers may read, where that
+    /// holds one. Absent where it is the draft that an agent got instead of the model's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quote: Option<TriedQuote>,
     /// What was decided on: the decision comes out of it again. Absent in traces of earlier versions.
