@@ -46,7 +46,8 @@ pub struct Conversation {
     /// Id of the newest message when people handed the conversation back to the assistant. After a message with the role
     /// `agent`, and after the customer has opted out in it, nothing is sent automatically, unless that message, or a later one,
     /// is named here; nor after an agent accepted or edited a draft, unless a message later than the one that it answered is
-    /// named, such as the reply itself. What the customer wrote up to it waits for no answer any more.
+    /// named, such as the reply itself. What the customer wrote up to it waits for no answer any more; the newest
+    /// message does, until another follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handed_back_after: Option<String>,
     /// At least one message.
@@ -104,6 +105,17 @@ impl Conversation {
         let Some(back) = &self.handed_back_after else { return false };
         let Some(place) = self.messages.iter().rposition(|message| message.id == *back) else { return false };
         self.messages[place + 1..].iter().all(|message| message.id != message_id)
+    }
+
+    /// Whether people handed the conversation back since a message was answered, in a call that named `before`: another message
+    /// is named now, and none that is known to stand before the answered one. A named message that is not here counts as later,
+    /// for a hub may send the newest message alone.
+    pub fn handed_back_anew(&self, answered: Option<&str>, before: Option<&str>) -> bool {
+        let Some(back) = self.handed_back_after.as_deref() else { return false };
+        let place = |id: &str| self.messages.iter().rposition(|message| message.id == id);
+        let earlier =
+            place(back).zip(answered.and_then(place)).is_some_and(|(back, answered)| back < answered);
+        !earlier && answered != Some(back) && before != Some(back)
     }
 
     /// Whether a person of the company has written since a message; a message that is not here stands before all of these.

@@ -41,7 +41,7 @@ mod suggestion;
 mod understand;
 
 use before::Before;
-use quote::{adopt, measured, suffices};
+use quote::{adopt, keep, measured, suffices};
 pub use stored::stored_feedback;
 use understand::Understood;
 
@@ -315,6 +315,7 @@ impl Assistant {
                 let _ = deltas.send(RESTART.to_owned());
             }
             input = Box::pin(self.consider(asked, deltas, &mut again)).await;
+            keep(found.quote, &mut again);
             found = again;
         }
         let decision = decide(&input);

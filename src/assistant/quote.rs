@@ -37,3 +37,14 @@ pub(super) fn adopt(
     *found = quoted;
     input
 }
+
+/// Keeps what was measured of a quote of what customers may read, for that alone may be sent. Where a quote of all there is became
+/// the draft, the trace measures that.
+pub(super) fn keep(public: Option<TriedQuote>, again: &mut Findings) {
+    let quotes = again.judged.as_ref().is_some_and(|judged| judged.draft.production.model.quotes());
+    // A draft that quotes beside a quote that was held is the last resort of a model that failed.
+    let adopted = quotes && again.quote.as_ref().is_none_or(|quote| quote.held.is_empty());
+    if !adopted && public.is_some() {
+        again.quote = public;
+    }
+}

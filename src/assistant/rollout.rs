@@ -46,8 +46,9 @@ pub struct SliceReport {
     pub since: DateTime<Utc>,
     /// Suggestions in the slice.
     pub suggestions: usize,
-    /// Those that tell what would be sent: their call's mode was `auto` or `shadow`. In mode `draft` a reply comes about
-    /// otherwise.
+    /// Those that tell what would be sent: their call's mode was `auto` or `shadow`, and no person was writing with the customer.
+    /// In mode `draft` a reply comes about otherwise, and after an agent has sent a draft it is held until the conversation is
+    /// handed back.
     pub measured: usize,
     /// Replies that were sent automatically.
     pub sent: usize,
@@ -134,7 +135,9 @@ fn counted(
         })
         .collect();
     let only = [ReasonCode::ModeCap, ReasonCode::Rollout];
-    let measured: Vec<&Rolled> = inside.iter().copied().filter(|one| one.as_sent).collect();
+    let with_a_person = |one: &Rolled| one.reasons.contains(&ReasonCode::HumanTookOver);
+    let measured: Vec<&Rolled> =
+        inside.iter().copied().filter(|one| one.as_sent && !with_a_person(one)).collect();
     let held: Vec<&&Rolled> = measured
         .iter()
         .filter(|one| !one.sent && one.reasons.iter().all(|reason| only.contains(reason)))

@@ -54,6 +54,12 @@ impl Suggestion {
         let passed = self.answer.policy.iter().all(|check| check.verdict == Verdict::Pass);
         self.answer.drafts.first().zip(self.trace.judgement.as_ref()).filter(|_| passed)
     }
+
+    /// The draft where it is one of those that a threshold is tested on, whatever its confidence: nothing but that, the mode and
+    /// the rollout can keep such a one from being sent.
+    pub fn sendable(&self) -> Option<(&PublicDraft, &Judgement)> {
+        self.unopposed().filter(|_| self.as_sent())
+    }
 }
 
 fn unknown_workspace() -> WorkspaceId {
@@ -274,8 +280,8 @@ pub struct Trace {
     /// Share of the knowledge that has changed since the certificate was made, where it lapsed by that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lapsed: Option<f64>,
-    /// The quote that was measured before a model was asked, or after it found no answer; absent where it is the draft that an
-    /// agent got instead of the model's.
+    /// The quote that was measured before a model was asked, or after it found no answer: of what customers may read, where that
+    /// holds one. Absent where it is the draft that an agent got instead of the model's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quote: Option<TriedQuote>,
     /// What was decided on: the decision comes out of it again. Absent in traces of earlier versions.
@@ -348,7 +354,7 @@ pub struct Asked {
     pub language: Option<Language>,
     /// The knowledge base held no answer, or none that was sure enough to draft, or the draft was rejected.
     pub unanswered: bool,
-    /// What an agent sent; nothing is known of it where an escalation was accepted.
+    /// What an agent sent; nothing is known of it where an escalation was accepted, or a draft that was shown to nobody.
     pub reply: Option<String>,
 }
 

@@ -202,7 +202,7 @@ pub trait Versions: Send + Sync {
         version: u32,
     ) -> Result<Option<DocumentVersion>, StoreError>;
     /// A sample of the passages that customers could read at each of these moments. A document that was removed before it
-    /// was noted when counts as never there.
+    /// was noted when counts as never there, and one that came back later as there in between.
     async fn knowledge_at(
         &self,
         workspace: &WorkspaceId,

@@ -579,13 +579,18 @@ async fn questions_without_an_answer_are_told_from_those_with_one() {
         let lacking = [("sug_5", true), ("sug_2", true), ("sug_1", true), ("sug_0", true)];
         assert_eq!(found, [&[("sug_6", false)], &lacking[..]].concat(), "{kind}");
 
-        // A draft that was accepted was sent; an escalation that was accepted was right, whatever draft lies in it.
-        for id in ["sug_2", "sug_4"] {
+        // A draft that was accepted was sent, but none of the shadow; an escalation that was accepted was right, whatever draft
+        // lies in it.
+        let mut shadow = suggestion("a", "sug_7", "sug_7", Action::Draft);
+        shadow.mode = Mode::Shadow;
+        Suggestions::insert(&*store, &shadow).await.unwrap();
+        for id in ["sug_2", "sug_4", "sug_7"] {
             assert!(store.feedback(&a, id, &given(FeedbackOutcome::Accepted, 9)).await.unwrap(), "{kind}");
         }
         let asked = store.asked(&a, at(0), 10).await.unwrap();
         let reply = |id: &str| asked.iter().find(|asked| asked.id == id).unwrap().reply.as_deref();
-        assert_eq!((reply("sug_2"), reply("sug_4")), (None, Some("Chega em 3 dias.")), "{kind}");
+        let replies = (reply("sug_2"), reply("sug_4"), reply("sug_7"));
+        assert_eq!(replies, (None, Some("Chega em 3 dias."), None), "{kind}");
     }
 }
 
@@ -910,6 +915,28 @@ async fn a_second_holding_message_in_a_row_is_left_out() {
         assert!(!insert(with_agent("sug_9", &["m6", "m7"])).await, "{name}");
         insert(suggestion("w1", "sug_10", "m8", Action::AutoReply)).await;
         assert!(insert(made("sug_11", "m9")).await, "{name}: a reply was said in between");
+    }
+}
+
+#[tokio::test]
+async fn a_holding_message_is_no_second_one_where_people_handed_back_or_where_it_is_given_again() {
+    for (name, store, _folder) in stores().await {
+        let store = store.as_ref();
+        // A hub that sends the newest message alone.
+        for (id, message, back, holds) in [
+            ("sug_1", "m1", None, true),
+            ("sug_2", "m2", None, false),
+            ("sug_3", "m3", Some("m1"), false),
+            ("sug_4", "m4", Some("a1"), true),
+            ("sug_5", "m5", Some("a1"), false),
+            // A repeated call gets what the first one got, whatever has been said since.
+            ("sug_6", "m1", None, true),
+            ("sug_7", "m2", None, false),
+        ] {
+            let mut made = suggestion("w1", id, message, Action::Escalate);
+            made.conversation.handed_back_after = back.map(str::to_owned);
+            assert_eq!(Suggestions::insert(store, &made).await.unwrap(), holds, "{name}: {id}");
+        }
     }
 }
 

@@ -9,8 +9,9 @@ use serde::Deserialize;
 use super::{pages, session};
 use crate::api::state::Api;
 use crate::api::v1::feedback::{FeedbackRequest, record};
+use crate::decision::Action;
 use crate::store::Suggestions;
-use crate::store::suggestion::FeedbackOutcome;
+use crate::store::suggestion::{Answer, FeedbackOutcome, Suggestion};
 
 /// What the form sends. Whether an accepted draft was edited is found out here, not asked.
 #[derive(Deserialize)]
@@ -33,13 +34,19 @@ pub(super) async fn give(
         Err(response) => return response,
     };
     let found = Suggestions::get(api.app.store.as_ref(), &agent.caller.workspace, &id).await;
-    let draft =
-        found.ok().flatten().and_then(|found| found.answer.drafts.into_iter().next()).map(|draft| draft.text);
+    let draft = found.ok().flatten().and_then(accepted_alone);
     let request = request(verdict, draft.as_deref(), agent.name.clone());
     match record(&api, &agent.caller, id.clone(), request).await {
         Ok(_) => pages::detail(&api, &agent, &id).await,
         Err(problem) => problem.into_response(),
     }
+}
+
+/// The draft that is said to be sent by `accepted` alone. Accepting an escalation says nothing of a draft in it, so where an
+/// agent sends that, its text is told, changed or not.
+fn accepted_alone(suggestion: Suggestion) -> Option<String> {
+    let Answer { decision, drafts, .. } = suggestion.answer;
+    drafts.into_iter().next().filter(|_| decision.action != Action::Escalate).map(|draft| draft.text)
 }
 
 /// Browsers send line ends as CRLF; that alone is no edit.

@@ -11,8 +11,8 @@ use super::{session, view};
 use crate::api::error::ApiError;
 use crate::api::state::Api;
 use crate::api::v1::events;
+use crate::decision::Mode;
 use crate::decision::rollout::audited;
-use crate::decision::{Action, Mode};
 use crate::explanation::explain;
 use crate::store::suggestion::{Suggestion, Which};
 use crate::store::{Documents, Page, StoreError, Suggestions};
@@ -176,9 +176,8 @@ async fn conversation(api: &Api, agent: &Agent, id: &str) -> Result<Value, Store
 /// Whether it was drawn at random, so that its verdict stands for many: an automatic reply for an audit of the rollout, a
 /// draft for a certificate (`ponto calibrate --from-feedback`), both by the same hash.
 fn counts(suggestion: &Suggestion, share: f64) -> bool {
-    let escalated = suggestion.answer.decision.action == Action::Escalate;
-    let certifies = || !escalated && suggestion.as_sent() && suggestion.unopposed().is_some();
-    suggestion.trace.audit.is_some() || (audited(&suggestion.answer.id, share) && certifies())
+    let certifies = || audited(&suggestion.answer.id, share) && suggestion.sendable().is_some();
+    suggestion.trace.audit.is_some() || certifies()
 }
 
 async fn listed(api: &Api, agent: &Agent, show: &Show) -> Result<Value, StoreError> {

@@ -125,12 +125,16 @@ async fn hold_against_window(
     suggestion: &Suggestion,
     request: &FeedbackRequest,
 ) -> Result<(), ApiError> {
+    let action = suggestion.answer.decision.action;
     let sends = match request.outcome {
-        FeedbackOutcome::Accepted => !suggestion.answer.drafts.is_empty(),
+        // An escalation that was accepted was right, which says nothing of a draft in it.
+        FeedbackOutcome::Accepted => {
+            request.text.is_some() || (action != Action::Escalate && !suggestion.answer.drafts.is_empty())
+        }
         FeedbackOutcome::Edited => true,
         FeedbackOutcome::Rejected => false,
     };
-    if !sends || suggestion.answer.decision.action == Action::AutoReply {
+    if !sends || action == Action::AutoReply {
         return Ok(());
     }
     let conversation = &suggestion.conversation;

@@ -47,12 +47,7 @@ impl SentDraft {
     /// Whether a conversation was not handed back since: the hub names no message, the same one as then, or one that is not
     /// later than the message that the draft answered.
     fn holds_in(&self, conversation: &Conversation) -> bool {
-        let Some(back) = &conversation.handed_back_after else { return true };
-        let answered = self.message_id.as_ref();
-        let place = |id: &String| conversation.messages.iter().rposition(|message| message.id == *id);
-        let earlier =
-            place(back).zip(answered.and_then(place)).is_some_and(|(back, answered)| back < answered);
-        earlier || answered == Some(back) || self.handed_back_after.as_ref() == Some(back)
+        !conversation.handed_back_anew(self.message_id.as_deref(), self.handed_back_after.as_deref())
     }
 }
 

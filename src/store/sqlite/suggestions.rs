@@ -13,15 +13,15 @@ use super::{
 use crate::conversation::{Conversation, WorkspaceId};
 use crate::decision::policy::human_took_over::SentDraft;
 use crate::decision::policy::opted_out::OptOut;
-use crate::decision::{Action, Mode, ReasonCode};
+use crate::decision::{Action, ReasonCode};
 use crate::store::suggestion::{Asked, Feedback, FeedbackOutcome, Suggestion, SuggestionSummary, Which};
 use crate::store::{Event, Listed, Page, StoreError, Suggestions};
 
 /// An agent sent the draft, or wrote a reply in its place. Of an automatic reply a verdict judges what was sent before, and of
-/// what was made in the shadow it measures.
+/// what was made in the shadow it measures; an escalation that was accepted was right, which says nothing of a draft in it.
 const SENT: &str = "(action <> 'auto_reply' AND json_extract(body, '$.mode') IS NOT 'shadow' AND (outcome IS 'edited' \
     OR (outcome IS 'accepted' AND coalesce(json_extract(feedback, '$.text'), \
-    json_extract(body, '$.answer.drafts[0].text')) IS NOT NULL)))";
+    CASE WHEN action <> 'escalate' THEN json_extract(body, '$.answer.drafts[0].text') END) IS NOT NULL)))";
 
 /// Characters of the question that a list shows.
 const QUESTION_SHOWN: usize = 160;
@@ -134,7 +134,8 @@ pub(super) async fn insert_event(
 }
 
 /// Takes out a holding message that would be the second in a row, and says whether it did: where the last that Ponto knows was
-/// said in the conversation, outside the shadow and in answer to another message, was one too, and no person has written since.
+/// said in the conversation, outside the shadow and in answer to another message, was one too, and no person has written since or
+/// handed the conversation back. A message that had one before gets it again.
 async fn leave_out_second_holding(
     connection: &mut SqliteConnection,
     suggestion: &mut Suggestion,
@@ -145,24 +146,30 @@ async fn leave_out_second_holding(
     };
     let Some(message) = conversation.last_customer_message() else { return Ok(false) };
     let holding = "json_extract(body, '$.answer.handoff.holding_message') IS NOT NULL";
+    let shown = "json_extract(body, '$.mode') IS NOT 'shadow'";
     // A request that knew this message is the later one, though it was answered sooner.
     let later = "EXISTS (SELECT 1 FROM json_each(body, '$.conversation.messages') m \
                  WHERE json_extract(m.value, '$.id') = ?3)";
-    let last: Option<(String, bool, bool)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "SELECT message_id, {holding} AND NOT {SENT}, {later} FROM suggestions \
-         WHERE workspace = ?1 AND conversation_id = ?2 \
-         AND message_id IS NOT NULL AND message_id <> ?3 AND (action = ?4 OR {holding} OR {SENT}) \
-         AND json_extract(body, '$.mode') <> ?5 ORDER BY sequence DESC LIMIT 1"
+    let again = format!(
+        "EXISTS (SELECT 1 FROM suggestions WHERE workspace = ?1 AND conversation_id = ?2 AND message_id = ?3 \
+         AND {holding} AND {shown})"
+    );
+    let last: Option<(String, Option<String>, bool, bool)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "SELECT message_id, json_extract(body, '$.conversation.handed_back_after'), \
+         {holding} AND NOT {SENT} AND NOT {again}, {later} FROM suggestions \
+         WHERE workspace = ?1 AND conversation_id = ?2 AND message_id IS NOT NULL AND message_id <> ?3 \
+         AND (action = ?4 OR {holding} OR {SENT}) AND {shown} ORDER BY sequence DESC LIMIT 1"
     )))
     .bind(&workspace.0)
     .bind(&conversation.id)
     .bind(&message.id)
     .bind(to_word(&Action::AutoReply)?)
-    .bind(to_word(&Mode::Shadow)?)
     .fetch_optional(connection)
     .await?;
-    let second = last.is_some_and(|(answered, holding, later)| {
-        holding && (later || !conversation.spoken_by_a_person_after(&answered))
+    let second = last.is_some_and(|(answered, back, holding, later)| {
+        let by_a_person = conversation.spoken_by_a_person_after(&answered)
+            || conversation.handed_back_anew(Some(&answered), back.as_deref());
+        holding && (later || !by_a_person)
     });
     if second {
         handoff.holding_message = None;
@@ -310,7 +317,8 @@ impl Suggestions for SqliteStore {
         let rows: Vec<AskedRow> = sqlx::query_as(
             "SELECT id, created_at, json_extract(body, '$.conversation') AS conversation, \
              json_extract(body, '$.trace.language') AS language, \
-             CASE WHEN action <> ?2 THEN json_extract(body, '$.answer.drafts[0].text') END AS draft, outcome, feedback, \
+             CASE WHEN action <> ?2 AND json_extract(body, '$.mode') IS NOT 'shadow' \
+                 THEN json_extract(body, '$.answer.drafts[0].text') END AS draft, outcome, feedback, \
              action = ?2 AND EXISTS (SELECT 1 FROM json_each(body, '$.answer.decision.reasons') r \
                  WHERE json_extract(r.value, '$.code') IN (SELECT value FROM json_each(?3))) AS lacking \
              FROM suggestions WHERE workspace = ?1 AND created_at >= ?4 AND (lacking OR outcome IS NOT NULL) \

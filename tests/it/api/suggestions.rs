@@ -4,7 +4,8 @@ use insta::assert_json_snapshot;
 use ponto::decision::rollout::audited;
 use ponto::decision::{Action, Mode};
 use ponto::store::Suggestions;
-use reqwest::StatusCode;
+use ponto::store::suggestion::FeedbackOutcome;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{code, id};
@@ -114,11 +115,53 @@ async fn a_draft_that_is_accepted_too_late_is_refused() {
     }
     let rejected = client.post(&path(&late), &json!({"outcome": "rejected"})).await;
     assert_eq!(rejected.status, StatusCode::OK);
+    // An escalation that was right sends nothing.
+    let store = app.app.store.as_ref();
+    let mut escalated = Suggestions::get(store, &client.workspace, &late).await.unwrap().unwrap();
+    escalated.answer.id = format!("{late}_escalated");
+    escalated.answer.decision.action = Action::Escalate;
+    Suggestions::insert(store, &escalated).await.unwrap();
+    for (body, status) in [
+        (json!({"outcome": "edited", "text": "Até 5 dias."}), StatusCode::CONFLICT),
+        (json!({"outcome": "accepted"}), StatusCode::OK),
+    ] {
+        assert_eq!(client.post(&path(&escalated.answer.id), &body).await.status, status, "{body}");
+    }
     let in_time = json!({"outcome": "accepted", "sent_at": now - chrono::TimeDelta::hours(2)});
     assert_eq!(client.post(&path(&late), &in_time).await.status, StatusCode::OK);
     // The customer has written again: the window is open.
     ask("m-2", 1).await;
     assert_eq!(client.post(&path(&late), &json!({"outcome": "accepted"})).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_draft_that_is_accepted_in_the_console_was_sent_also_where_a_person_takes_over() {
+    let app = TestApp::shared().await;
+    let client = app.workspace().await;
+    client.with_delivery().await;
+    let drafted = id(&client.ask("Qual é o prazo de entrega normal?").await);
+    let store = app.app.store.as_ref();
+    let mut escalated = Suggestions::get(store, &client.workspace, &drafted).await.unwrap().unwrap();
+    escalated.answer.id = format!("{drafted}_escalated");
+    escalated.answer.decision.action = Action::Escalate;
+    Suggestions::insert(store, &escalated).await.unwrap();
+    let text = escalated.answer.drafts[0].text.as_str();
+    for (id, outcome, stored) in [
+        (&drafted, FeedbackOutcome::Accepted, None),
+        (&escalated.answer.id, FeedbackOutcome::Edited, Some(text)),
+    ] {
+        let form: String = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("outcome", "accepted"), ("text", text)])
+            .finish();
+        let request = client
+            .request(Method::POST, &format!("/console/suggestions/{id}/feedback"))
+            .header("cookie", format!("ponto_key={}", client.secret))
+            .header("content-type", "application/x-www-form-urlencoded");
+        assert_eq!(read(request.body(form)).await.status, StatusCode::OK);
+        let found = Suggestions::get(store, &client.workspace, id).await.unwrap().unwrap().feedback.unwrap();
+        assert_eq!((found.outcome, found.text.as_deref()), (outcome, stored), "{id}");
+        assert_eq!(found.edit_distance, Some(0), "{id}");
+    }
 }
 
 #[tokio::test]
@@ -181,7 +224,8 @@ async fn drafts_whose_verdicts_certify_are_marked_in_the_console() {
         .filter_map(|item| item.split('"').next())
         .filter(|id| *id != asked)
         .collect();
-    assert_eq!(marked, [&drawn], "{list}");
+    // A draft under the floor is an escalation, and one of the replies that are certified all the same.
+    assert_eq!(marked, [&escalated, &drawn], "{list}");
     assert!(page(&format!("suggestions/{drawn}")).await.contains("Sorteada ao acaso"));
     assert!(!page(&format!("suggestions/{other}")).await.contains("Sorteada ao acaso"));
 }

@@ -58,3 +58,48 @@ async fn a_person_who_takes_over_reads_of_the_quote() {
     assert_eq!(tried.quote.as_ref().unwrap().held, [ReasonCode::Policy]);
     assert_eq!(tried.quote, blocked.trace.quote);
 }
+
+/// A model that finds an answer in what agents alone read about December, and nowhere else.
+struct Insider(ModelInfo);
+
+#[async_trait]
+impl ChatModel for Insider {
+    fn info(&self) -> &ModelInfo {
+        &self.0
+    }
+
+    async fn stream(&self, request: ChatRequest, _: Budget) -> Result<ChatStream, InferenceError> {
+        let knows = request
+            .grounding
+            .is_some_and(|grounding| grounding.sources.iter().any(|source| source.text.contains("December")));
+        let text = if knows { "In December it takes 9 days [1]." } else { "NO_ANSWER" };
+        let done = Completion {
+            text: text.into(),
+            finish: FinishReason::Stop,
+            usage: TokenUsage::default(),
+            logprobs: None,
+            model: self.0.clone(),
+        };
+        Ok(Box::pin(futures::stream::iter([Ok(ChatEvent::Done(done))])))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_quote_that_is_kept_is_of_what_customers_may_read() {
+    let (shop, library) = Shop::open().await;
+    let delivery = "# Delivery\n\nStandard delivery to Ireland takes 4 business days.";
+    put(&library, "delivery", Audience::Public, delivery).await;
+    let december = "# Christmas\n\nIn December standard delivery to Ireland takes 9 business days.";
+    put(&library, "december", Audience::Agents, december).await;
+    let block = "[[rules]]\nname = \"b\"\nwhen.pattern = { regex = 'business days', in = \"draft\" }\nthen.block = true";
+    let policies = Policies::of(vec![("shop.toml".into(), block.into())], Known::default()).unwrap();
+    let chat: Arc<dyn ChatModel> = Arc::new(Insider(down().info));
+    let options =
+        Options { chat: Some(chat), quote_first: true, policies: Some(policies), ..Options::default() };
+    let assistant = assistant_of(&shop, options);
+    let question = "How long does standard delivery to Ireland take in December?";
+    let drafted = ask(&assistant, question, Mode::Auto).await;
+    assert_eq!(drafted.answer.usage.backend, "test", "{:?}", drafted.answer);
+    assert!(drafted.answer.drafts[0].text.contains("9 days"), "{:?}", drafted.answer);
+    assert_eq!(drafted.trace.quote.unwrap().held, [ReasonCode::Policy]);
+}

@@ -11,9 +11,10 @@ use ponto::decision::{Action, Mode, ReasonCode};
 use ponto::inference::ChatModel;
 use ponto::store::rollout::NewStep;
 use ponto::store::sqlite::SqliteStore;
-use ponto::store::suggestion::Which;
+use ponto::store::suggestion::{FeedbackOutcome, Which};
 use ponto::store::{Page, Rollouts, Suggestions};
 
+use super::sent_draft::verdict;
 use super::{Options, QUESTIONS, Still, assistant, certain, codes, conversation, down, workspace};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -43,10 +44,22 @@ async fn what_is_collected_on_the_way_is_what_would_be_sent() {
         let stored = Suggestions::get(&store, &workspace(), &made.answer.id).await.unwrap().unwrap();
         assert_eq!((stored.asked_mode(), stored.as_sent()), (asked, quoted), "{id}");
     }
+    // What follows after an agent has sent a draft tells nothing until the conversation is handed back.
+    let turn = async |message: &str, mode, back: Option<&str>| {
+        let mut question = conversation(&[(Role::Customer, QUESTIONS[3].1)]);
+        (question.id, question.messages[0].id) = ("c-6".into(), message.into());
+        question.handed_back_after = back.map(str::to_owned);
+        assistant.suggest(&store, &workspace(), &question, mode, None).await.unwrap()
+    };
+    let first = turn("m-1", Mode::Draft, None).await;
+    let sent = verdict(FeedbackOutcome::Accepted);
+    assert!(store.feedback(&workspace(), &first.answer.id, &sent).await.unwrap());
+    assert!(codes(&turn("m-2", Mode::Shadow, None).await).contains(&ReasonCode::HumanTookOver));
+    turn("m-3", Mode::Shadow, Some("a-1")).await;
     // Only what tells what would be sent is counted as held back.
     let (whole, config) = (Slice::default(), RolloutConfig::default());
     let report = report_of(&store, &workspace(), &whole, &config, DateTime::UNIX_EPOCH).await.unwrap();
-    assert_eq!((report.suggestions, report.measured, report.held, report.sent), (5, 3, 3, 0));
+    assert_eq!((report.suggestions, report.measured, report.held, report.sent), (8, 4, 4, 0));
     assert!((report.coverage - 1.0).abs() < 1e-12);
 }
 

@@ -6,7 +6,10 @@ use ponto::store::Suggestions;
 use ponto::store::sqlite::SqliteStore;
 use ponto::store::suggestion::{Feedback, FeedbackOutcome, Suggestion};
 
-use super::{QUESTIONS, Still, certified, codes, conversation, workspace};
+use super::{
+    Calibrations, Options, QUESTIONS, Still, assistant, certain, certified, codes, conversation, quoting,
+    workspace,
+};
 
 pub(super) fn verdict(outcome: FeedbackOutcome) -> Feedback {
     let text = (outcome == FeedbackOutcome::Edited).then(|| "Four days.".to_owned());
@@ -67,4 +70,33 @@ async fn the_customer_hears_of_no_other_person_after_an_agent_sent_a_draft() {
     assert!(store.feedback(&workspace(), &first, &verdict(FeedbackOutcome::Edited)).await.unwrap());
     assert!(!holding("c-2", human, None).await.1, "a person writes already");
     assert!(holding("c-3", human, Some("a-1")).await.1, "handed back, and not the second in a row");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_escalation_that_was_right_says_nothing_of_the_draft_in_it() {
+    let mut doubtful = certain().await.find(&quoting("").await, &workspace()).unwrap().as_ref().clone();
+    doubtful.intercept = -9.0;
+    let mut calibrations = Calibrations::default();
+    calibrations.add(doubtful);
+    let doubting = assistant(Options { calibrations, ..Options::default() }).await;
+    let assistant = certified().await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&dir.path().join("ponto.db")).await.unwrap();
+    for (id, outcome, then) in [
+        ("right", FeedbackOutcome::Accepted, (Action::AutoReply, vec![])),
+        ("sent", FeedbackOutcome::Edited, (Action::Draft, vec![ReasonCode::HumanTookOver])),
+    ] {
+        let mut asked = conversation(&[(Role::Customer, QUESTIONS[3].1)]);
+        (asked.id, asked.messages[0].id) = (id.into(), "c-1".into());
+        let mut first = doubting.answer(&workspace(), &asked, Mode::Auto, None).await;
+        // Every assistant of these tests counts its ids from 0.
+        first.answer.id = format!("sug_{id}");
+        assert_eq!(first.answer.decision.action, Action::Escalate, "{:?}", first.answer);
+        assert!(codes(&first).contains(&ReasonCode::LowConfidence) && !first.answer.drafts.is_empty());
+        Suggestions::insert(&store, &first).await.unwrap();
+        assert!(store.feedback(&workspace(), &first.answer.id, &verdict(outcome)).await.unwrap());
+        asked.messages[0].id = "c-2".into();
+        let second = assistant.suggest(&store, &workspace(), &asked, Mode::Auto, None).await.unwrap();
+        assert_eq!((second.answer.decision.action, codes(&second)), then, "{id}");
+    }
 }
