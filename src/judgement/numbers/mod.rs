@@ -117,6 +117,42 @@ const MONTHS: &str = "jan(?:uary|eiro)?|gen(?:naio)?|ene(?:ro)?|feb(?:ruary|brai
     apr(?:il|ile)?|abr(?:il)?|may(?:o)?|mai(?:o)?|mag(?:gio)?|jun(?:e|ho|io)?|giu(?:gno)?|jul(?:y|ho|io)?|lug(?:lio)?|\
     aug(?:ust)?|ago(?:sto)?|sep(?:t|tember|tiembre)?|set(?:t|embro|tembre|iembre)?|oct(?:ober|ubre)?|out(?:ubro)?|\
     ott(?:obre)?|nov(?:ember|embro|embre|iembre)?|dec(?:ember)?|dez(?:embro)?|dic(?:embre|iembre)?";
+static WHOLE_MONTH: LazyLock<Regex> = LazyLock::new(|| pattern(&format!("(?i)^(?:{MONTHS})$")));
+/// Shorter months are other words too: *may*, *mar*, *set*.
+const SHORTEST_MONTH: usize = 4;
+/// Days of the week, folded.
+const WEEKDAYS: [&str; 26] = [
+    "segunda",
+    "terca",
+    "quarta",
+    "quinta",
+    "sexta",
+    "sabado",
+    "domingo",
+    "lunedi",
+    "martedi",
+    "mercoledi",
+    "giovedi",
+    "venerdi",
+    "sabato",
+    "domenica",
+    "lunes",
+    "martes",
+    "miercoles",
+    "jueves",
+    "viernes",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+];
+/// Letters of a unit that is no sign.
+const SHORTEST_UNIT: usize = 3;
+/// Units that are other words too: *ora*, now; *second*, behind the first.
+const HOMONYMS: [&str; 7] = ["ora", "real", "second", "seconds", "segundo", "segundos", "chili"];
 /// Amount, with a currency sign before it.
 static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -194,6 +230,37 @@ pub(super) fn quantities(
         }
     }
     (found, taken)
+}
+
+/// Weekdays, months, and units that no number stands before, folded and in the order of the text: what *segunda-feira*, *em
+/// março* and *um mês* say of time without a number.
+pub(super) fn unnumbered(text: &str, language: Language) -> Vec<String> {
+    let (_, taken) = quantities(text, Some(language));
+    let mut behind_number = false;
+    let mut found = Vec::new();
+    for hit in UNIT_WORD.find_iter(text) {
+        let word = fold(hit.as_str());
+        let names = WEEKDAYS.contains(&word.as_str())
+            || is_month(hit.as_str(), language)
+            || !behind_number
+                && word.len() >= SHORTEST_UNIT
+                && !HOMONYMS.contains(&word.as_str())
+                && unit_word(&word).is_some();
+        behind_number = hit.as_str().starts_with(|c: char| c.is_ascii_digit())
+            || !written::numbers(hit.as_str(), Some(language)).is_empty();
+        if names && !taken.iter().any(|span| span.start < hit.end() && hit.start() < span.end) {
+            found.push(word);
+        }
+    }
+    found
+}
+
+/// Whether a word is a month in full. In English alone it begins with a capital: *we march*. *Julio* is a name.
+fn is_month(word: &str, language: Language) -> bool {
+    let small = word.starts_with(char::is_lowercase);
+    word.chars().count() >= SHORTEST_MONTH
+        && small == (language != Language::En)
+        && WHOLE_MONTH.is_match(word)
 }
 
 /// Whether a day and a month are other words of the language, as in *3 out of 5*, *2 set di piatti* or *those of 12 may ask*; a

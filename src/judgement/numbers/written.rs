@@ -493,7 +493,7 @@ mod tests {
     fn a_word_of_any_length_is_read_at_no_depth() {
         let longest = "quattrocentocinquantaquattromilaquattrocentocinquantaquattro";
         assert_eq!(numbers(longest, Some(Language::It)), [(454_454, 0..longest.len())]);
-        assert_eq!(numbers(&"mille".repeat(100_000), Some(Language::It)), []);
+        assert!(numbers(&"mille".repeat(100_000), Some(Language::It)).is_empty());
     }
 
     #[test]
