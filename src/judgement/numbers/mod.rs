@@ -243,7 +243,7 @@ pub(super) fn unnumbered(text: &str, language: Language) -> Vec<String> {
         let names = WEEKDAYS.contains(&word.as_str())
             || is_month(hit.as_str(), language)
             || !behind_number
-                && word.len() >= SHORTEST_UNIT
+                && word.chars().count() >= SHORTEST_UNIT
                 && !HOMONYMS.contains(&word.as_str())
                 && unit_word(&word).is_some();
         behind_number = hit.as_str().starts_with(|c: char| c.is_ascii_digit())
@@ -629,8 +629,8 @@ mod tests {
             ("3 out of 5 customers, and those of 12 may ask", En, None),
             ("in 5 decades, maybe 6 augmented", En, None),
             ("10 OUT OF 10", En, None),
-            ("We sold 3 out.", En, None),
-            ("Ne restano 2 set.", It, None),
+            ("They sold out. 10 remain", En, None),
+            ("Un solo set. 3 restano", It, None),
         ] {
             let found = quantities(text, Some(language)).0;
             let dates: Vec<&str> = found
