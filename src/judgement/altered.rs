@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::claims::{Claim, claims};
 use super::groundedness::{negated, negations};
+use super::numbers::unnumbered;
 use super::opposites::contradicted;
 use crate::conversation::Language;
 use crate::text::{Keys, fold, sentences, words};
@@ -23,6 +24,7 @@ pub fn altered(draft: &str, sent: &str, language: Language) -> bool {
     !same_claims
         || turned
         || said.negations != says.negations
+        || said.times != says.times
         || !contradicted(sent, draft, language).is_empty()
         || !contradicted(draft, sent, language).is_empty()
 }
@@ -34,6 +36,8 @@ struct Said {
     /// Keys that a negation governs.
     denied: BTreeSet<String>,
     negations: usize,
+    /// Weekdays, months and units without a number.
+    times: Vec<String>,
 }
 
 impl Said {
@@ -44,6 +48,7 @@ impl Said {
             keys: keys.all(text).into_iter().collect(),
             denied: BTreeSet::new(),
             negations: words(text).filter(|word| negative.contains(&fold(word).as_str())).count(),
+            times: unnumbered(text, language),
         };
         for span in sentences(text) {
             let sentence = &text[span];
@@ -78,6 +83,11 @@ mod tests {
             ("Escreva a oi@loja.example.", "Escreva a io@loja.example.", Pt),
             ("Ligue para +351 21 123 4567.", "Ligue para +351 21 123 4568.", Pt),
             ("Use the code SAVE20.", "Use the code SAVE25.", En),
+            ("Chega na segunda-feira.", "Chega na sexta-feira.", Pt),
+            ("Chega em março.", "Chega em maio.", Pt),
+            ("A garantia é de um mês.", "A garantia é de um ano.", Pt),
+            ("It arrives on Monday.", "It arrives on Friday.", En),
+            ("Arriva a marzo, di lunedì.", "Arriva di lunedì.", It),
         ] {
             assert!(altered(draft, sent, language), "{draft}: {sent}");
         }
@@ -95,6 +105,10 @@ mod tests {
             ("No aceptamos devoluciones usadas.", "No acepatmos devoluciones usadas.", Es),
             ("We do not wash it. Call +44 20 1234 5678.", "We do not wash it. Call 020 1234 5678.", En),
             ("See https://shop.example/help.", "See shop.example/help for it.", En),
+            ("Custa 5 €, em três meses.", "Custa 5 euros, em 3 meses.", Pt),
+            ("Chega a 3 de março de 2026.", "Chega a 03/03/2026.", Pt),
+            ("Ora può usarlo.", "Può usarlo.", It),
+            ("Llega el lunes.", "Hola, Julio: llega el lunes.", Es),
             ("It weighs 2.5 kg.", "It weighs 2.5 kg. Anything else?", En),
         ] {
             assert!(!altered(draft, sent, language), "{draft}: {sent}");

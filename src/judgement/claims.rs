@@ -318,6 +318,8 @@ mod tests {
             ("Una vez hecho, espera un momento.", Language::Es),
             ("It takes some days.It uses node.js", Language::En),
             ("Isto é o fim.Ou não?", Language::Pt),
+            ("Preg.mo cliente, ci scriva pure.", Language::It),
+            ("Arriva in c.ca una settimana.", Language::It),
         ] {
             assert!(claims(sentence, language).is_empty(), "{sentence}: {:?}", claims(sentence, language));
         }

@@ -58,7 +58,7 @@ mod tests {
                 vec![(1500.0, "EUR"), (2000.0, "EUR"), (3000.0, "USD")],
             ),
             ("two hundred euros, a thousand pounds", Language::En, vec![(200.0, "EUR"), (1000.0, "GBP")]),
-            ("it was 3 to 5 thousand euros", Language::En, vec![(3.0, "EUR"), (5000.0, "EUR")]),
+            ("it was 3 to 5 thousand euros", Language::En, vec![(3000.0, "EUR"), (5000.0, "EUR")]),
             ("1 500 €, R$ 12 345,60", Language::Pt, vec![(1500.0, "EUR"), (12345.6, "BRL")]),
             ("2 500 ml por 3 €, telefone 800 555 0199", Language::Pt, vec![(3.0, "EUR")]),
             ("o pedido 12345 tem 3 itens", Language::Pt, vec![]),

@@ -9,6 +9,8 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use crate::text::Seen;
+
 /// Shorter parts of a name, and its particles, are no name of anybody.
 const SHORTEST: usize = 3;
 const PARTICLES: [&str; 10] = ["das", "dos", "del", "della", "dello", "von", "van", "the", "mrs", "sra"];
@@ -60,7 +62,8 @@ pub(super) struct Names {
 impl Names {
     /// Takes in a name: the whole, and each part that names. Gives each form that was not known, as it is written.
     pub(super) fn learn(&mut self, name: &str) -> Vec<String> {
-        let name = name.trim();
+        let seen = Seen::of(name);
+        let name = seen.text().trim();
         let parts: Vec<&str> = name.split_whitespace().collect();
         let names = |part: &&str| {
             part.chars().count() >= SHORTEST && !PARTICLES.contains(&part.to_lowercase().as_str())
@@ -79,7 +82,9 @@ impl Names {
 
     /// Takes in the words that a public text holds in small letters. An address is no word.
     pub(super) fn read(&mut self, text: &str) {
-        let words = text
+        let seen = Seen::of(text);
+        let words = seen
+            .text()
             .split_whitespace()
             .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()))
             .filter(|word| word.chars().all(char::is_lowercase));
@@ -87,7 +92,9 @@ impl Names {
     }
 
     /// Where the person is named, in the order of the text; of names that overlap the longest.
-    pub(super) fn find(&self, text: &str) -> Vec<Range<usize>> {
+    pub(super) fn find(&self, original: &str) -> Vec<Range<usize>> {
+        let seen = Seen::of(original);
+        let text = seen.text();
         let mut spans: Vec<Range<usize>> = self
             .forms
             .iter()
@@ -102,7 +109,7 @@ impl Names {
             }
             apart
         });
-        spans
+        spans.into_iter().map(|span| seen.original(span)).collect()
     }
 
     /// Whether a part of the name stands there as a name, and not as a word.
@@ -110,9 +117,13 @@ impl Names {
         let part = &text[span.clone()];
         let mut letters = part.chars();
         let titled = letters.next().is_some_and(char::is_uppercase) && letters.any(char::is_lowercase);
+        (titled && !begins_sentence(&text[..span.start])) || !self.is_word(part)
+    }
+
+    /// Whether a part of a name, or what is left of one, is a word too.
+    pub(super) fn is_word(&self, part: &str) -> bool {
         let word = part.to_lowercase();
-        (titled && !begins_sentence(&text[..span.start]))
-            || !(self.words.contains(&word) || WORDS.contains(word.as_str()))
+        self.words.contains(&word) || WORDS.contains(word.as_str())
     }
 }
 
@@ -173,6 +184,8 @@ mod tests {
             ("Bill Price", "what price will the bill have? Bill asks, Mr. [Price], and [Bill] waits"),
             ("Helena Úteis", "[helena], [Helena] e os dias úteis"),
             ("Marta Zum", "[marta] e [zum], [MARTA]. [Zum]"),
+            ("Ana Souza", "a [Sou\u{200b}za], a [Ana\u{a0}Souza] e a [A\u{ad}na]"),
+            ("Sou\u{200b}za Lima", "a [Souza] e o [Lima]"),
             ("Cliente", "o cliente quer saber. CLIENTE: qual?"),
             ("Ana de Sá", "[ana de sá]: [ana], de sá, [Ana], Anabela"),
         ] {

@@ -117,15 +117,15 @@ impl Placeholders {
                 stretches.push((span, label));
             }
         }
-        for entry in &self.entries {
-            let name = entry.kind == Kind::Name;
+        for span in self.cut_names(text) {
+            if let Some(label) = self.add_name(&text[span.clone()]) {
+                stretches.push((span, label));
+            }
+        }
+        for entry in self.entries.iter().filter(|entry| entry.kind != Kind::Name) {
             for spelling in &entry.spellings {
-                if !name {
-                    stretches.extend(whole(text, spelling).map(|span| (span, entry.label.clone())));
-                }
-                let cut = cut(text, spelling)
-                    .filter(|span| !name || !text[..span.start].ends_with(char::is_alphanumeric));
-                stretches.extend(cut.map(|span| (span, entry.label.clone())));
+                let spans = whole(text, spelling).chain(cut(text, spelling));
+                stretches.extend(spans.map(|span| (span, entry.label.clone())));
             }
         }
         stretches.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
@@ -139,6 +139,18 @@ impl Placeholders {
         }
         out.push_str(&text[end..]);
         out
+    }
+
+    /// Where a text was shortened in the middle of a name that is no word, to what is none: *Bom Dia…* names no *João Dias*.
+    fn cut_names(&self, text: &str) -> Vec<Range<usize>> {
+        let names = self.entries.iter().filter(|entry| entry.kind == Kind::Name);
+        names
+            .flat_map(|entry| &entry.spellings)
+            .filter(|spelling| !self.names.is_word(spelling))
+            .flat_map(|spelling| cut(text, spelling))
+            .filter(|span| !text[..span.start].ends_with(char::is_alphanumeric))
+            .filter(|span| !self.names.is_word(&text[span.clone()]))
+            .collect()
     }
 
     /// The text with the values in place of their placeholders.

@@ -183,6 +183,22 @@ fn what_was_masked_of_a_name_comes_back_as_it_was_written() {
 }
 
 #[test]
+fn a_name_that_was_cut_is_no_word_and_comes_back_as_it_was() {
+    for (name, said, expected) in [
+        ("João Dias", "Bom Dia…", "Bom Dia…"),
+        ("João Dias", "de João Di…", "de [NAME_4]…"),
+        ("Helena Martins", "o Mar…", "o Mar…"),
+        ("Helena Martins", "a Hele…", "a [NAME_4]…"),
+    ] {
+        let mut placeholders = Placeholders::default();
+        placeholders.learn_name(name);
+        let masked = placeholders.mask(said);
+        assert_eq!(masked, expected, "{name}");
+        assert_eq!(placeholders.restore(&masked), said, "{name}");
+    }
+}
+
+#[test]
 fn what_is_published_stays() {
     let mut placeholders = Placeholders::default();
     placeholders.publish("Write to help@shop.example.com or call +351 210 000 111.");

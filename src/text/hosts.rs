@@ -5,8 +5,9 @@ const RESERVED: &[&str] = &["example", "test", "invalid", "local", "localhost"];
 
 /// Abbreviations with a full stop inside that look like a host.
 const ABBREVIATIONS: &[&str] = &[
-    "p.es", "n.ro", "n.os", "sig.na", "sig.ne", "sig.ra", "gent.mo", "gent.ma", "gent.mi", "ill.mo",
-    "ill.ma", "il.mo", "il.ma", "ex.mo", "ex.ma", "v.sa", "v.sas", "sr.as", "c.so", "p.za",
+    "p.es", "n.ro", "n.os", "sig.na", "sig.ne", "sig.ra", "gent.mo", "gent.ma", "ill.mo", "ill.ma", "il.mo",
+    "il.ma", "ex.mo", "ex.ma", "v.sa", "v.sas", "sr.as", "c.so", "p.za", "gent.li", "gent.me", "preg.mo",
+    "preg.ma", "s.to", "c.ca", "rev.do", "rev.mo", "ch.mo", "ch.ma", "egr.gi",
 ];
 
 /// Whether a name with a full stop is a host: `shop.com`, `evil.lat`, and `main.rs` too, for `rs` is Serbia.
@@ -52,8 +53,8 @@ mod tests {
             assert!(is_host(host), "{host}");
         }
         for word in [
-            "node.js", "fim.Ou", "days.It", "dias.Se", "app.exe", "p.ex", "p.es", "Sig.na", "n.ro", "e.g",
-            "plain", "10.30h",
+            "node.js", "fim.Ou", "days.It", "dias.Se", "app.exe", "p.ex", "p.es", "Sig.na", "Gent.li",
+            "c.ca", "n.ro", "e.g", "plain", "10.30h",
         ] {
             assert!(!is_host(word), "{word}");
         }

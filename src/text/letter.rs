@@ -18,6 +18,10 @@ static INTRODUCTION: LazyLock<Regex> = LazyLock::new(|| {
 static STAMP: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"\S@\S|\b\d{1,2}[:h.]\d{2}\b|\b(?:19|20)\d{2}\b|\b\d{1,2}[/.-]\d{1,2}[/.-]\d{2}\b")
 });
+static ADDRESS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\S@\S"));
+static TIME: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b\d{1,2}[:h]\d{2}\b"));
+static DATE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"\b(?:19|20)\d{2}\b|\b\d{1,2}[/.-]\d{1,2}[/.-]\d{2}\b"));
 /// Lines between an introduction's first and last.
 const INTRODUCTION_LINES: usize = 4;
 
@@ -57,6 +61,10 @@ const JOINING: [&str; 26] = [
     "las", "y", "of", "the", "and", "for", "van", "von", "den", "der", "tel.",
 ];
 
+/// The number of an order on a line of its own.
+static ORDER: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)^(?:(?:pedido|order|ordine|encomenda|orden)\b|(?:n[.ºo°]{1,2}|#)\s?\d)"));
+
 /// The paragraph that says for whom a letter is.
 static CONFIDENTIAL: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -73,24 +81,33 @@ fn pattern(source: &str) -> Regex {
 pub fn own_words(letter: &str, matters: impl Fn(&str) -> bool) -> String {
     let lines: Vec<&str> = letter.lines().map(str::trim_end).collect();
     let mut own: Vec<&str> = Vec::new();
+    // Something behind what may be another letter's head matters.
+    let mut told = false;
     let mut place = 0;
     while place < lines.len() {
-        if let Some(after) = head_of_another(&lines, place) {
+        if let Some(head) = head_of_another(&lines, place) {
             // What is marked as quoted may stand above the answer; what is not goes to the end.
-            let quoted =
-                lines[after..].iter().find(|line| !line.is_empty()).is_some_and(|line| is_quoted(line));
-            if !quoted {
+            let rest = &lines[head.after..];
+            if rest.iter().find(|line| !line.is_empty()).is_some_and(|line| is_quoted(line)) {
+                place = head.after;
+                continue;
+            }
+            let goes = match head.by {
+                By::Program => true,
+                By::Likely => !told && !matters(&rest.join("\n")),
+                By::Anybody => false,
+            };
+            if goes {
                 break;
             }
-            place = after;
-        } else {
-            if !is_quoted(lines[place]) {
-                own.push(lines[place]);
-            }
-            place += 1;
+            told |= head.by == By::Likely;
         }
+        if !is_quoted(lines[place]) {
+            own.push(lines[place]);
+        }
+        place += 1;
     }
-    let kept = without_signature(&own, matters);
+    let kept = without_signature(&own, &matters);
     let text = kept.join("\n").trim().to_owned();
     if text.chars().any(char::is_alphanumeric) { text } else { letter.trim().to_owned() }
 }
@@ -99,37 +116,64 @@ fn is_quoted(line: &str) -> bool {
     line.trim_start().starts_with(['>', '|']) && !line.trim_start().starts_with("||")
 }
 
-/// The line after the head of another letter, where one begins here.
-fn head_of_another(lines: &[&str], place: usize) -> Option<usize> {
+/// The head of another letter.
+struct Head {
+    /// The line after it.
+    after: usize,
+    by: By,
+}
+
+/// Who may have written the head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// A program alone.
+    Program,
+    /// A program, which gives the time with the date; hardly a person.
+    Likely,
+    /// A person too, who tells what somebody wrote: only marks of quoting show where that ends.
+    Anybody,
+}
+
+/// The head of another letter, where one begins here.
+fn head_of_another(lines: &[&str], place: usize) -> Option<Head> {
+    let by_program = |after: usize| Head { after, by: By::Program };
     let line = lines[place].trim();
     if ORIGINAL.is_match(line) {
-        return Some(place + 1);
+        return Some(by_program(place + 1));
     }
     if FROM.is_match(line)
         && let Some(sent) =
             lines[place + 1..].iter().take(HEAD_LINES).position(|line| SENT.is_match(line.trim()))
     {
-        return Some(place + 2 + sent);
+        return Some(by_program(place + 2 + sent));
     }
     // `________` of Outlook stands before a head.
     if line.len() >= 10 && line.chars().all(|c| c == '_') {
         let next = lines[place + 1..].iter().position(|line| !line.trim().is_empty())? + place + 1;
-        return FROM.is_match(lines[next].trim()).then_some(next + 1);
+        return FROM.is_match(lines[next].trim()).then(|| by_program(next + 1));
     }
     (1..=INTRODUCTION_LINES).filter(|count| place + count <= lines.len()).find_map(|count| {
         let block = &lines[place..place + count];
         // A line of the person's own may stand right above it.
-        let later = (1..count).any(|own| introduces(&block[own..]));
-        (introduces(block) && !later).then_some(place + count)
+        let later = (1..count).any(|own| introduces(&block[own..]).is_some());
+        introduces(block).filter(|_| !later).map(|by| Head { after: place + count, by })
     })
 }
 
-/// Whether lines say who wrote what follows, and when.
-fn introduces(lines: &[&str]) -> bool {
+/// Whether lines say who wrote what follows, and when; and who may have written them.
+fn introduces(lines: &[&str]) -> Option<By> {
     let whole = lines.iter().map(|line| line.trim()).collect::<Vec<_>>();
     let blank = whole.iter().any(|line| line.is_empty());
     let whole = whole.join("\n");
-    !blank && INTRODUCTION.is_match(&whole) && STAMP.is_match(&whole)
+    (!blank && INTRODUCTION.is_match(&whole) && STAMP.is_match(&whole)).then(|| {
+        if ADDRESS.is_match(&whole) {
+            By::Program
+        } else if TIME.is_match(&whole) && DATE.is_match(&whole) {
+            By::Likely
+        } else {
+            By::Anybody
+        }
+    })
 }
 
 fn without_signature<'a>(lines: &[&'a str], matters: impl Fn(&str) -> bool) -> Vec<&'a str> {
@@ -153,12 +197,13 @@ fn signature(lines: &[&str], place: usize) -> Option<String> {
     }
     let added = |line: &&str| CONFIDENTIAL.is_match(line) || ADDED.is_match(line) || *line == "--";
     let rest = lines[place + 1..].iter().map(|line| line.trim()).filter(|line| !line.is_empty());
-    let rest: Vec<&str> = rest.take_while(|line| !added(line)).collect();
+    // One line more than a signature has tells that this is none.
+    let rest: Vec<&str> = rest.take_while(|line| !added(line)).take(SIGNATURE_LINES + 1).collect();
     (rest.len() <= SIGNATURE_LINES && rest.iter().all(|line| signs(line))).then(|| rest.join("\n"))
 }
 
-/// Whether a line could stand in a signature: names, titles, addresses and numbers. A sentence has words in lower case, or a
-/// stop.
+/// Whether a line could stand in a signature: names, titles, addresses and numbers. A sentence has words in lower case, a stop,
+/// or more words in capitals than a name with a title; and the number of an order is none of a person's.
 fn signs(line: &str) -> bool {
     let of_names = |word: &str| {
         let first = word.chars().find(|c| c.is_alphanumeric() || *c == '@');
@@ -166,7 +211,17 @@ fn signs(line: &str) -> bool {
         address || first.is_none_or(|first| !first.is_lowercase()) || JOINING.contains(&word)
     };
     let stops = line.ends_with(['?', '!', '…', ':', ';', ',']) || line.ends_with('.') && !abbreviated(line);
-    line.chars().count() <= SIGNATURE_CHARS && !stops && line.split_whitespace().all(of_names)
+    line.chars().count() <= SIGNATURE_CHARS
+        && !stops
+        && !shouts(line)
+        && !ORDER.is_match(line)
+        && line.split_whitespace().all(of_names)
+}
+
+/// Three words or more, in capitals alone.
+fn shouts(line: &str) -> bool {
+    let words = line.split_whitespace().filter(|word| word.contains(char::is_alphabetic));
+    !line.contains(char::is_lowercase) && words.count() >= 3
 }
 
 /// `Things Ltd.`, or a name with a stop.
@@ -232,6 +287,7 @@ mod tests {
             "Obrigada,\nMaria da Silva e Souza\nTel. (11) 91234-5678\nana@mail.example | www.loja.example",
             "Thanks\nAna Souza\nThings Ltd.\n\nSent from my iPhone\nand read on a train",
             "Gracias.\nAna.",
+            "Obrigada\nANA SOUZA\nNoemi & Filhos\nDIRETORA COMERCIAL",
             "Un saludo,\nAna\n\nAVISO LEGAL: este mensaje puede contener información confidencial dirigida exclusivamente a su destinatario y quien lo reciba por error debe borrarlo.",
             "This e-mail and any attachment may contain confidential information for the addressee alone.",
         ] {
@@ -260,6 +316,11 @@ mod tests {
             "Hola,\nEl pedido 4471902 llegó roto y nadie me escribió\nQuiero hablar con una persona",
             "Olá,\nEm 3 de novembro a vossa colega escreveu:\na encomenda chega amanhã.\nNão chegou.",
             "On Monday I wrote:\nwhere is my parcel?\nI want to talk to a person",
+            "Olá,\nEm 3 de novembro de 2026 a vossa colega escreveu:\na encomenda chega amanhã.\nNão chegou.",
+            "Olá,\nÀs 10:12 a vossa colega escreveu:\na encomenda chega amanhã.\nNão chegou.",
+            "Não chegou.\nObrigada\nPedido 4471902",
+            "Non è arrivato.\nGrazie\nN. 4471902",
+            "Buongiorno\nGrazie\nNON È ARRIVATO NIENTE",
             "",
         ] {
             assert_eq!(own_words(own, |_| false), own, "{own}");
@@ -277,6 +338,10 @@ mod tests {
         let letter = "Recebi tudo.\nObrigada\nAna\nPARAR";
         assert_eq!(own_words(letter, |_| false), "Recebi tudo.");
         assert_eq!(own_words(letter, |signature| signature.contains("PARAR")), letter);
+        let letter =
+            "Olá,\nEm 3/11/2026, às 10:12, a vossa colega escreveu:\nchega amanhã.\nQuero uma pessoa.";
+        assert_eq!(own_words(letter, |_| false), "Olá,");
+        assert_eq!(own_words(letter, |rest| rest.contains("pessoa")), letter);
     }
 
     proptest::proptest! {

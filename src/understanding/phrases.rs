@@ -116,7 +116,8 @@ pub fn normalise(text: &str) -> String {
     latin(out.trim())
 }
 
-/// Small letters of Greek and Cyrillic, and the Latin ones that they look like, in small letters or in capitals.
+/// Small letters of Greek and Cyrillic, and the Latin ones that they look like; capitals are small by then, so where only the
+/// capital looks like a letter it is that one (`Т`, `Κ`), and where both do it is the small one's (`Η` is read as `n`).
 const LOOKALIKES: (&str, &str) =
     ("авсԁеһніјкӏморԛгѕтѵԝхуαβεηικνορστυχζ", "abcdehhijklmopqrstvwxyabenikvopotuxz");
 

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use super::{Finding, PolicyInput};
 use crate::conversation::{Audience, Role};
 use crate::decision::Evidence;
-use crate::personal_data::find;
+use crate::personal_data::{Kind, find};
 
 /// Holds a draft with an identifier of unknown origin.
 pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
@@ -31,14 +31,15 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
         .map(|message| message.text.as_str())
         .chain(passages.map(|hit| hit.passage.text.as_str()))
         .collect();
-    // The words around a number tell what it is in the draft; where it comes from, it may stand without them.
+    // The words around a number tell what it is in the draft; where it comes from, it may stand without them. An e-mail address
+    // needs none, and each of its parts is somebody else's.
     let written: HashSet<String> =
         known.iter().flat_map(|text| find(text)).map(|found| found.normal).collect();
     let known: Vec<Compact> = known.into_iter().map(Compact::of).collect();
     let mut foreign: Vec<(&str, &str)> = in_draft
         .iter()
         .filter(|found| !written.contains(&found.normal))
-        .filter(|found| !known.iter().any(|text| text.holds(&found.normal)))
+        .filter(|found| found.kind == Kind::Email || !known.iter().any(|text| text.holds(&found.normal)))
         .map(|found| (found.kind.name(), found.kind.label()))
         .collect();
     foreign.sort_unstable();
@@ -125,6 +126,9 @@ mod tests {
         for (said, text, verdict) in [
             ("I am joana@mail.example.com", "We wrote to ana@mail.example.com.", Verdict::Draft),
             ("I am ana@mail.example.community", "We wrote to ana@mail.example.com.", Verdict::Draft),
+            ("I am ana@mail.example.com.br", "We wrote to ana@mail.example.com.", Verdict::Draft),
+            ("I am maria.ana@mail.example.com", "We wrote to ana@mail.example.com.", Verdict::Draft),
+            ("I am ana@mail.example.com.", "We wrote to Ana@mail.example.com.", Verdict::Pass),
             ("Moro na Rua Nova, 123", "Enviamos para a Rua Nova, 12.", Verdict::Draft),
             ("Moro na Rua Nova, 123", "Enviamos para a Rua Nova 123.", Verdict::Pass),
             ("the parcel 152998224725", "CPF 529.982.247-25", Verdict::Draft),

@@ -64,9 +64,11 @@ impl Promise {
         Self { name, about, phrases: phrases(patterns), unless: phrases(unless) }
     }
 
-    /// Whether a normalised sentence makes it.
-    fn is_made(&self, sentence: &str) -> bool {
-        self.phrases.found(sentence) && self.phrases.found(&self.unless.without(sentence))
+    /// Whether a sentence makes it, by its normalised clauses and as a whole. A condition ends with its clause: *after
+    /// checking, your order has been cancelled* says that it was.
+    fn is_made(&self, sentence: &str, clauses: &[String]) -> bool {
+        let said = || clauses.iter().map(|clause| self.unless.without(clause)).collect::<Vec<_>>().join(" ");
+        self.phrases.found(sentence) && self.phrases.found(&said())
     }
 }
 
@@ -84,11 +86,14 @@ pub(super) fn check(input: &PolicyInput<'_>) -> Finding {
     let mut unsupported: Vec<&str> = Vec::new();
     for span in sentences(&draft.text) {
         let sentence = &draft.text[span];
-        let (keys, normal) = (keys.all(sentence), normalise(&YES.replace_all(sentence, " ")));
+        let keys = keys.all(sentence);
+        let clauses: Vec<String> =
+            YES.replace_all(sentence, " ").split([',', ';', ':']).map(normalise).collect();
+        let normal = clauses.join(" ");
         unsupported.extend(
             PROMISES
                 .iter()
-                .filter(|promise| promise.is_made(&normal))
+                .filter(|promise| promise.is_made(&normal, &clauses))
                 .filter(|promise| !passages.iter().any(|passage| passage.makes(promise, &keys)))
                 .map(|promise| promise.name.as_str()),
         );
@@ -192,6 +197,11 @@ mod tests {
                 "If your order has been paid, your refund has been issued.",
                 "The order has been shipped.",
                 "We confirm that your order has been cancelled.",
+                "Good day, your refund has been issued.",
+                "Good day your refund has been issued.",
+                "Thank you for your time, your order has been cancelled.",
+                "After checking, your order has been cancelled.",
+                "The date of your order has been changed.",
             ],
             &[
                 "Vamos reembolsar o valor pago.",
@@ -210,6 +220,9 @@ mod tests {
                 "Foi aberta a sua reclamação.",
                 "O pedido foi enviado.",
                 "Informamos que o seu pedido foi cancelado.",
+                "Bom dia, o seu pedido foi cancelado.",
+                "Bom dia o seu pedido foi cancelado.",
+                "Não sei se ajuda, o pedido foi cancelado.",
             ],
             &[
                 "Ti rimborseremo l'importo.",
@@ -226,6 +239,8 @@ mod tests {
                 "È stata registrata la tua richiesta.",
                 "L'ordine è stato spedito.",
                 "Ti confermiamo che il tuo ordine è stato annullato.",
+                "Buon giorno, il tuo ordine è stato annullato.",
+                "La data del tuo appuntamento è stata spostata.",
             ],
             &[
                 "Le reembolsaremos el importe.",
@@ -244,6 +259,8 @@ mod tests {
                 "Tu reserva queda confirmada.",
                 "El pedido ha sido enviado.",
                 "Sí, tu pedido ha sido cancelado.",
+                "Buen día, su pedido ha sido cancelado.",
+                "La fecha de tu cita ha sido cambiada.",
             ],
         ];
         for ((language, passage), promises) in ABOUT.iter().zip(promises) {

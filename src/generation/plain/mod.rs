@@ -393,7 +393,7 @@ mod tests {
         for kept in [
             "Escreva para ajuda@shop.example, por favor.",
             "às 10.30h",
-            "v2.0, p.ex. isto, e.g. that, p.es. questo, n.ro 5",
+            "v2.0, p.ex. isto, e.g. that, p.es. questo, n.ro 5, Gent.li clienti, c.ca 5 giorni",
             "Escreva para ana.it@shop.example ou ana+1@shop.example.",
             "It is written in node.js.",
             "1.299,90",

@@ -117,6 +117,42 @@ const MONTHS: &str = "jan(?:uary|eiro)?|gen(?:naio)?|ene(?:ro)?|feb(?:ruary|brai
     apr(?:il|ile)?|abr(?:il)?|may(?:o)?|mai(?:o)?|mag(?:gio)?|jun(?:e|ho|io)?|giu(?:gno)?|jul(?:y|ho|io)?|lug(?:lio)?|\
     aug(?:ust)?|ago(?:sto)?|sep(?:t|tember|tiembre)?|set(?:t|embro|tembre|iembre)?|oct(?:ober|ubre)?|out(?:ubro)?|\
     ott(?:obre)?|nov(?:ember|embro|embre|iembre)?|dec(?:ember)?|dez(?:embro)?|dic(?:embre|iembre)?";
+static WHOLE_MONTH: LazyLock<Regex> = LazyLock::new(|| pattern(&format!("(?i)^(?:{MONTHS})$")));
+/// Shorter months are other words too: *may*, *mar*, *set*.
+const SHORTEST_MONTH: usize = 4;
+/// Days of the week, folded.
+const WEEKDAYS: [&str; 26] = [
+    "segunda",
+    "terca",
+    "quarta",
+    "quinta",
+    "sexta",
+    "sabado",
+    "domingo",
+    "lunedi",
+    "martedi",
+    "mercoledi",
+    "giovedi",
+    "venerdi",
+    "sabato",
+    "domenica",
+    "lunes",
+    "martes",
+    "miercoles",
+    "jueves",
+    "viernes",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+];
+/// Letters of a unit that is no sign.
+const SHORTEST_UNIT: usize = 3;
+/// Units that are other words too: *ora*, now; *second*, behind the first.
+const HOMONYMS: [&str; 7] = ["ora", "real", "second", "seconds", "segundo", "segundos", "chili"];
 /// Amount, with a currency sign before it.
 static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -172,22 +208,59 @@ pub(super) fn quantities(
         if !free(&taken, &number.range()) || glued(text, &(number.start()..figures.end)) {
             continue;
         }
-        let (unit, unit_end) = match before {
-            Some(unit) => (Some(unit), figures.end),
+        let behind = match before {
+            Some(unit) => Behind { unit: Some(unit), end: figures.end, thousands: None },
             None => unit_after(text, figures.end),
         };
-        let shown = text.get(start..unit_end).unwrap_or(number.as_str()).trim().to_owned();
-        found.push((shown, Quantity::new(figures.values, unit)));
+        let shown = text.get(start..behind.end).unwrap_or(number.as_str()).trim().to_owned();
+        let values = figures.values.into_iter();
+        let values: Vec<String> = if figures.multiplied {
+            values.collect()
+        } else {
+            values.map(|value| behind.shares(value)).collect()
+        };
+        found.push((shown, Quantity::new(values, behind.unit)));
         taken.push(start..figures.end);
     }
     for (value, span) in written::numbers(text, language) {
-        let (unit, end) = unit_after(text, span.end);
-        if unit.is_some() && free(&taken, &span) {
-            let shown = text.get(span.start..end).unwrap_or_default().to_owned();
-            found.push((shown, Quantity::new([value.to_string()], unit)));
+        let behind = unit_after(text, span.end);
+        if behind.unit.is_some() && free(&taken, &span) {
+            let shown = text.get(span.start..behind.end).unwrap_or_default().to_owned();
+            found.push((shown, Quantity::new([behind.shares(value.to_string())], behind.unit)));
         }
     }
     (found, taken)
+}
+
+/// Weekdays, months, and units that no number stands before, folded and in the order of the text: what *segunda-feira*, *em
+/// março* and *um mês* say of time without a number.
+pub(super) fn unnumbered(text: &str, language: Language) -> Vec<String> {
+    let (_, taken) = quantities(text, Some(language));
+    let mut behind_number = false;
+    let mut found = Vec::new();
+    for hit in UNIT_WORD.find_iter(text) {
+        let word = fold(hit.as_str());
+        let names = WEEKDAYS.contains(&word.as_str())
+            || is_month(hit.as_str(), language)
+            || !behind_number
+                && word.chars().count() >= SHORTEST_UNIT
+                && !HOMONYMS.contains(&word.as_str())
+                && unit_word(&word).is_some();
+        behind_number = hit.as_str().starts_with(|c: char| c.is_ascii_digit())
+            || !written::numbers(hit.as_str(), Some(language)).is_empty();
+        if names && !taken.iter().any(|span| span.start < hit.end() && hit.start() < span.end) {
+            found.push(word);
+        }
+    }
+    found
+}
+
+/// Whether a word is a month in full. In English alone it begins with a capital: *we march*. *Julio* is a name.
+fn is_month(word: &str, language: Language) -> bool {
+    let small = word.starts_with(char::is_lowercase);
+    word.chars().count() >= SHORTEST_MONTH
+        && small == (language != Language::En)
+        && WHOLE_MONTH.is_match(word)
 }
 
 /// Whether a day and a month are other words of the language, as in *3 out of 5*, *2 set di piatti* or *those of 12 may ask*; a
@@ -199,11 +272,9 @@ fn is_word(date: &str, language: Option<Language>) -> bool {
     !year
         && date.split_whitespace().any(|word| {
             matches!(
-                (language, word),
-                (Some(En), "out" | "Out" | "gen" | "Gen" | "ago")
-                    | (Some(En | It | Es), "set" | "Set")
-                    | (Some(It), "mai" | "Mai")
-            ) || day_first && (language, word) == (Some(En), "may")
+                (language, word.trim_end_matches('.').to_lowercase().as_str()),
+                (Some(En), "out" | "gen") | (Some(En | It | Es), "set") | (Some(It), "mai")
+            ) || language == Some(En) && (word == "ago" || day_first && word == "may")
         })
 }
 
@@ -211,18 +282,21 @@ fn is_word(date: &str, language: Option<Language>) -> bool {
 struct Figures {
     values: Vec<String>,
     end: usize,
+    /// Thousands or millions in letters are in it.
+    multiplied: bool,
 }
 
-/// The number that begins with these digits: with thousands in letters behind it (*2 mil*, *1.5k*), and, as money, with digits
-/// grouped by spaces (*1 500 €*).
+/// The number that begins with these digits: with thousands in letters behind it (*2 mil*, *1.5k*), and, with a unit, with
+/// digits grouped by spaces (*1 500 €*, *3 000 km*); without one it may be a phone's.
 fn figures(text: &str, digits: &Range<usize>, before: Option<Unit>, language: Option<Language>) -> Figures {
     if let Some(grouped) = GROUPS.find(&text[digits.start..]) {
         let end = digits.start + grouped.end();
         let behind =
             UNIT_WORD.find(&text[end..]).filter(|word| text[end..end + word.start()].trim().is_empty());
         let unit = before.or_else(|| behind.and_then(|word| unit_word(&fold(word.as_str()))));
-        if unit.and_then(Unit::currency).is_some() {
-            return Figures { values: readings(&grouped.as_str().replace(' ', "")), end };
+        if unit.is_some() {
+            let values = readings(&grouped.as_str().replace(' ', ""));
+            return Figures { values, end, multiplied: false };
         }
     }
     let values = readings(&text[digits.clone()]);
@@ -230,8 +304,9 @@ fn figures(text: &str, digits: &Range<usize>, before: Option<Unit>, language: Op
         Some(found) => Figures {
             values: values.iter().map(|value| scaled(value, found.by, found.plus)).collect(),
             end: found.end,
+            multiplied: true,
         },
-        None => Figures { values, end: digits.end },
+        None => Figures { values, end: digits.end, multiplied: false },
     }
 }
 
@@ -289,11 +364,29 @@ fn normal(number: &str) -> String {
     if part.is_empty() { whole.to_owned() } else { format!("{whole}.{part}") }
 }
 
-/// The unit behind a number, over the other end of a range and over "business", with the byte it ends at.
-fn unit_after(text: &str, from: usize) -> (Option<Unit>, usize) {
+/// What stands behind a number.
+struct Behind {
+    unit: Option<Unit>,
+    /// The byte it ends at.
+    end: usize,
+    /// How many thousands the other end of a range has: the five of *3 to 5 thousand*.
+    thousands: Option<f64>,
+}
+
+impl Behind {
+    /// The value, in thousands as the other end of its range is: *3 to 5 thousand*, and not *500 to 2 thousand*.
+    fn shares(&self, value: String) -> String {
+        let smaller = self.thousands.zip(value.parse::<f64>().ok()).is_some_and(|(other, own)| own < other);
+        if smaller { scaled(&value, 1_000, 0) } else { value }
+    }
+}
+
+/// The unit behind a number, over the other end of a range and over "business".
+fn unit_after(text: &str, from: usize) -> Behind {
+    let none = Behind { unit: None, end: from, thousands: None };
     let start = past_of(text, from);
-    let Some(rest) = text.get(start..) else { return (None, from) };
-    let mut words = 0;
+    let Some(rest) = text.get(start..) else { return none };
+    let (mut words, mut last, mut thousands) = (0, None, None);
     for hit in UNIT_WORD.find_iter(rest) {
         let between = rest[..hit.start()].trim();
         if between.ends_with(['.', ';', '!', '?', ':', ',', '(', ')', '|', '\n'])
@@ -301,22 +394,27 @@ fn unit_after(text: &str, from: usize) -> (Option<Unit>, usize) {
             && !between.is_empty()
             || rest[..hit.start()].contains(['.', ';', '!', '?', '|', '\n'])
         {
-            return (None, from);
+            return none;
         }
         if let Some(percent) = PERCENT.find(&rest[hit.start()..]) {
-            return (Some(Unit::Percent), start + hit.start() + percent.end());
+            let end = start + hit.start() + percent.end();
+            return Behind { unit: Some(Unit::Percent), end, thousands };
         }
         let word = fold(hit.as_str());
         if let Some(unit) = unit_word(&word) {
-            return (Some(unit), start + hit.end());
+            return Behind { unit: Some(unit), end: start + hit.end(), thousands };
         }
         words += 1;
         let passes = BETWEEN.contains(&word.as_str()) || word.chars().all(|c| c.is_ascii_digit());
         if !passes || words > 3 {
-            return (None, from);
+            return none;
         }
+        if THOUSANDS.contains(&word.as_str()) {
+            thousands = last;
+        }
+        last = written::value(&word);
     }
-    (None, from)
+    none
 }
 
 /// Over the *de* of *2 milhões de euros*.
@@ -382,6 +480,8 @@ const BETWEEN: &[&str] = &[
     "thousand",
     "k",
 ];
+/// Those of them that multiply the number before them.
+const THOUSANDS: [&str; 4] = ["mil", "mila", "thousand", "k"];
 
 fn unit_word(word: &str) -> Option<Unit> {
     Some(match word {
@@ -528,6 +628,9 @@ mod tests {
             ("marked 20% off", En, None),
             ("3 out of 5 customers, and those of 12 may ask", En, None),
             ("in 5 decades, maybe 6 augmented", En, None),
+            ("10 OUT OF 10", En, None),
+            ("They sold out. 10 remain", En, None),
+            ("Un solo set. 3 restano", It, None),
         ] {
             let found = quantities(text, Some(language)).0;
             let dates: Vec<&str> = found
@@ -537,6 +640,38 @@ mod tests {
                 .map(|(value, _)| value.as_str())
                 .collect();
             assert_eq!(dates, Vec::from_iter(date), "{text}");
+        }
+    }
+
+    #[test]
+    fn digits_in_groups_are_one_number_where_a_unit_follows() {
+        let values = |text: &str| -> Vec<(String, Option<Unit>)> {
+            quantities(text, Some(Language::Pt)).0.into_iter().flat_map(|(_, found)| found.readings).collect()
+        };
+        for (text, value, unit) in [
+            ("3 000 km", "3000", Unit::Kilometre),
+            ("2 500 ml", "2500", Unit::Millilitre),
+            ("1 200,5 kg", "1200.5", Unit::Kilogram),
+            ("R$ 2 mil e 500", "2500", Unit::Real),
+            ("2 mil 500 euros", "2500", Unit::Euro),
+        ] {
+            assert_eq!(values(text), [(value.to_owned(), Some(unit))], "{text}");
+        }
+        assert!(values("telefone 800 555 019").iter().all(|(value, _)| value != "800555019"));
+    }
+
+    #[test]
+    fn both_ends_of_a_range_have_its_thousands() {
+        for (text, ends) in [
+            ("de 3 a 5 mil euros", ["3000", "5000"]),
+            ("de três a cinco mil euros", ["3000", "5000"]),
+            ("de 1,5 a 2 mil euros", ["1500", "2000"]),
+            ("de 500 a 2 mil euros", ["500", "2000"]),
+            ("2 mil e 3 mil euros", ["2000", "3000"]),
+        ] {
+            let found = quantities(text, Some(Language::Pt)).0;
+            let found: Vec<_> = found.iter().map(|(_, found)| found.readings[0].0.as_str()).collect();
+            assert_eq!(found, ends, "{text}");
         }
     }
 

@@ -17,15 +17,21 @@ const HUNDRED: u64 = 100;
 const THOUSAND: u64 = 1_000;
 const MILLION: u64 = 1_000_000;
 
+/// Bytes of an Italian number in one word, at most: *quattrocentocinquantaquattromilaquattrocentocinquantaquattro* has sixty.
+const ONE_WORD: usize = 64;
+
 /// Words of a number behind its figures, at most.
 const BEHIND_FIGURES: usize = 8;
 
 static WORD: LazyLock<Regex> = LazyLock::new(|| pattern(r"[\p{L}\p{M}]+"));
 static MULTIPLIER: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)^(?:k\b|[ \u{A0}\u{202F}]?(?:mil|mila|thousand|(?P<million>milh(?:ão|ões|ao|oes)|milion[ei]|mill[óo]n(?:es)?|million|mln))\b)",
+        r"(?i)^(?:k\b|[ \u{A0}\u{202F}]?(?:(?P<mil>mila?)|thousand|(?P<million>milh(?:ão|ões|ao|oes)|milion[ei]|mill[óo]n(?:es)?|million|mln))\b)",
     )
 });
+static ADDED: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)^[ \u{A0}](?:[ey] )?([0-9]{1,3})\b"));
+/// What makes figures another number than the hundreds behind *mil*: decimals, a date, a time, a code, a percentage.
+static MORE: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(?:[.,/:-][0-9]|[ \u{A0}][0-9]|\s?%|[º°ª])"));
 
 /// The numbers of a text with their bytes. `None` reads the words of every language.
 pub(super) fn numbers(text: &str, language: Option<Language>) -> Vec<(u64, Range<usize>)> {
@@ -71,6 +77,9 @@ pub(super) fn multiplied(text: &str, from: usize, language: Option<Language>) ->
     let hit = MULTIPLIER.captures(rest)?;
     let by = if hit.name("million").is_some() { MILLION } else { THOUSAND };
     let first = hit.get(0)?.range();
+    if let Some((plus, end)) = added(&rest[first.end..]).filter(|_| hit.name("mil").is_some()) {
+        return Some(Multiplied { by, plus, end: from + first.end + end });
+    }
     let behind =
         WORD.find_iter(&rest[first.end..]).map(|word| first.end + word.start()..first.end + word.end());
     let spans: Vec<Range<usize>> =
@@ -82,6 +91,15 @@ pub(super) fn multiplied(text: &str, from: usize, language: Option<Language>) ->
         .filter_map(|language| Reader::new(rest, &spans, language).read(started, 1))
         .max_by_key(|(_, words)| *words)?;
     Some(Multiplied { by, plus: value.saturating_sub(by), end: from + spans[words - 1].end })
+}
+
+/// The hundreds in figures behind *mil*, and the byte they end at: *2 mil e 500*, *2 mil 500*. No other number goes on there.
+fn added(rest: &str) -> Option<(u64, usize)> {
+    let hit = ADDED.captures(rest)?;
+    let (value, end) = (hit.get(1)?.as_str().parse().ok()?, hit.get(0)?.end());
+    let behind = &rest[end..];
+    let goes_on = MORE.is_match(behind) || MULTIPLIER.is_match(behind);
+    (!goes_on).then_some((value, end))
 }
 
 /// A number as far as it was read.
@@ -212,6 +230,12 @@ fn multiplier(word: &str, language: Language) -> Option<(u64, bool)> {
     })
 }
 
+/// The value of one folded word, or of figures, in any language.
+pub(super) fn value(word: &str) -> Option<f64> {
+    let named = || Language::ALL.iter().find_map(|language| word_value(word, *language));
+    word.replace(',', ".").parse().ok().or_else(|| named().map(|value| value as f64))
+}
+
 /// The value of one folded word. Italian writes a number as one.
 fn word_value(word: &str, language: Language) -> Option<u64> {
     let names = names(language);
@@ -225,6 +249,9 @@ fn word_value(word: &str, language: Language) -> Option<u64> {
 
 /// *Duemilacinquecento*, *seicentotrenta*, *ventuno*: what is before a part multiplies it, what is behind is added.
 fn italian(word: &str) -> Option<u64> {
+    if word.len() > ONE_WORD {
+        return None;
+    }
     let value = |word: &str| word_value(word, Language::It);
     let added = |rest: &str| if rest.is_empty() { Some(0) } else { value(rest) };
     if let Some((thousands, rest)) = word.split_once("mila") {
@@ -463,6 +490,13 @@ mod tests {
     }
 
     #[test]
+    fn a_word_of_any_length_is_read_at_no_depth() {
+        let longest = "quattrocentocinquantaquattromilaquattrocentocinquantaquattro";
+        assert_eq!(numbers(longest, Some(Language::It)), [(454_454, 0..longest.len())]);
+        assert!(numbers(&"mille".repeat(100_000), Some(Language::It)).is_empty());
+    }
+
+    #[test]
     fn figures_take_thousands_and_millions_behind_them() {
         for (text, expected) in [
             ("2 mil euros", Some((THOUSAND, 0, "2 mil"))),
@@ -471,6 +505,14 @@ mod tests {
             ("2 thousand and five", Some((THOUSAND, 5, "2 thousand and five"))),
             ("2 milhões de euros", Some((MILLION, 0, "2 milhões"))),
             ("2 mil e 3 mil", Some((THOUSAND, 0, "2 mil"))),
+            ("2 mil e 500", Some((THOUSAND, 500, "2 mil e 500"))),
+            ("2 mil 500 euros", Some((THOUSAND, 500, "2 mil 500"))),
+            ("2 mil y 50.", Some((THOUSAND, 50, "2 mil y 50"))),
+            ("2 mil e 500 mil", Some((THOUSAND, 0, "2 mil"))),
+            ("2 mil e 5,5 kg", Some((THOUSAND, 0, "2 mil"))),
+            ("2 mil e 5% de juros", Some((THOUSAND, 0, "2 mil"))),
+            ("2 mil e 5000", Some((THOUSAND, 0, "2 mil"))),
+            ("2k 500", Some((THOUSAND, 0, "2k"))),
             ("2 kg", None),
             ("2 k", None),
             ("2 milho", None),
