@@ -413,7 +413,7 @@ mod tests {
             counterfactuals(input, Some(quote)).into_iter().next().unwrap().changes
         };
         let below = quote(&[ReasonCode::BelowThreshold]);
-        assert_eq!(changes(&uncertified, &below), [short.clone()]);
+        assert_eq!(changes(&uncertified, &below), std::slice::from_ref(&short));
         let other = quote(&[ReasonCode::TooLong, ReasonCode::BelowThreshold]);
         assert_eq!(changes(&uncertified, &other), [Change::Certificate]);
         let shadow = DecisionInput { mode: Mode::Shadow, ..uncertified };

@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn what_was_changed_in_the_calibration_is_named() {
-        let changes: [(&str, fn(&mut Calibration)); 7] = [
+        type Change = fn(&mut Calibration);
+        let changes: [(&str, Change); 7] = [
             ("key", |calibration| calibration.key.model = "another".into()),
             ("workspace", |calibration| calibration.workspace.0.push('2')),
             ("intercept", |calibration| calibration.intercept += 3.0),

@@ -156,6 +156,7 @@ impl Calibration {
     }
 
     /// With this certificate, which keeps the hashes of everything that it was made with and of itself.
+    #[must_use]
     pub fn certified(self, certificate: Certificate) -> Self {
         let mut calibration = Self { certificate: Some(certificate), ..self };
         let hashes = calibration.hashes();
@@ -619,6 +620,7 @@ pub(crate) mod tests {
 
     #[test]
     fn what_was_changed_after_it_was_certified_is_not_used() {
+        type Change<'a> = &'a dyn Fn(&mut Calibration);
         let lower = |calibration: &mut Calibration| {
             calibration.certificate.as_mut().unwrap().groups[0].threshold = 0.5;
         };
@@ -632,7 +634,7 @@ pub(crate) mod tests {
             calibration.intercept += 3.0;
             calibration.key.model = "m2".into();
         };
-        let changes: [(&str, &dyn Fn(&mut Calibration)); 4] = [
+        let changes: [(&str, Change<'_>); 4] = [
             ("(certificate)", &lower),
             ("(certificate)", &another_language),
             ("(certificate)", &other_knowledge),
