@@ -512,6 +512,31 @@ async fn the_certificate_of_the_binary_is_for_what_it_quotes() {
     assert_eq!(of("default").certificate, None, "it says nothing of other people's customers");
 }
 
+/// Fails when prompts or signals change and the calibration of the default model's drafts was not made anew.
+#[tokio::test]
+async fn every_calibration_of_the_binary_is_for_what_is_asked_and_measured() {
+    let policies = Policies::open("eval/demo/policies".into(), Known::default()).unwrap();
+    let embedder = shop().await.embedder.clone();
+    let drafter = Drafter::new(Arc::new(down()), Some(embedder), GenerationConfig::default()).unwrap();
+    let judge = judge(shop().await, Calibrations::default());
+    let quoted = quoting(policies.rules().version()).await;
+    let mut drafted = 0;
+    for file in std::fs::read_dir("models/calibrations").unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let made = Calibration::read(&path).unwrap();
+        if made.key != quoted {
+            let model = ModelInfo { fingerprint: made.key.model.clone(), ..down().info().clone() };
+            let key = judge.key_of(&model, drafter.prompt_version(), policies.rules().version());
+            assert_eq!(made.key.differences(&key), [""; 0], "{}", path.display());
+            drafted += 1;
+        }
+    }
+    assert_eq!(drafted, 1, "of the default local model");
+}
+
 #[tokio::test]
 async fn who_wants_no_more_messages_gets_none() {
     let assistant = assistant(Options::default()).await;
