@@ -578,7 +578,8 @@ impl Assistant {
 
 /// A person takes over for no other reason than that no answer was found.
 fn lacks_knowledge(decision: &Decision) -> bool {
-    let lacks = |code: ReasonCode| ReasonCode::NO_ANSWER.contains(&code);
+    // A refusal cites nothing, which is told too.
+    let lacks = |code: ReasonCode| code == ReasonCode::Ungrounded || ReasonCode::NO_ANSWER.contains(&code);
     decision.action == Action::Escalate && decision.reasons.iter().all(|reason| lacks(reason.code))
 }
 
